@@ -1,0 +1,35 @@
+# make run    set up, then train DDID on the embedded data, attack it, print the leaderboard
+# make test   set up, then the whole test suite
+# make lint   ruff and mypy
+# make bench  cost of attacks and of ranking
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.DEFAULT_GOAL := run
+.PHONY: run test lint bench clean
+
+run: $(READY)
+	$(BIN)/python -m benchmark run --defense ddid
+
+test: $(READY)
+	$(BIN)/python -m pytest -n 2
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(READY)
+	$(BIN)/python -m benchmark.bench
+
+# Made once; made anew when the requirements change or when an earlier set-up was cut off.
+$(READY): pyproject.toml constraints.txt
+	rm -rf .venv
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+clean:
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

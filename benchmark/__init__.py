@@ -1,0 +1,46 @@
+"""Robustness benchmark for person re-identification: the public names, imported when first used."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "Attack": "benchmark.core.attack",
+    "AttackBatch": "benchmark.core.attack",
+    "Card": "benchmark.core.plugin",
+    "Dataset": "benchmark.data.dataset",
+    "Defense": "benchmark.core.defense",
+    "IteratedAttack": "benchmark.core.iterated_attack",
+    "PluginConfig": "benchmark.core.plugin",
+    "ThreatModel": "benchmark.core.threat",
+    "register_attack": "benchmark.core.registry",
+    "register_backbone": "benchmark.core.registry",
+    "register_dataset": "benchmark.core.registry",
+    "register_defense": "benchmark.core.registry",
+}
+
+__all__ = [*_PUBLIC, "__version__"]  # noqa: PLE0604
+
+if TYPE_CHECKING:
+    from benchmark.core.attack import Attack as Attack, AttackBatch as AttackBatch
+    from benchmark.core.defense import Defense as Defense
+    from benchmark.core.iterated_attack import IteratedAttack as IteratedAttack
+    from benchmark.core.plugin import Card as Card, PluginConfig as PluginConfig
+    from benchmark.core.registry import (
+        register_attack as register_attack,
+        register_backbone as register_backbone,
+        register_dataset as register_dataset,
+        register_defense as register_defense,
+    )
+    from benchmark.core.threat import ThreatModel as ThreatModel
+    from benchmark.data.dataset import Dataset as Dataset
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on first use, so that listing names never imports torch."""
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'benchmark' has no attribute {name!r}")
+    return getattr(import_module(_PUBLIC[name]), name)

@@ -1,0 +1,90 @@
+"""Build the configuration of a run: preset, then YAML file, then options, then ``--set``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from benchmark.config.assignments import (
+    PLUGIN_SECTIONS,
+    Assignment,
+    assign,
+    parse_assignment,
+    plugin_options,
+)
+from benchmark.config.attack_groups import expand_attacks
+from benchmark.config.explain import explain
+from benchmark.config.presets import DEFAULT_PRESET, read_preset
+from benchmark.config.schema import RunConfig
+from benchmark.core.registry import ATTACKS, DEFENSES, load_plugin_file
+
+
+def load_run_config(options: Mapping[str, Any], assignments: Sequence[str] = ()) -> RunConfig:
+    """Return the validated configuration, with plugin files imported.
+
+    Args:
+        options: Options of the command line by key; those that are None were not given.
+        assignments: ``KEY=VALUE`` texts; they win over everything else.
+
+    Raises:
+        UsageError: An unknown key or name, a wrong type, a value out of range, a missing file.
+        PluginError: A plugin file raises when imported.
+    """
+    parsed = [parse_assignment(text) for text in assignments]
+    given = {key: value for key, value in options.items() if value is not None}
+    raw = _layers(given, [one for one in parsed if not one.is_for_plugins])
+    config = validate(raw)
+    for path in config.plugin:
+        load_plugin_file(path)
+    for assignment in parsed:
+        if assignment.is_for_plugins:
+            _assign_to_plugins(raw, assignment, config)
+    return validate(raw)
+
+
+def validate(raw: Mapping[str, Any]) -> RunConfig:
+    """Return the configuration that `raw` spells out.
+
+    Raises:
+        UsageError: An unknown key, a wrong type or a value out of range.
+    """
+    try:
+        return RunConfig.model_validate(raw)
+    except ValidationError as error:
+        raise explain(error, RunConfig) from error
+
+
+def to_yaml(config: RunConfig) -> str:
+    """Return the resolved configuration as YAML; it can be run again with ``--preset FILE``."""
+    content = config.model_dump(mode="json", exclude={"preset", "fresh"})
+    head = f"# Resolved configuration of a run that started from the preset {config.preset!r}.\n"
+    return head + yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+
+
+def _layers(given: dict[str, Any], assignments: Sequence[Assignment]) -> dict[str, Any]:
+    name = given.get("preset")
+    for assignment in assignments:
+        if assignment.path == ("preset",):
+            name = assignment.value
+    name = str(name) if name is not None else DEFAULT_PRESET
+    raw = {**deepcopy(read_preset(name)), **given}
+    for assignment in assignments:
+        assign(raw, assignment.path, assignment.value)
+    raw["preset"] = name
+    return raw
+
+
+def _assign_to_plugins(raw: dict[str, Any], assignment: Assignment, config: RunConfig) -> None:
+    section = assignment.path[0]
+    assert section in PLUGIN_SECTIONS
+    if section == "defense":
+        targets = plugin_options(assignment, DEFENSES, config.defense)
+    else:
+        names = expand_attacks(config.attack, ATTACKS.names())
+        targets = plugin_options(assignment, ATTACKS, names)
+    for name, path in targets:
+        assign(raw, (f"{section}_config", name, *path), assignment.value)

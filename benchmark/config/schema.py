@@ -1,0 +1,138 @@
+"""The configuration of one run, validated; every key is also an option of the command line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from platformdirs import user_cache_path
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from benchmark.core.errors import UsageError
+from benchmark.core.threat import check_eps_255
+from benchmark.models.config import BackboneConfig
+from benchmark.training.config import TrainingConfig
+
+CACHE_VARIABLE = "REID_ROBUSTBENCH_CACHE"
+
+CROSS_DATASETS: dict[str, tuple[str, ...]] = {
+    "synthped-plaza": ("synthped-campus",),
+    "synthped-campus": ("synthped-plaza",),
+}
+"""Data sets that a run on the key is also tested on, unless it says otherwise."""
+
+NO_CROSS_DATASET = "none"
+
+
+def default_cache_dir() -> Path:
+    """Return the folder for rendered data: $REID_ROBUSTBENCH_CACHE, else the user's cache."""
+    named = os.environ.get(CACHE_VARIABLE)
+    return Path(named).expanduser() if named else user_cache_path("reid-robustbench")
+
+
+def _as_list(value: Any) -> Any:
+    """Accept one value, a comma-separated text or a list of either."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    if isinstance(value, Sequence):
+        parts = [_as_list(part) if isinstance(part, str) else [part] for part in value]
+        return [part for group in parts for part in group]
+    return [value]
+
+
+def _unique(values: list[Any]) -> list[Any]:
+    return list(dict.fromkeys(values))
+
+
+def _local_only(executor: str) -> str:
+    if executor == "ray":
+        raise UsageError("executor 'ray' is not available in this version", "use --executor local")
+    return executor
+
+
+def _expand_user(path: Path) -> Path:
+    return path.expanduser()
+
+
+Names = Annotated[list[str], BeforeValidator(_as_list), AfterValidator(_unique)]
+Eps = Annotated[float, AfterValidator(check_eps_255)]
+Seed = Annotated[int, Field(ge=0)]
+UserPath = Annotated[Path, AfterValidator(_expand_user)]
+Executor = Annotated[Literal["local", "ray"], AfterValidator(_local_only)]
+ImageSize = tuple[Annotated[int, Field(ge=8, le=1024)], Annotated[int, Field(ge=8, le=1024)]]
+Options = dict[str, dict[str, Any]]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+
+class EvaluationConfig(_Section):
+    """How encoders are run when they are evaluated and attacked."""
+
+    batch: int = Field(default=64, ge=1)
+    """Images at once; does not change any result."""
+
+
+class RunConfig(_Section):
+    """Everything that a run is told. Relative paths are relative to the current folder."""
+
+    defense: Annotated[Names, Field(min_length=1)]
+    """Defenses to train and attack."""
+    preset: str = "embedded"
+    """The preset or the YAML file that the run started from."""
+    dataset: str = "synthped-plaza"
+    """Data set to train and test on."""
+    data_root: UserPath | None = None
+    """Folder of a data set that is not rendered by the benchmark."""
+    test_dataset: Names | None = None
+    """Further data sets to test on; unset: the data set's usual counterpart; none: no other."""
+    attack: Names = ["default"]
+    """Attacks, by name or group."""
+    eps: Annotated[list[Eps], BeforeValidator(_as_list), AfterValidator(_unique)] = [8.0]
+    """Budgets in 1/255 units."""
+    seed: Annotated[
+        list[Seed], BeforeValidator(_as_list), AfterValidator(_unique), Field(min_length=1)
+    ] = [0]
+    """Seeds of the training; one record each."""
+    attack_seed: Seed = 0
+    """Seed of the attacks' random starts."""
+    output: UserPath = Path("runs")
+    """Folder for cells, records and the leaderboard."""
+    plugin: Annotated[list[UserPath], BeforeValidator(_as_list)] = []
+    """Python files that register plugins."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to compute."""
+    executor: Executor = "local"
+    """How cells are distributed."""
+    strict: bool = False
+    """Exit with code 5 if a record carries a sanity flag."""
+    fresh: bool = False
+    """Compute every cell again, even if it is finished."""
+    backbone: BackboneConfig = BackboneConfig()
+    """Network of the encoder."""
+    image_size: ImageSize = (64, 32)
+    """Height and width of the images."""
+    training: TrainingConfig = TrainingConfig()
+    """Loop, optimiser and inner attack of the training."""
+    size: Literal["smoke", "embedded", "full"] = "embedded"
+    """Size of rendered data sets."""
+    evaluation: EvaluationConfig = EvaluationConfig()
+    """How encoders are evaluated."""
+    defense_config: Options = {}
+    """Options of defenses, by name."""
+    attack_config: Options = {}
+    """Options of attacks, by name."""
+    cache_dir: UserPath = Field(default_factory=default_cache_dir)
+    """Folder for rendered data."""
+
+    @property
+    def test_datasets(self) -> list[str]:
+        """Data sets to test on beside the training one's own test split."""
+        if self.test_dataset is None:
+            return list(CROSS_DATASETS.get(self.dataset, ()))
+        return [n for n in self.test_dataset if n not in (self.dataset, NO_CROSS_DATASET)]

@@ -1,0 +1,189 @@
+"""The defense contract: how an encoder is trained or wrapped, and what an attacker must know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from torch import Tensor, nn
+
+from benchmark.core.device import DevicePolicy
+from benchmark.core.errors import PluginError
+from benchmark.core.guides import Guides
+from benchmark.core.plugin import Plugin, PluginConfig
+from benchmark.core.progress import Progress
+
+if TYPE_CHECKING:
+    from benchmark.data.records import ImageSet
+
+
+@dataclass(frozen=True)
+class Adaptive:
+    """What a defense declares so that it can be attacked fairly.
+
+    Attributes:
+        random: The encoder draws random numbers in eval mode.
+        non_differentiable: Some part has no useful gradient.
+        optimises_at_inference: The encoder runs an optimisation for each image.
+        surrogate: How to get a differentiable stand-in, in words; empty if none is needed.
+    """
+
+    random: bool = False
+    non_differentiable: bool = False
+    optimises_at_inference: bool = False
+    surrogate: str = ""
+
+
+@dataclass(frozen=True)
+class Output:
+    """What the trained model returns for a batch.
+
+    Attributes:
+        features: (B, D) after global pooling, before the BNNeck.
+        embeddings: (B, D) after the BNNeck; these are ranked, by cosine.
+        logits: (B, C) over the training identities.
+    """
+
+    features: Tensor
+    embeddings: Tensor
+    logits: Tensor
+
+    def rows(self, chosen: slice | Tensor) -> Output:
+        """Return the same for some images of the batch."""
+        return Output(self.features[chosen], self.embeddings[chosen], self.logits[chosen])
+
+
+class TrainingStep(Protocol):
+    """What a defense sees of one training step.
+
+    Attributes:
+        images: (B, 3, H, W) float32 in [0, 1], augmented.
+        pids: (B,) identities as in the data set.
+        camids: (B,) cameras.
+        labels: (B,) class indices 0…C-1 of the identities.
+        class_of: Maps an identity to its class index.
+        num_classes: C.
+        model: The model in training mode; `modules` are the defense's own.
+        modules: What `Defense.extra_modules` returned, trained by the same optimiser.
+        fraction: Progress of the training, 0 to 1.
+        learning_rate: The optimiser's current step size.
+        seed: Seed of this step; the same when a training is resumed.
+    """
+
+    images: Tensor
+    pids: Tensor
+    camids: Tensor
+    labels: Tensor
+    num_classes: int
+    model: nn.Module
+    modules: Mapping[str, nn.Module]
+    fraction: float
+    learning_rate: float
+    seed: int
+
+    def class_of(self, pids: Tensor) -> Tensor: ...
+
+    def attack(self, name: str, images: Tensor, **options: object) -> Tensor:
+        """Craft adversarial images with the inner budget; `options` override its settings."""
+
+    def guides(self, images: Tensor) -> Guides:
+        """Return the clean embeddings of this batch, in eval mode, as guides."""
+
+    def forward(self, images: Tensor, state: Mapping[str, Tensor] | None = None) -> Output:
+        """Run the model in training mode; `state` replaces its parameters and buffers."""
+
+    def retrieval_loss(self, images: Tensor) -> Tensor:
+        """Return label-smoothed identity loss + batch-hard triplet loss of `images`."""
+
+    def output_loss(
+        self, output: Output, labels: Tensor, soft_targets: Tensor | None = None
+    ) -> Tensor:
+        """Return the same loss of an `Output`; `soft_targets` (B, C) replace one-hot labels."""
+
+
+class FitTask(Protocol):
+    """Everything a defense needs to make an encoder.
+
+    Attributes:
+        train: Images of the training identities, without the held-out ones.
+        held_out: Images of the held-out training identities, for selection.
+        policy: Device and precision.
+        seed: Seed of the training.
+        progress: Where to report progress.
+        work_dir: Folder that outlives an interrupted training; for checkpoints and reports.
+        image_size: (H, W).
+    """
+
+    train: ImageSet
+    held_out: ImageSet
+    policy: DevicePolicy
+    seed: int
+    progress: Progress
+    work_dir: Path
+    image_size: tuple[int, int]
+
+    def train_encoder(self, defense: Defense) -> nn.Module:
+        """Run the harness's training loop with the defense's hooks; return the encoder."""
+
+    def encoder_of(self, name: str) -> nn.Module:
+        """Return the frozen encoder of a defense named in `Defense.prerequisites`."""
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What `Defense.prepare` may change before the loop starts.
+
+    Attributes:
+        train: Training images to use instead of the task's.
+        report: Figures for the record.
+    """
+
+    train: ImageSet
+    report: dict[str, object] = field(default_factory=dict)
+
+
+class Defense(Plugin):
+    """Base of every defense. Override `training_step`, or `fit` to own the whole training."""
+
+    adaptive: ClassVar[Adaptive] = Adaptive()
+    trained_against: ClassVar[tuple[str, ...]] = ()
+    """Attacks that its training sees; the record marks them as seen."""
+
+    class Config(PluginConfig):
+        """Options; override in a subclass."""
+
+    def __init__(self, config: PluginConfig) -> None:
+        self.config = config
+
+    def prerequisites(self) -> tuple[str, ...]:
+        """Return defenses whose encoders must be trained first, on the same data and seed."""
+        return ()
+
+    def prepare(self, task: FitTask) -> Preparation:
+        """Return the training images, balanced or augmented offline if the defense does so."""
+        return Preparation(task.train)
+
+    def extra_modules(self, embedding_dim: int) -> dict[str, nn.Module]:
+        """Return modules that are trained along and dropped afterwards."""
+        return {}
+
+    def build_encoder(self, factory: Callable[[], nn.Module]) -> nn.Module:
+        """Return an untrained encoder of the shape that `fit` returns, to load weights into.
+
+        Args:
+            factory: Builds the harness's plain encoder.
+        """
+        return factory()
+
+    def training_step(self, step: TrainingStep) -> Tensor:
+        """Return the scalar loss of one step."""
+        raise PluginError(
+            f"defense {self.name!r} writes neither training_step() nor fit()",
+            "write one of the two",
+        )
+
+    def fit(self, task: FitTask) -> nn.Module:
+        """Return a trained encoder; the default runs the harness's loop."""
+        return task.train_encoder(self)

@@ -1,0 +1,62 @@
+"""Where the work runs and in which precision: one policy for all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+
+from benchmark.core.errors import UsageError
+
+
+@dataclass(frozen=True)
+class DevicePolicy:
+    """A device and what it may do.
+
+    Attributes:
+        device: Where tensors live.
+        autocast_dtype: bfloat16 for training where the device computes in it, else None.
+            Crafting and evaluation are always float32.
+    """
+
+    device: torch.device
+    autocast_dtype: torch.dtype | None = None
+
+    @contextmanager
+    def training_precision(self) -> Iterator[None]:
+        """Run the body in the training precision."""
+        if self.autocast_dtype is None:
+            yield
+        else:
+            with torch.autocast(self.device.type, dtype=self.autocast_dtype):
+                yield
+
+    def place(self, module: torch.nn.Module) -> torch.nn.Module:
+        """Move a module to the device, in channels-last memory."""
+        return module.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def choose_device(name: str) -> DevicePolicy:
+    """Return the policy for ``auto``, ``cpu`` or ``cuda``.
+
+    Raises:
+        UsageError: CUDA was asked for and is not there, or the name is none of the three.
+    """
+    if name not in ("auto", "cpu", "cuda"):
+        raise UsageError(f"unknown device {name!r}", "use auto, cpu or cuda")
+    has_cuda = torch.cuda.is_available()
+    if name == "cuda" and not has_cuda:
+        raise UsageError("no CUDA device is available", "use --device auto or --device cpu")
+    forbid_reduced_precision()
+    if name == "cpu" or not has_cuda:
+        return DevicePolicy(torch.device("cpu"))
+    dtype = torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else None
+    return DevicePolicy(torch.device("cuda"), dtype)
+
+
+def forbid_reduced_precision() -> None:
+    """Keep float32 what it says: no TF32 in matrix products or convolutions."""
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False

@@ -1,0 +1,62 @@
+"""The encoder contract: images in, embeddings out, and the check that this is so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from benchmark.core.errors import PluginError
+
+Encoder = nn.Module
+"""Any module that maps float32 (B, 3, H, W) images in [0, 1] to (B, D) embeddings.
+
+Normalisation, resizing and purification live inside it. Ranking is by cosine on the embeddings.
+It is deterministic in eval mode unless its defense declares otherwise.
+"""
+
+
+def check_embeddings(embeddings: object, batch: int, owner: str) -> Tensor:
+    """Return `embeddings` if they are a finite (batch, D) float tensor.
+
+    Raises:
+        PluginError: The encoder of `owner` returned something else.
+    """
+    if not isinstance(embeddings, Tensor):
+        raise PluginError(
+            f"{owner}: the encoder returned {type(embeddings).__name__}, not a tensor",
+            "return embeddings of shape (B, D)",
+        )
+    if embeddings.ndim != 2 or embeddings.shape[0] != batch:
+        raise PluginError(
+            f"{owner}: the encoder returned shape {tuple(embeddings.shape)} for {batch} images",
+            "return embeddings of shape (B, D)",
+        )
+    if not bool(torch.isfinite(embeddings.detach()).all()):
+        raise PluginError(
+            f"{owner}: the encoder returned NaN or infinite embeddings",
+            "check the training for divergence and the forward pass for divisions by zero",
+        )
+    return embeddings
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Run the body with `module` in eval mode and its parameters free of gradients.
+
+    Batch statistics are not used and not updated; modes and flags are restored afterwards.
+    """
+    modes = [(part, part.training) for part in module.modules()]
+    flags = [(parameter, parameter.requires_grad) for parameter in module.parameters()]
+    module.eval()
+    for parameter, _ in flags:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for part, training in modes:
+            part.training = training
+        for parameter, flag in flags:
+            parameter.requires_grad_(flag)

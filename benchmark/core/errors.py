@@ -1,0 +1,71 @@
+"""Errors that a user can mend: one line on what happened, one on what to do, and an exit code."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from collections.abc import Iterable
+
+EXIT_OK = 0
+EXIT_USAGE = 2
+EXIT_DATA = 3
+EXIT_PLUGIN = 4
+EXIT_FLAGS = 5
+EXIT_ENVIRONMENT = 6
+EXIT_INTERRUPTED = 130
+
+
+class BenchmarkError(Exception):
+    """Base of every error that is shown to the user without a traceback.
+
+    Args:
+        what: What went wrong and where, in one line.
+        mend: How to mend it, in one line; empty when there is nothing to add.
+    """
+
+    exit_code = 1
+
+    def __init__(self, what: str, mend: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.mend = mend
+
+
+class UsageError(BenchmarkError):
+    """A wrong option, name or configuration value."""
+
+    exit_code = EXIT_USAGE
+
+
+class DataError(BenchmarkError):
+    """Missing, broken or unusable images and splits."""
+
+    exit_code = EXIT_DATA
+
+
+class PluginError(BenchmarkError):
+    """A defense or an attack broke its contract or raised."""
+
+    exit_code = EXIT_PLUGIN
+
+
+class FlagsRaised(BenchmarkError):
+    """Sanity flags stand in a record and the run asked to be strict about them."""
+
+    exit_code = EXIT_FLAGS
+
+
+class EnvironmentProblem(BenchmarkError):
+    """The machine refuses: no space left, folder not writable, a lock held by another run."""
+
+    exit_code = EXIT_ENVIRONMENT
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
+    """Build the error for a name that no registry knows, with the closest names."""
+    names = sorted(known)
+    close = get_close_matches(name, names, n=3, cutoff=0.5)
+    if close:
+        mend = f"did you mean {' or '.join(close)}?"
+    else:
+        mend = f"known: {', '.join(names[:20])}{' …' if len(names) > 20 else ''}"
+    return UsageError(f"unknown {kind} {name!r}", mend)

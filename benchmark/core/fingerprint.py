@@ -1,0 +1,42 @@
+"""The identity of a piece of work: SHA-256 of canonical JSON of everything that shapes its result."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+HASHING_VERSION = 1
+
+
+def canonical_json(value: object) -> str:
+    """Serialise `value` so that equal content gives equal text.
+
+    Raises:
+        TypeError: `value` holds something that JSON cannot express.
+        ValueError: `value` holds NaN or an infinity.
+    """
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+
+
+def fingerprint(content: Mapping[str, object]) -> str:
+    """Return the 64-digit fingerprint of `content` and of the hashing's own version."""
+    body = canonical_json({"hashing": HASHING_VERSION, "content": content})
+    return hashlib.sha256(body.encode()).hexdigest()
+
+
+def sha256_file(path: Path) -> str:
+    """Return the SHA-256 of a file, read in blocks."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def sha256_sources(paths: Iterable[Path]) -> str:
+    """Return one SHA-256 over the text of several source files, in the order of their names."""
+    digest = hashlib.sha256()
+    for path in sorted(set(paths), key=lambda p: (p.name, str(p))):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()

@@ -1,0 +1,108 @@
+"""Guides: clean embeddings that tell an attacker where to push and where to pull."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True)
+class Guides:
+    """Clean embeddings of a set of images, computed once in eval mode and detached.
+
+    Attributes:
+        embeddings: (N, D), as the encoder returns them (not normalised).
+        pids: (N,) identities; 0 and -1 (distractors, junk) never guide.
+        camids: (N,) cameras.
+    """
+
+    embeddings: Tensor
+    pids: Tensor
+    camids: Tensor
+
+    @cached_property
+    def identities(self) -> Tensor:
+        """Sorted positive identities, (K,)."""
+        return torch.unique(self.pids[self.pids > 0])
+
+    def vectors(self, unit: bool) -> Tensor:
+        """Return the embeddings, on the unit sphere if `unit`."""
+        return F.normalize(self.embeddings) if unit else self.embeddings
+
+    def centroids(self, unit: bool) -> Tensor:
+        """Return the (K, D) mean vector of each identity, in the order of `identities`."""
+        return self._unit_centroids if unit else self._raw_centroids
+
+    @cached_property
+    def _unit_centroids(self) -> Tensor:
+        return self._mean_by_identity(F.normalize(self.embeddings))
+
+    @cached_property
+    def _raw_centroids(self) -> Tensor:
+        return self._mean_by_identity(self.embeddings)
+
+    def _mean_by_identity(self, vectors: Tensor) -> Tensor:
+        kept = self.pids > 0
+        index = torch.searchsorted(self.identities, self.pids[kept])
+        sums = vectors.new_zeros(len(self.identities), vectors.shape[1])
+        counts = torch.bincount(index, minlength=len(self.identities))
+        return sums.index_add_(0, index, vectors[kept]) / counts[:, None]
+
+    def positive_mask(
+        self, pids: Tensor, camids: Tensor | None = None, own_rows: Tensor | None = None
+    ) -> Tensor:
+        """Return (B, N), true where a guide shares the identity of an image.
+
+        Args:
+            pids: (B,) identities of the images.
+            camids: (B,) cameras; if given, guides of the same camera are left out, as in ranking.
+            own_rows: (B,) row of each image among the guides, -1 for none; that row is left out.
+        """
+        mask = (self.pids[None, :] == pids[:, None]) & (self.pids > 0)[None, :]
+        if camids is not None:
+            mask &= self.camids[None, :] != camids[:, None]
+        if own_rows is not None:
+            columns = torch.arange(len(self.pids), device=mask.device)
+            mask &= columns[None, :] != own_rows[:, None]
+        return mask
+
+    def farthest_negative(self, vectors: Tensor, pids: Tensor, unit: bool) -> tuple[Tensor, Tensor]:
+        """Return the centroid farthest from each vector among other identities.
+
+        Args:
+            vectors: (B, D) clean vectors, unit if `unit`.
+            pids: (B,) their identities.
+            unit: Whether guides are compared on the unit sphere.
+
+        Returns:
+            Centroids (B, D) and their identities (B,).
+
+        Raises:
+            ValueError: All guides share one identity.
+        """
+        if len(self.identities) < 2:
+            raise ValueError("a farthest negative identity needs at least two identities")
+        centroids = self.centroids(unit)
+        distances = torch.cdist(vectors, centroids, compute_mode="donot_use_mm_for_euclid_dist")
+        distances[pids[:, None] == self.identities[None, :]] = -1.0
+        index = distances.argmax(1)
+        return centroids[index], self.identities[index]
+
+
+def mean_positive(guides: Guides, mask: Tensor, fallback: Tensor, unit: bool) -> Tensor:
+    """Return the mean guide of each image under `mask`, or its `fallback` where none is left.
+
+    Args:
+        guides: The guides.
+        mask: (B, N) choice of guides.
+        fallback: (B, D) used where a row of `mask` is empty.
+        unit: Whether guides are on the unit sphere.
+    """
+    weights = mask.to(fallback.dtype)
+    count = weights.sum(1, keepdim=True)
+    mean = weights @ guides.vectors(unit) / count.clamp_min(1)
+    return torch.where(count > 0, mean, fallback)

@@ -1,0 +1,137 @@
+"""Iterated sign-gradient attacks: the base class owns the loop, an author writes the objective.
+
+    x_0 = P(x + u),  u ~ U(-start, start)
+    m_t = momentum * m_{t-1} + g_t / mean|g_t|
+    x_{t+1} = P(x_t + alpha * sign(m_t))
+
+P projects onto the ball around the clean image and the pixel box.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from typing import ClassVar
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from benchmark.core.attack import Attack, AttackBatch
+from benchmark.core.plugin import PluginConfig
+from benchmark.core.seeding import uniform_noise
+
+ALPHA_SHARE = 1 / 8
+"""Default step as a share of the budget: 1/255 at 8/255, as published; scaled at other budgets."""
+
+
+class IteratedConfig(PluginConfig):
+    """Options of an iterated attack."""
+
+    steps: int | None = Field(default=None, ge=1)
+    """Gradient steps; None: the attack's own rule."""
+    alpha_255: float | None = Field(default=None, gt=0)
+    """Step size in 1/255 units; None: the attack's own rule, a share of the budget."""
+    start: float = Field(default=0.0, ge=0, le=1)
+    """Random start as a share of the budget; 0: start at the clean image."""
+    momentum: float = Field(default=0.0, ge=0)
+    """Decay of the accumulated gradient."""
+    best_iterate: bool = True
+    """Return the iterate with the highest objective instead of the last one (one more forward)."""
+    unit: bool = True
+    """Work on unit embeddings, which the cosine ranking compares; False: raw embeddings."""
+
+
+def kurakin_steps(eps_255: float) -> int:
+    """Return floor(min(eps + 4, 1.25 eps)), at least 1 (Kurakin et al. 2017, as in Bai 2020)."""
+    return max(1, math.floor(min(eps_255 + 4, 1.25 * eps_255)))
+
+
+class IteratedAttack(Attack):
+    """Base of iterated attacks; an author writes `begin` and `objective`."""
+
+    Config: ClassVar[type[IteratedConfig]] = IteratedConfig  # type: ignore[misc, assignment]
+    config: IteratedConfig
+
+    @classmethod
+    def inner_options(cls, steps: int, alpha_255: float) -> dict[str, object]:
+        """Return the budget as options; the last iterate is taken, which saves a forward pass."""
+        return {"steps": steps, "alpha_255": alpha_255, "best_iterate": False}
+
+    def default_steps(self) -> int:
+        """Return the number of steps when the configuration leaves it open."""
+        return kurakin_steps(self.eps_255)
+
+    def step_size(self) -> float:
+        """Return the step in pixel units when the configuration leaves it open."""
+        return self.eps * ALPHA_SHARE
+
+    @abstractmethod
+    def begin(self, batch: AttackBatch) -> object:
+        """Return what the objective needs and what stays fixed during the attack."""
+
+    @abstractmethod
+    def objective(self, vectors: Tensor, state: object) -> Tensor:
+        """Return (B,) values to maximise.
+
+        Args:
+            vectors: (B, D) embeddings of the current images, unit if ``config.unit``.
+            state: What `begin` returned.
+        """
+
+    def vectors(self, embeddings: Tensor) -> Tensor:
+        """Return the embeddings in the space of the objective."""
+        return F.normalize(embeddings) if self.config.unit else embeddings
+
+    def perturb(self, encoder: nn.Module, batch: AttackBatch) -> Tensor:
+        """Run the loop and return the best iterate, or the last one if so configured."""
+        config, clean = self.config, batch.images
+        if self.eps_255 == 0:
+            return clean
+        steps = config.steps or self.default_steps()
+        alpha = self.step_size() if config.alpha_255 is None else config.alpha_255 / 255
+        state = self.begin(batch)
+        images = clean
+        if config.start:
+            noise = uniform_noise(batch.seeds, tuple(clean.shape[1:])).to(clean.device)
+            images = self.project(clean + config.start * self.eps * noise, clean)
+        best = _BestIterate() if config.best_iterate else None
+        velocity: Tensor | None = None
+        for _ in range(steps):
+            images = images.detach().requires_grad_(True)
+            values = self.objective(self.vectors(encoder(images)), state)
+            (gradient,) = torch.autograd.grad(values.sum(), images)
+            with torch.no_grad():
+                self.trace.append(float(values.mean()))
+                if best is not None:
+                    best.update(images.detach(), values.detach())
+                if config.momentum:
+                    scale = gradient.abs().mean((1, 2, 3), keepdim=True).clamp_min(1e-30)
+                    gradient = gradient / scale
+                    velocity = gradient if velocity is None else config.momentum * velocity + gradient
+                    gradient = velocity
+                images = self.project(images + alpha * gradient.sign(), clean)
+        if best is None:
+            return images
+        with torch.no_grad():
+            values = self.objective(self.vectors(encoder(images)), state)
+        best.update(images, values)
+        self.trace.append(float(values.mean()))
+        return best.images
+
+
+class _BestIterate:
+    """Keeps, for each image, the iterate with the highest objective."""
+
+    def __init__(self) -> None:
+        self.images = torch.empty(0)
+        self._values = torch.empty(0)
+
+    def update(self, images: Tensor, values: Tensor) -> None:
+        if self._values.numel() == 0:
+            self.images, self._values = images, values
+            return
+        better = values >= self._values
+        self.images = torch.where(better[:, None, None, None], images, self.images)
+        self._values = torch.where(better, values, self._values)

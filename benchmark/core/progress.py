@@ -1,0 +1,130 @@
+"""Progress of long work: a bar with an ETA on a terminal, a plain line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol, TextIO
+
+
+class Bar(Protocol):
+    """What the worker of a task sees."""
+
+    def advance(self, steps: int = 1, note: str = "") -> None:
+        """Report `steps` finished steps and an optional short note such as ``loss 1.23``."""
+
+
+class Progress(Protocol):
+    """Opens a bar for each piece of work."""
+
+    def task(self, title: str, total: int) -> "_Context":
+        """Return a context manager that yields a `Bar` of `total` steps."""
+
+
+class _Context(Protocol):
+    def __enter__(self) -> Bar: ...
+
+    def __exit__(self, *exc: object) -> bool | None: ...
+
+
+class _Silent:
+    def advance(self, steps: int = 1, note: str = "") -> None:
+        """Report nothing."""
+
+
+class SilentProgress:
+    """Reports nothing; for tests and library use."""
+
+    @contextmanager
+    def task(self, title: str, total: int) -> Iterator[Bar]:
+        """Yield a bar that ignores its calls."""
+        yield _Silent()
+
+
+class _PlainBar:
+    def __init__(self, title: str, total: int, stream: TextIO, every_seconds: float) -> None:
+        self._title, self._total, self._stream = title, total, stream
+        self._every, self._done = every_seconds, 0
+        self._start = self._last = time.monotonic()
+
+    def advance(self, steps: int = 1, note: str = "") -> None:
+        self._done += steps
+        now = time.monotonic()
+        if now - self._last < self._every or self._done >= self._total:
+            return
+        self._last = now
+        elapsed = now - self._start
+        eta = elapsed / self._done * (self._total - self._done) if self._done else 0.0
+        tail = f"  {note}" if note else ""
+        print(
+            f"{self._title}: {self._done}/{self._total}  {elapsed:.0f} s, {eta:.0f} s to go{tail}",
+            file=self._stream,
+            flush=True,
+        )
+
+    def close(self, failed: bool) -> None:
+        state = "stopped" if failed else "done"
+        elapsed = time.monotonic() - self._start
+        print(f"{self._title}: {state} in {elapsed:.1f} s", file=self._stream, flush=True)
+
+
+class PlainProgress:
+    """Prints a line at most every `every_seconds` seconds, and one when a task ends."""
+
+    def __init__(self, stream: TextIO | None = None, every_seconds: float = 15.0) -> None:
+        self._stream = stream or sys.stderr
+        self._every = every_seconds
+
+    @contextmanager
+    def task(self, title: str, total: int) -> Iterator[Bar]:
+        """Yield a bar that prints plain lines."""
+        bar = _PlainBar(title, total, self._stream, self._every)
+        failed = True
+        try:
+            yield bar
+            failed = False
+        finally:
+            bar.close(failed)
+
+
+class RichProgress:
+    """Draws a live bar with an ETA on a terminal, and leaves one line behind when a task ends."""
+
+    @contextmanager
+    def task(self, title: str, total: int) -> Iterator[Bar]:
+        """Yield a bar that is drawn with rich."""
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress as Live,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+
+        live = Live(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=28),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("to go"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=Console(stderr=True),
+        )
+
+        class _RichBar:
+            def advance(self, steps: int = 1, note: str = "") -> None:
+                live.update(row, advance=steps, note=note)
+
+        with live:
+            row = live.add_task(title, total=total, note="")
+            yield _RichBar()
+
+
+def make_progress() -> Progress:
+    """Choose the reporter that fits the standard error stream."""
+    return RichProgress() if sys.stderr.isatty() else PlainProgress()

@@ -1,0 +1,147 @@
+"""One registry for each kind of plugin: names without imports, classes on demand.
+
+Built-in plugins come through the same door as a stranger's: the entry-point groups of the
+installed distributions. A single file adds plugins with a decorator and ``--plugin FILE.py``.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import traceback
+from collections.abc import Callable
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from benchmark.core.errors import PluginError, UsageError, unknown_name
+from benchmark.core.plugin import Plugin
+
+P = TypeVar("P", bound=Plugin)
+
+
+class Registry(Generic[P]):
+    """Names of one kind of plugin and the classes behind them.
+
+    Args:
+        kind: What it holds, in the singular, as errors name it.
+        group: Entry-point group that installed distributions use.
+    """
+
+    def __init__(self, kind: str, group: str) -> None:
+        self.kind = kind
+        self._group = group
+        self._classes: dict[str, type[P]] = {}
+        self._entries: dict[str, EntryPoint] | None = None
+
+    def _entry_points(self) -> dict[str, EntryPoint]:
+        if self._entries is None:
+            found: dict[str, EntryPoint] = {}
+            for entry in entry_points(group=self._group):
+                other = found.get(entry.name)
+                if other is not None and other.value != entry.value:
+                    raise UsageError(
+                        f"two installed packages register the {self.kind} {entry.name!r}: "
+                        f"{other.value} and {entry.value}",
+                        "uninstall one of them",
+                    )
+                found[entry.name] = entry
+            self._entries = found
+        return self._entries
+
+    def names(self) -> list[str]:
+        """Return all names in order, without importing any plugin."""
+        return sorted({*self._entry_points(), *self._classes})
+
+    def register(self, name: str) -> Callable[[type[P]], type[P]]:
+        """Return a class decorator that registers a plugin under `name`.
+
+        Raises:
+            UsageError: The name is taken, or it is not kebab-case.
+        """
+        if not name or not all(part.isalnum() and part.islower() for part in name.split("-")):
+            raise UsageError(
+                f"{name!r} is not a name for a {self.kind}", "use kebab-case, such as my-defense"
+            )
+
+        def decorate(cls: type[P]) -> type[P]:
+            taken = self._classes.get(name)
+            entry = self._entry_points().get(name)
+            is_entry = entry is not None and entry.value == f"{cls.__module__}:{cls.__qualname__}"
+            if (taken is not None and taken is not cls) or (entry is not None and not is_entry):
+                raise UsageError(
+                    f"the {self.kind} name {name!r} is taken", "register under another name"
+                )
+            cls.name = name
+            self._classes[name] = cls
+            return cls
+
+        return decorate
+
+    def get(self, name: str) -> type[P]:
+        """Return the class behind `name`, importing it if need be.
+
+        Raises:
+            UsageError: No plugin has this name; the closest names are given.
+            PluginError: The plugin's module does not import.
+        """
+        if name in self._classes:
+            return self._classes[name]
+        entry = self._entry_points().get(name)
+        if entry is None:
+            raise unknown_name(self.kind, name, self.names())
+        try:
+            cls: type[P] = entry.load()
+        except Exception as error:
+            raise PluginError(
+                f"the {self.kind} {name!r} ({entry.value}) does not import: {error}",
+                "mend or uninstall the package that registers it",
+            ) from error
+        cls.name = name
+        self._classes[name] = cls
+        return cls
+
+
+DEFENSES: Registry[Plugin] = Registry("defense", "reid_robustbench.defenses")
+ATTACKS: Registry[Plugin] = Registry("attack", "reid_robustbench.attacks")
+DATASETS: Registry[Plugin] = Registry("data set", "reid_robustbench.datasets")
+BACKBONES: Registry[Plugin] = Registry("backbone", "reid_robustbench.backbones")
+
+register_defense = DEFENSES.register
+register_attack = ATTACKS.register
+register_dataset = DATASETS.register
+register_backbone = BACKBONES.register
+
+
+def load_plugin_file(path: Path) -> None:
+    """Import a Python file whose decorators register plugins.
+
+    Raises:
+        UsageError: The file does not exist.
+        PluginError: The file raises when imported; the line is named.
+    """
+    if not path.is_file():
+        raise UsageError(f"plugin file {path} does not exist", "check the path")
+    module_name = f"reid_robustbench_plugin_{path.stem.replace('-', '_')}"
+    known = sys.modules.get(module_name)
+    if known is not None:
+        if Path(str(known.__file__)) == path.resolve():
+            return
+        raise UsageError(f"two plugin files are called {path.name}", "rename one")
+    spec = importlib.util.spec_from_file_location(module_name, path.resolve())
+    if spec is None or spec.loader is None:
+        raise UsageError(f"plugin file {path} is not a Python file", "give a .py file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    try:
+        spec.loader.exec_module(module)
+    except (UsageError, PluginError):
+        del sys.modules[module_name]
+        raise
+    except Exception as error:
+        del sys.modules[module_name]
+        frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == spec.origin]
+        line = frames[-1].lineno if frames else getattr(error, "lineno", None)
+        raise PluginError(
+            f"plugin file {path}, line {line}: {type(error).__name__}: {error}", "mend the file"
+        ) from error

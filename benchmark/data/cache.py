@@ -1,0 +1,192 @@
+"""Decoded pixels on disk: written once, checked when opened, memory mapped."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import logging
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+
+from benchmark.core.errors import EnvironmentProblem
+
+LOCK_SECONDS = 3600.0
+_LOG = logging.getLogger(__name__)
+
+
+@contextmanager
+def disk_errors(place: Path) -> Iterator[None]:
+    """Turn a refusal of the file system into an error that says how to mend it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise EnvironmentProblem(
+                f"no space left on the disk of {place}",
+                "free some space, or point --cache-dir or --output at another disk",
+            ) from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise EnvironmentProblem(
+                f"cannot write to {place}: {error.strerror}",
+                "make the folder writable, or point --cache-dir or --output elsewhere",
+            ) from error
+        raise
+
+
+def publish(target: Path, write: Callable[[IO[bytes]], None]) -> None:
+    """Write a file so that a reader sees all of it or none of it.
+
+    Args:
+        target: The file.
+        write: Called with a binary stream.
+
+    Raises:
+        EnvironmentProblem: The disk is full or the folder is not writable.
+    """
+    with disk_errors(target.parent):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                write(stream)
+                stream.flush()
+                os.fsync(stream.fileno())
+            Path(name).replace(target)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+
+class PixelCache:
+    """Pixels of the splits of one data set at one resolution.
+
+    Args:
+        folder: Folder of this data set, resolution and version.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def array_path(self, split: str) -> Path:
+        """Return the file that holds the pixels of `split`."""
+        return self.folder / f"{split}.npy"
+
+    def record_path(self, split: str) -> Path:
+        """Return the file that says what the pixels of `split` are."""
+        return self.folder / f"{split}.json"
+
+    def record(self, split: str) -> dict[str, Any] | None:
+        """Return names, shape and SHA-256 of the pixels of `split`; None if there is no record."""
+        try:
+            record = json.loads(self.record_path(split).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        usable = isinstance(record, dict) and {"names", "shape", "sha256"} <= record.keys()
+        return record if usable else None
+
+    def load(
+        self,
+        split: str,
+        names: Sequence[str],
+        image_size: tuple[int, int],
+        render: Callable[[], Iterator[NDArray[np.uint8]]],
+    ) -> NDArray[np.uint8]:
+        """Return the pixels of `split` as a read-only memory map, rendering them if need be.
+
+        Args:
+            split: Name of the split.
+            names: File names, in order.
+            image_size: Height and width.
+            render: Yields pixels uint8 (n, H, W, 3) in the order of `names`.
+
+        Raises:
+            EnvironmentProblem: The disk refuses, or another process holds the lock for too long.
+        """
+        shape = (len(names), *image_size, 3)
+        found = self._open(split, names, shape)
+        if found is not None:
+            return found
+        with disk_errors(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.folder / f"{split}.lock", timeout=LOCK_SECONDS)
+            try:
+                with lock:
+                    found = self._open(split, names, shape)
+                    if found is None:
+                        self._write(split, names, shape, render())
+                        found = self._open(split, names, shape)
+            except Timeout as error:
+                raise EnvironmentProblem(
+                    f"another process has held {lock.lock_file} for over an hour",
+                    "wait for it, or end it and remove the lock file",
+                ) from error
+        if found is None:
+            raise EnvironmentProblem(
+                f"the pixels written to {self.array_path(split)} read back differently",
+                "check the disk, or point --cache-dir at another one",
+            )
+        return found
+
+    def _open(
+        self, split: str, names: Sequence[str], shape: tuple[int, ...]
+    ) -> NDArray[np.uint8] | None:
+        path, record = self.array_path(split), self.record(split)
+        if record is None or not path.exists():
+            return None
+        try:
+            pixels: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError):
+            _LOG.warning("the cache file %s is damaged; it is made again", path)
+            return None
+        sound = pixels.shape == shape and pixels.dtype == np.uint8
+        if not sound or record["names"] != list(names) or tuple(record["shape"]) != shape:
+            _LOG.warning("the cache file %s does not fit; it is made again", path)
+            return None
+        return pixels
+
+    def _write(
+        self,
+        split: str,
+        names: Sequence[str],
+        shape: tuple[int, ...],
+        chunks: Iterator[NDArray[np.uint8]],
+    ) -> None:
+        digest = hashlib.sha256()
+
+        def write(stream: IO[bytes]) -> None:
+            header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(stream, header)
+            count = 0
+            for chunk in chunks:
+                data = np.ascontiguousarray(chunk).tobytes()
+                digest.update(data)
+                stream.write(data)
+                count += len(chunk)
+            if count != shape[0]:
+                raise RuntimeError(f"{count} images came for {shape[0]} names of {split}")
+
+        self.record_path(split).unlink(missing_ok=True)
+        publish(self.array_path(split), write)
+        record = {"names": list(names), "shape": list(shape), "sha256": digest.hexdigest()}
+        publish(self.record_path(split), lambda s: _dump(s, record))
+
+    def sha256(self, split: str) -> str:
+        """Return the SHA-256 of the pixels of `split` as they lie on disk now."""
+        pixels = np.load(self.array_path(split), mmap_mode="r", allow_pickle=False)
+        digest = hashlib.sha256()
+        for start in range(0, len(pixels), 256):
+            digest.update(np.ascontiguousarray(pixels[start : start + 256]).tobytes())
+        return digest.hexdigest()
+
+
+def _dump(stream: IO[bytes], record: dict[str, Any]) -> None:
+    stream.write(json.dumps(record).encode())

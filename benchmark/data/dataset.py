@@ -1,0 +1,149 @@
+"""What every data set offers: three splits, an identity of its content, and a card."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.core.errors import UsageError
+from benchmark.core.fingerprint import fingerprint
+from benchmark.core.plugin import Plugin, PluginConfig
+from benchmark.core.progress import Progress
+from benchmark.data.cache import PixelCache
+from benchmark.data.layout import SPLITS, ImageName, Split, parse_name
+from benchmark.data.records import ImageSet
+from benchmark.data.statistics import split_statistics
+
+CACHE_VERSION = 1
+
+
+class Dataset(Plugin, ABC):
+    """A ReID data set.
+
+    Args:
+        config: The class's `Config`, or a mapping to make one from.
+        image_size: Height and width of the images; None takes the data set's own.
+        root: Folder on disk that holds the data; rendered data sets ignore it.
+        cache_dir: Folder for decoded pixels.
+        progress: Reporter of long work.
+        workers: Processes or threads to decode with; None takes all cores.
+
+    Raises:
+        UsageError: The configuration or the image size is unusable.
+    """
+
+    def __init__(
+        self,
+        config: PluginConfig | Mapping[str, Any] | None = None,
+        *,
+        image_size: tuple[int, int] | None = None,
+        root: Path | None = None,
+        cache_dir: Path,
+        progress: Progress,
+        workers: int | None = None,
+    ) -> None:
+        given = config.model_dump() if isinstance(config, PluginConfig) else dict(config or {})
+        self.config = self.parse_config(given)
+        size = image_size or self.default_image_size()
+        if min(size) < 8 or max(size) > 2048:
+            raise UsageError(
+                f"image size {size[0]}x{size[1]} is out of range",
+                "give height and width between 8 and 2048 pixels, such as 256x128",
+            )
+        self.image_size = (int(size[0]), int(size[1]))
+        self.root, self.cache_dir = root, cache_dir
+        self.progress, self.workers = progress, workers
+        self._splits: dict[Split, ImageSet] = {}
+        self._manifest: str | None = None
+
+    @abstractmethod
+    def default_image_size(self) -> tuple[int, int]:
+        """Return height and width that the data set takes when none are given."""
+
+    @abstractmethod
+    def names(self, split: Split) -> tuple[str, ...]:
+        """Return the file names of `split`, sorted; reads no pixels."""
+
+    @abstractmethod
+    def files(self, split: Split) -> Iterator[tuple[str, bytes]]:
+        """Yield name and bytes of each file of `split`, in the order of `names`."""
+
+    @abstractmethod
+    def _decoded(self, split: Split) -> Iterator[NDArray[np.uint8]]:
+        """Yield pixels uint8 (n, H, W, 3) of `split`, in the order of `names`."""
+
+    @abstractmethod
+    def _compute_manifest(self) -> str:
+        """Return the SHA-256 that identifies the content."""
+
+    @abstractmethod
+    def _about(self) -> dict[str, Any]:
+        """Return the card without name, size, manifest and statistics."""
+
+    def unreadable(self, split: Split) -> list[str]:
+        """Return one line for each file of `split` that cannot be decoded."""
+        return []
+
+    def warnings(self) -> list[str]:
+        """Return what is unusual about the data, yet usable."""
+        return []
+
+    def manifest_sha256(self) -> str:
+        """Return the SHA-256 that identifies the content; renders nothing."""
+        if self._manifest is None:
+            self._manifest = self._compute_manifest()
+        return self._manifest
+
+    @property
+    def cache(self) -> PixelCache:
+        """The pixels on disk at this image size."""
+        key = fingerprint(
+            {
+                "cache": CACHE_VERSION,
+                "manifest": self.manifest_sha256(),
+                "image_size": list(self.image_size),
+            }
+        )
+        return PixelCache(self.cache_dir / f"{self.name}-{key[:8]}")
+
+    def split(self, split: Split) -> ImageSet:
+        """Return one split; renders or decodes it on the first call, then maps it from the cache.
+
+        Raises:
+            DataError: Images are missing or broken.
+            EnvironmentProblem: The cache cannot be written.
+        """
+        if split not in self._splits:
+            names = self.names(split)
+            labels = [parse_name(name) for name in names]
+            pixels = self.cache.load(split, names, self.image_size, lambda: self._decoded(split))
+            self._splits[split] = ImageSet(
+                pixels,
+                np.array([label.pid for label in labels], np.int64),
+                np.array([label.camid for label in labels], np.int64),
+                names,
+            )
+        return self._splits[split]
+
+    def labels(self, split: Split) -> list[ImageName]:
+        """Return what the file names of `split` say; reads no pixels."""
+        return [parse_name(name) for name in self.names(split)]
+
+    def card(self) -> dict[str, Any]:  # type: ignore[override]
+        """Return what the data set is, what it is not, its licence and its statistics."""
+        return {
+            "name": self.name,
+            **self._about(),
+            "image_size": list(self.image_size),
+            "config": self.config.model_dump(mode="json"),
+            "manifest_sha256": self.manifest_sha256(),
+            "statistics": {split: split_statistics(self.labels(split)) for split in SPLITS},
+        }
+
+
+__all__ = ["Dataset", "Split"]

@@ -1,0 +1,43 @@
+"""Held-out training identities: what hyperparameters and checkpoints are chosen on."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from benchmark.core.seeding import derive_seed
+from benchmark.data.records import ImageSet
+
+
+def split_held_out(train: ImageSet, share: float) -> tuple[ImageSet, ImageSet]:
+    """Split training images by identity into those to fit and those to select on.
+
+    The choice depends on the identities alone, not on the training seed, so that all trainings
+    on a data set select on the same identities.
+
+    Args:
+        train: The training split.
+        share: Share of the identities to hold out; at least 2 if it is not 0.
+    """
+    identities = train.identities
+    count = max(2, round(share * len(identities))) if share else 0
+    order = np.random.default_rng(derive_seed("held-out", len(identities))).permutation(identities)
+    is_held_out = np.isin(train.pids, order[:count])
+    return train.subset(~is_held_out), train.subset(is_held_out)
+
+
+def query_and_gallery(images: ImageSet) -> tuple[ImageSet, ImageSet]:
+    """Split images the way test sets are: one query for each identity and camera.
+
+    Identities seen by a single camera give no query: they would have no match.
+    """
+    queries: dict[tuple[int, int], int] = {}
+    cameras: dict[int, set[int]] = {}
+    for row, (pid, camid) in enumerate(
+        zip(images.pids.tolist(), images.camids.tolist(), strict=True)
+    ):
+        queries.setdefault((pid, camid), row)
+        cameras.setdefault(pid, set()).add(camid)
+    chosen = [row for (pid, _), row in queries.items() if len(cameras[pid]) > 1]
+    is_query = np.zeros(len(images), bool)
+    is_query[chosen] = True
+    return images.subset(is_query), images.subset(~is_query)

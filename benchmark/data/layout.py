@@ -1,0 +1,88 @@
+"""The layout of Market-1501 on disk: three folders, and file names that carry the labels."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from benchmark.core.errors import DataError
+
+Split = Literal["train", "query", "gallery"]
+SPLITS: tuple[Split, ...] = ("train", "query", "gallery")
+
+FOLDERS: dict[Split, str] = {
+    "train": "bounding_box_train",
+    "query": "query",
+    "gallery": "bounding_box_test",
+}
+PATTERN = "pppp_cXsY_ffffff_bb.jpg"
+SUFFIXES = {".jpg", ".jpeg", ".png"}
+
+_NAME = re.compile(r"(-1|\d{4,})_c(\d+)s(\d+)_(\d+)_(\d+)(?:\.jpg)?\.(?:jpe?g|png)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class ImageName:
+    """What a file name says.
+
+    Attributes:
+        pid: Identity; 0 is a distractor, -1 junk.
+        camid: Camera, from 1.
+        sequence: Recording of that camera.
+        frame: Frame of the recording.
+        box: Detection in the frame.
+    """
+
+    pid: int
+    camid: int
+    sequence: int
+    frame: int
+    box: int
+
+    def stem(self) -> str:
+        """Return the file name without its suffix."""
+        pid = "-1" if self.pid < 0 else f"{self.pid:04d}"
+        return f"{pid}_c{self.camid}s{self.sequence}_{self.frame:06d}_{self.box:02d}"
+
+
+def parse_name(name: str) -> ImageName:
+    """Read the labels off a file name.
+
+    Raises:
+        DataError: The name does not follow the pattern.
+    """
+    match = _NAME.fullmatch(name)
+    if match is None:
+        raise DataError(
+            f"the file name {name!r} does not follow the pattern {PATTERN}",
+            "rename or remove the file; pppp is the identity (0000 distractor, -1 junk), "
+            "X the camera, Y the sequence, ffffff the frame, bb the box",
+        )
+    pid, camid, sequence, frame, box = (int(group) for group in match.groups())
+    return ImageName(pid, camid, sequence, frame, box)
+
+
+def list_images(folder: Path) -> tuple[str, ...]:
+    """Return the names of the images in `folder`, sorted; other files are left alone.
+
+    Raises:
+        DataError: There is no such folder, it cannot be read, or it holds no image.
+    """
+    mend = f"the root must hold {', '.join(FOLDERS.values())} with images named {PATTERN}"
+    if not folder.is_dir():
+        raise DataError(f"no folder {folder}", mend)
+    try:
+        names = sorted(
+            entry.name
+            for entry in folder.iterdir()
+            if entry.suffix.lower() in SUFFIXES and not entry.name.startswith(".")
+        )
+    except OSError as error:
+        raise DataError(
+            f"cannot read {folder}: {error.strerror}", "check its permissions"
+        ) from error
+    if not names:
+        raise DataError(f"no images in {folder}", mend)
+    return tuple(names)

@@ -1,0 +1,50 @@
+"""What a data set holds, counted from its file names alone."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from benchmark.data.layout import ImageName
+
+
+def split_statistics(names: Sequence[ImageName]) -> dict[str, Any]:
+    """Count images, identities and cameras of a split, and measure its biases.
+
+    Args:
+        names: Parsed file names of the split.
+
+    Returns:
+        Counts; minimum, mean, maximum and quantiles of images per identity; and the shares of
+        identities with more than half of their images from one camera, and with one image.
+    """
+    cameras: dict[int, Counter[int]] = defaultdict(Counter)
+    for name in names:
+        if name.pid > 0:
+            cameras[name.pid][name.camid] += 1
+    counts = np.array([sum(c.values()) for c in cameras.values()], dtype=np.int64)
+    result: dict[str, Any] = {
+        "images": len(names),
+        "identities": len(cameras),
+        "cameras": len({name.camid for name in names}),
+        "distractors": sum(name.pid == 0 for name in names),
+        "junk": sum(name.pid < 0 for name in names),
+    }
+    if len(counts):
+        skewed = [max(c.values()) / sum(c.values()) > 0.5 for c in cameras.values()]
+        quantiles = np.quantile(counts, [0.1, 0.25, 0.5, 0.75, 0.9])
+        result["images_per_identity"] = {
+            "min": int(counts.min()),
+            "mean": round(float(counts.mean()), 2),
+            "max": int(counts.max()),
+            **{f"q{q}": float(v) for q, v in zip((10, 25, 50, 75, 90), quantiles, strict=True)},
+        }
+        result["cameras_per_identity_mean"] = round(
+            float(np.mean([len(c) for c in cameras.values()])), 2
+        )
+        result["share_of_identities_mostly_from_one_camera"] = round(float(np.mean(skewed)), 3)
+        result["identities_with_one_image"] = int((counts == 1).sum())
+    return result

@@ -1,0 +1,1 @@
+"""Retrieval metrics: cosine distance, single-query ranking, worst case over attacks."""

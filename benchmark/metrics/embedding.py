@@ -1,0 +1,35 @@
+"""Embeddings of a whole image set, in eval mode and float32."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from benchmark.core.device import DevicePolicy
+from benchmark.core.encoder import check_embeddings, evaluating
+from benchmark.data.records import ImageSet
+
+
+@torch.no_grad()
+def embed_images(
+    encoder: nn.Module, images: ImageSet, *, policy: DevicePolicy, batch: int, owner: str
+) -> Tensor:
+    """Return (N, D) float32 embeddings on the CPU.
+
+    Args:
+        encoder: Maps images to embeddings.
+        images: What to embed.
+        policy: Where to run.
+        batch: Images at a time.
+        owner: Name of the defense, for error messages.
+
+    Raises:
+        PluginError: The encoder returns a wrong shape, NaN or infinities.
+    """
+    with evaluating(encoder):
+        parts = []
+        for start in range(0, len(images), batch):
+            pixels = images.tensor(slice(start, start + batch)).to(policy.device)
+            embeddings = check_embeddings(encoder(pixels), len(pixels), owner)
+            parts.append(embeddings.float().cpu())
+    return torch.cat(parts)

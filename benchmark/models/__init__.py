@@ -1,0 +1,1 @@
+"""Encoders: backbones, the bag-of-tricks head, checkpoints."""

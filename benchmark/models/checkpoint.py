@@ -1,0 +1,51 @@
+"""Checkpoints of encoders: weights as safetensors, what they are as a JSON card beside them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from benchmark.core.errors import DataError, PluginError
+from benchmark.core.fingerprint import sha256_file
+
+WEIGHTS_FILE = "encoder.safetensors"
+CARD_FILE = "encoder.json"
+
+
+def save_encoder(folder: Path, encoder: nn.Module, card: Mapping[str, object]) -> None:
+    """Write the weights and the card of an encoder into `folder`."""
+    state = {key: value.detach().cpu().contiguous() for key, value in encoder.state_dict().items()}
+    save_file(state, folder / WEIGHTS_FILE)
+    body = {**card, "weights_sha256": sha256_file(folder / WEIGHTS_FILE)}
+    (folder / CARD_FILE).write_text(json.dumps(body, indent=2, sort_keys=True) + "\n")
+
+
+def load_encoder(folder: Path, build: Callable[[], nn.Module]) -> nn.Module:
+    """Return the encoder that `build` makes, with the weights of `folder`, in eval mode.
+
+    Raises:
+        DataError: The weights are missing or damaged.
+        PluginError: They do not fit the encoder that `build` makes.
+    """
+    path = folder / WEIGHTS_FILE
+    try:
+        state = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise DataError(
+            f"the weights {path} cannot be read: {error}", "delete the folder and train again"
+        ) from error
+    encoder = build()
+    try:
+        encoder.load_state_dict(state)
+    except RuntimeError as error:
+        first = str(error).splitlines()[-1].strip()
+        raise PluginError(
+            f"the weights {path} do not fit the encoder: {first}",
+            "let build_encoder() return the shape that fit() returns",
+        ) from error
+    return encoder.eval()

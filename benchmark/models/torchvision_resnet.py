@@ -1,0 +1,67 @@
+"""ResNet-18 and ResNet-50 of torchvision, last stride 1 (Luo et al., bag of tricks, CVPRW 2019)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+from urllib.error import URLError
+
+from torch import nn
+from torchvision import models
+
+from benchmark.core.errors import EnvironmentProblem
+from benchmark.core.plugin import Card
+from benchmark.models.backbone import Backbone
+from benchmark.models.config import BackboneConfig
+
+
+class _TorchvisionResNet(Backbone):
+    factory: ClassVar[Callable[..., models.ResNet]]
+    pretrained: ClassVar[Any]
+
+    @classmethod
+    def build(cls, config: BackboneConfig) -> tuple[nn.Module, int]:
+        """Build the trunk; see `Backbone.build`.
+
+        Raises:
+            EnvironmentProblem: ImageNet weights were asked for and cannot be fetched.
+        """
+        weights = cls.pretrained if config.weights == "imagenet" else None
+        try:
+            net = cls.factory(weights=weights)
+        except (URLError, OSError, RuntimeError) as error:
+            if weights is None:
+                raise
+            raise EnvironmentProblem(
+                f"the ImageNet weights of {cls.name} could not be loaded: {error}",
+                "go without them (--set backbone.weights=none), or put the file "
+                f"{weights.url.rsplit('/', 1)[-1]} into torch's hub/checkpoints folder",
+            ) from error
+        feature_dim = net.fc.in_features
+        _set_last_stride_1(net)
+        trunk = nn.Sequential(
+            net.conv1, net.bn1, net.relu, net.maxpool, net.layer1, net.layer2, net.layer3, net.layer4
+        )
+        return trunk, feature_dim
+
+
+def _set_last_stride_1(net: models.ResNet) -> None:
+    for module in net.layer4[0].modules():
+        if isinstance(module, nn.Conv2d) and module.stride == (2, 2):
+            module.stride = (1, 1)
+
+
+class ResNet18(_TorchvisionResNet):
+    """ResNet-18 (He et al., CVPR 2016), 512 dimensions."""
+
+    card = Card(title="ResNet-18", paper="He et al., CVPR 2016")
+    factory = staticmethod(models.resnet18)
+    pretrained = models.ResNet18_Weights.IMAGENET1K_V1
+
+
+class ResNet50(_TorchvisionResNet):
+    """ResNet-50 (He et al., CVPR 2016), 2048 dimensions."""
+
+    card = Card(title="ResNet-50", paper="He et al., CVPR 2016")
+    factory = staticmethod(models.resnet50)
+    pretrained = models.ResNet50_Weights.IMAGENET1K_V1

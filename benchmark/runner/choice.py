@@ -1,0 +1,145 @@
+"""What a configuration chose: classes and validated options behind its names, before any work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from benchmark.config.attack_groups import expand_attacks
+from benchmark.config.schema import NO_CROSS_DATASET, RunConfig
+from benchmark.core.attack import Attack
+from benchmark.core.defense import Defense
+from benchmark.core.errors import PluginError, UsageError, unknown_name
+from benchmark.core.plugin import PluginConfig
+from benchmark.core.registry import ATTACKS, BACKBONES, DATASETS, DEFENSES, Registry
+from benchmark.data.dataset import Dataset
+from benchmark.models.backbone import Backbone
+
+
+@dataclass(frozen=True)
+class ChosenAttack:
+    """An attack with its options.
+
+    Attributes:
+        plugin: The class.
+        config: Its validated options.
+    """
+
+    plugin: type[Attack]
+    config: PluginConfig
+
+    @property
+    def name(self) -> str:
+        """Registry name."""
+        return self.plugin.name
+
+    @property
+    def is_control(self) -> bool:
+        """Whether it knows nothing of the encoder and so is no attack but the control."""
+        return self.plugin.threat.knowledge == "none"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Everything a run needs that has a name.
+
+    Attributes:
+        defenses: The chosen defenses, by name, in order.
+        prerequisites: Defenses with default options whose encoders others need, by name.
+        attacks: The chosen attacks, in order.
+        backbone: The network.
+        datasets: Classes of the data sets by name; the first one is trained on.
+    """
+
+    defenses: dict[str, Defense]
+    prerequisites: dict[str, Defense]
+    attacks: tuple[ChosenAttack, ...]
+    backbone: type[Backbone]
+    datasets: dict[str, type[Dataset]]
+
+
+def choose(config: RunConfig) -> Choice:
+    """Look up every name and validate every option of a run.
+
+    Raises:
+        UsageError: An unknown name, key or value.
+        PluginError: A plugin does not import or does not fit its contract.
+    """
+    attack_names = expand_attacks(config.attack, ATTACKS.names())
+    _check_names(config)
+    defenses = {name: _defense(name, config.defense_config.get(name, {})) for name in config.defense}
+    _check_options("defense", DEFENSES, config.defense_config)
+    _check_options("attack", ATTACKS, config.attack_config)
+    return Choice(
+        defenses=defenses,
+        prerequisites=_prerequisites(defenses),
+        attacks=tuple(_attack(name, config.attack_config.get(name, {})) for name in attack_names),
+        backbone=_class(BACKBONES, config.backbone.name, Backbone),
+        datasets={name: _class(DATASETS, name, Dataset) for name in _dataset_names(config)},
+    )
+
+
+def _dataset_names(config: RunConfig) -> list[str]:
+    return [config.dataset, *config.test_datasets]
+
+
+def _check_names(config: RunConfig) -> None:
+    """Refuse unknown names before anything is imported."""
+    wanted: list[tuple[Registry[Any], list[str]]] = [
+        (DEFENSES, [*config.defense, *config.defense_config]),
+        (ATTACKS, list(config.attack_config)),
+        (BACKBONES, [config.backbone.name]),
+        (DATASETS, [config.dataset, *(config.test_dataset or ())]),
+    ]
+    for registry, names in wanted:
+        for name in names:
+            allowed = registry is DATASETS and name == NO_CROSS_DATASET
+            if name not in registry.names() and not allowed:
+                raise unknown_name(registry.kind, name, registry.names())
+
+
+def _check_options(section: str, registry: Registry[Any], options: dict[str, dict[str, Any]]) -> None:
+    for name, values in options.items():
+        if not isinstance(values, dict):
+            raise UsageError(f"{section}_config.{name} is not a section", "write it as KEY: VALUE")
+        registry.get(name).parse_config(values)
+
+
+def _class(registry: Registry[Any], name: str, base: type[Any]) -> type[Any]:
+    found = registry.get(name)
+    if not (isinstance(found, type) and issubclass(found, base)):
+        raise PluginError(
+            f"the {registry.kind} {name!r} is not a subclass of {base.__name__}",
+            f"derive it from benchmark.{base.__name__}",
+        )
+    return found
+
+
+def _defense(name: str, options: dict[str, Any]) -> Defense:
+    plugin: type[Defense] = _class(DEFENSES, name, Defense)
+    return plugin(plugin.parse_config(options))
+
+
+def _attack(name: str, options: dict[str, Any]) -> ChosenAttack:
+    plugin: type[Attack] = _class(ATTACKS, name, Attack)
+    return ChosenAttack(plugin, plugin.parse_config(options))
+
+
+def _prerequisites(defenses: dict[str, Defense]) -> dict[str, Defense]:
+    """Return all that the defenses build on, each before those that need it."""
+    found: dict[str, Defense] = {}
+
+    def visit(defense: Defense, path: tuple[str, ...]) -> None:
+        for name in defense.prerequisites():
+            if name in path:
+                raise PluginError(
+                    f"defenses build on each other in a circle: {' → '.join([*path, name])}",
+                    "break the circle in prerequisites()",
+                )
+            needed = found.get(name) or _defense(name, {})
+            visit(needed, (*path, name))
+            found[name] = needed
+
+    for name, defense in defenses.items():
+        visit(defense, (name,))
+    return found

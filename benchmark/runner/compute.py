@@ -1,0 +1,220 @@
+"""The computation of each kind of cell: in comes what it needs, out goes a folder of results."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import nn
+
+from benchmark.config.schema import RunConfig
+from benchmark.core.device import DevicePolicy
+from benchmark.core.errors import PluginError
+from benchmark.core.progress import Progress
+from benchmark.core.seeding import derive_seed, seed_everything
+from benchmark.metrics.attacked import CleanRanking, attacked_ranking, clean_ranking
+from benchmark.metrics.ranking import RankingResult
+from benchmark.models.checkpoint import load_encoder, save_encoder
+from benchmark.models.encoder import build_encoder
+from benchmark.runner.cells import AttackCell, Cell, CleanCell, TrainCell
+from benchmark.runner.shelf import Shelf
+from benchmark.runner.store import CellStore, StoredCell, save_arrays
+from benchmark.training.fit import fit_defense
+
+HISTORY_FILE = "history.json"
+REPORT_FOLDER = "report"
+
+
+@dataclass
+class Workshop:
+    """Computes cells one at a time; holds what neighbouring cells share.
+
+    Attributes:
+        config: The configuration.
+        shelf: The data sets.
+        store: The finished cells.
+        policy: Device and precision.
+        progress: Where to report.
+    """
+
+    config: RunConfig
+    shelf: Shelf
+    store: CellStore
+    policy: DevicePolicy
+    progress: Progress
+    _encoder: tuple[str, nn.Module] | None = field(default=None, init=False)
+
+    def compute(self, cell: Cell) -> StoredCell:
+        """Compute and publish a cell whose needs are finished.
+
+        Raises:
+            BenchmarkError: The data, a plugin or the machine stands in the way.
+        """
+        seed_everything(derive_seed(self.config.attack_seed, cell.fingerprint))
+        if isinstance(cell, TrainCell):
+            return self._train(cell)
+        if isinstance(cell, CleanCell):
+            return self._rank_clean(cell)
+        if isinstance(cell, AttackCell):
+            return self._attack(cell)
+        raise TypeError(f"unknown kind of cell {cell.kind!r}")
+
+    def encoder(self, train: TrainCell) -> nn.Module:
+        """Return the trained encoder on the device, always as it was published."""
+        if self._encoder is None or self._encoder[0] != train.fingerprint:
+            self._encoder = None
+            self._encoder = (train.fingerprint, self._load_encoder(train))
+        return self._encoder[1]
+
+    def _load_encoder(self, train: TrainCell) -> nn.Module:
+        return load_trained(self.store.get(train.fingerprint), train, self.config, self.policy)
+
+    def _train(self, cell: TrainCell) -> StoredCell:
+        self._encoder = None
+        work_dir = self.store.work_dir(cell)
+        work_dir.mkdir(parents=True, exist_ok=True)
+        trained = fit_defense(
+            cell.plugin,
+            train=self.shelf.split(cell.dataset, "train"),
+            backbone=self.config.backbone,
+            training=self.config.training,
+            image_size=self.config.image_size,
+            policy=self.policy,
+            seed=cell.seed,
+            progress=self.progress,
+            work_dir=work_dir,
+            encoders={need.defense: self._load_encoder(need) for need in cell.prerequisites},
+        )
+
+        def write(folder: Path) -> dict[str, Any]:
+            save_encoder(folder, trained.encoder, {"fingerprint": cell.fingerprint, **cell.content})
+            (folder / HISTORY_FILE).write_text(json.dumps(trained.history, indent=1) + "\n")
+            _keep_pictures(work_dir, folder / REPORT_FOLDER)
+            return {
+                "seconds": trained.seconds,
+                "epochs": trained.epochs,
+                "images": trained.images,
+                "peak_memory_bytes": trained.peak_memory_bytes,
+                "encoder_parameters": trained.encoder_parameters,
+                "report": trained.report,
+            }
+
+        stored = self.store.publish(cell, write)
+        self.store.forget_work(cell)
+        return stored
+
+    def _rank_clean(self, cell: CleanCell) -> StoredCell:
+        encoder = self.encoder(cell.train)
+        query = self.shelf.split(cell.dataset, "query")
+        gallery = self.shelf.split(cell.dataset, "gallery")
+        with self.progress.task(cell.label, len(query) + len(gallery)) as bar:
+            clean = clean_ranking(
+                encoder,
+                query,
+                gallery,
+                policy=self.policy,
+                batch=self.config.evaluation.batch,
+                owner=cell.defense,
+            )
+            bar.advance(len(query) + len(gallery))
+
+        def write(folder: Path) -> dict[str, Any]:
+            save_arrays(
+                folder,
+                **_ranking_arrays(clean.ranking),
+                query_embeddings=clean.query_embeddings.numpy(),
+                gallery_embeddings=clean.gallery_embeddings.numpy(),
+            )
+            return clean.ranking.summary()
+
+        return self.store.publish(cell, write)
+
+    def _attack(self, cell: AttackCell) -> StoredCell:
+        encoder = self.encoder(cell.clean.train)
+        query = self.shelf.split(cell.dataset, "query")
+        gallery = self.shelf.split(cell.dataset, "gallery")
+        clean = load_clean(self.store.get(cell.clean.fingerprint))
+        attack = cell.attack.plugin(cell.attack.config, cell.eps_255, cell.defense)
+        with self.progress.task(cell.label, len(query)) as bar:
+            attacked = attacked_ranking(
+                encoder,
+                attack,
+                query,
+                gallery,
+                clean,
+                seed=self.config.attack_seed,
+                policy=self.policy,
+                batch=self.config.evaluation.batch,
+                bar=bar,
+                owner=cell.defense,
+            )
+
+        def write(folder: Path) -> dict[str, Any]:
+            save_arrays(
+                folder,
+                **_ranking_arrays(attacked.ranking),
+                **_ranking_arrays(attacked.ranking_float, "float_"),
+            )
+            return {
+                **attacked.ranking.summary(),
+                "map_float": attacked.ranking_float.summary()["map"],
+                "seconds": attacked.seconds,
+                "forwards": attacked.forwards,
+                "backwards": attacked.backwards,
+                "black_box_queries": attacked.queries,
+                "max_distance_255": attacked.max_distance_255,
+                "trace": attacked.trace,
+            }
+
+        return self.store.publish(cell, write)
+
+
+def load_trained(
+    stored: StoredCell, train: TrainCell, config: RunConfig, policy: DevicePolicy
+) -> nn.Module:
+    """Return the encoder of a finished training, on the device, in eval mode.
+
+    Raises:
+        DataError: Its weights are damaged.
+        PluginError: `Defense.build_encoder` does not fit them.
+    """
+    plain = config.backbone.model_copy(update={"weights": "none"})
+    encoder = load_encoder(
+        stored.folder, lambda: train.plugin.build_encoder(lambda: build_encoder(plain))
+    )
+    if not isinstance(encoder, nn.Module):
+        raise PluginError(
+            f"build_encoder() of {train.defense!r} returned {type(encoder).__name__}",
+            "return a torch.nn.Module",
+        )
+    return policy.place(encoder).eval()
+
+
+def load_clean(stored: StoredCell) -> CleanRanking:
+    """Return the clean ranking of a finished cell."""
+    arrays = stored.arrays()
+    return CleanRanking(
+        ranking=ranking_of(arrays),
+        query_embeddings=torch.from_numpy(arrays["query_embeddings"]),
+        gallery_embeddings=torch.from_numpy(arrays["gallery_embeddings"]),
+    )
+
+
+def ranking_of(arrays: dict[str, Any]) -> RankingResult:
+    """Return the outcome of each query from the arrays of a cell."""
+    return RankingResult(ap=arrays["ap"], inp=arrays["inp"], rank=arrays["rank"])
+
+
+def _ranking_arrays(ranking: RankingResult, prefix: str = "") -> dict[str, Any]:
+    return {f"{prefix}{name}": cast(Any, getattr(ranking, name)) for name in ("ap", "inp", "rank")}
+
+
+def _keep_pictures(work_dir: Path, target: Path) -> None:
+    """Keep the pictures of a training's report beside its encoder."""
+    for path in sorted(work_dir.rglob("*.png")):
+        target.mkdir(exist_ok=True)
+        shutil.copyfile(path, target / path.name)

@@ -1,0 +1,97 @@
+"""The output folder of a run: one run at a time, checked to be writable before any work."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from benchmark.core.errors import EnvironmentProblem
+
+
+@dataclass(frozen=True)
+class OutputFolder:
+    """Where a run keeps what.
+
+    Attributes:
+        path: The folder.
+    """
+
+    path: Path
+
+    @property
+    def cells(self) -> Path:
+        """Finished cells."""
+        return self.path / "cells"
+
+    @property
+    def records(self) -> Path:
+        """Records, and the outcome of each query beside them."""
+        return self.path / "records"
+
+    @property
+    def journal(self) -> Path:
+        """What happened to each cell."""
+        return self.path / "journal.jsonl"
+
+    @property
+    def log(self) -> Path:
+        """Log of all runs into this folder."""
+        return self.path / "run.log"
+
+    @property
+    def config(self) -> Path:
+        """Resolved configuration of the last run."""
+        return self.path / "config.yaml"
+
+    def prepare(self) -> None:
+        """Make the folders and check that files can be written.
+
+        Raises:
+            EnvironmentProblem: They cannot.
+        """
+        probe = self.path / f".probe-{os.getpid()}"
+        try:
+            self.cells.mkdir(parents=True, exist_ok=True)
+            self.records.mkdir(exist_ok=True)
+            probe.write_bytes(b"x" * 4096)
+            probe.unlink()
+        except OSError as error:
+            raise EnvironmentProblem(
+                f"cannot write to the output folder {self.path}: {error.strerror}",
+                "make it writable or free some space, or choose another one with --output",
+            ) from error
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder for this run alone; the lock ends with the process.
+
+        Raises:
+            EnvironmentProblem: Another run holds it.
+        """
+        lock = FileLock(self.path / ".lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise EnvironmentProblem(
+                f"another run is using {self.path}",
+                "wait for it, or choose another folder with --output",
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file so that a reader sees the old or the new one, never half of it."""
+    partial = path.with_name(f".{path.name}.partial")
+    with partial.open("w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    partial.replace(path)

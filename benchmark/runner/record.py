@@ -1,0 +1,229 @@
+"""From the finished cells of a trial to its record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.config.schema import RunConfig
+from benchmark.core.fingerprint import fingerprint
+from benchmark.core.provenance import environment
+from benchmark.data.records import ImageSet
+from benchmark.metrics.ranking import RankingResult
+from benchmark.metrics.worst_case import worst_case, worst_counts
+from benchmark.runner.cells import PROTOCOL_NAME, AttackCell, Cell
+from benchmark.runner.compute import ranking_of
+from benchmark.runner.plan import Plan, Trial
+from benchmark.runner.shelf import Shelf
+from benchmark.runner.store import CellStore
+from results.schema import AttackResult, CrossDatasetResult, Record, WorstCase
+from results.statistics import cluster_bootstrap_ci
+from results.store import PerQuery
+
+HEADLINE_EPS_255 = 8.0
+"""Budget of the worst case when several are swept; the largest one if it is not among them."""
+
+
+class RecordMaker:
+    """Assembles records from finished cells.
+
+    Args:
+        config: The configuration.
+        plan: The plan that was computed.
+        store: Its finished cells.
+        shelf: The data sets.
+        device: What computed, such as ``cpu`` or a GPU's name.
+    """
+
+    def __init__(
+        self, config: RunConfig, plan: Plan, store: CellStore, shelf: Shelf, device: str
+    ) -> None:
+        self._config, self._plan, self._store, self._shelf = config, plan, store, shelf
+        self._environment = environment(device)
+
+    def make(self, trial: Trial) -> tuple[Record, PerQuery]:
+        """Return the record of a trial whose cells are all finished, and each query's outcome."""
+        main, *others = trial.clean
+        query = self._shelf.split(main, "query")
+        clean, attacked = self._rankings(trial, main)
+        worst = _worst(trial.attacks[main], attacked)
+        training = self._outcome(trial.train)
+        plugin = trial.train.plugin
+        record = Record.model_validate(
+            {
+                "id": self._record_id(trial),
+                "defense": {
+                    "name": trial.train.defense,
+                    "config": plugin.config.model_dump(mode="json"),
+                    "card": plugin.card.model_dump(mode="json"),
+                    "source_sha256": plugin.source_sha256(),
+                },
+                "dataset": main,
+                "backbone": self._config.backbone.name,
+                "image_size": self._config.image_size,
+                "seed": trial.train.seed,
+                "protocol": {"name": PROTOCOL_NAME, "fingerprint": self._plan.protocol},
+                "clean": self._outcome(trial.clean[main]),
+                "attacks": self._attack_results(trial, main, attacked),
+                "worst_case": _worst_case(worst, query),
+                "cross_dataset": [self._cross_dataset(trial, name) for name in others],
+                "bias": _bias(clean, worst, query),
+                "training": {
+                    key: training[key]
+                    for key in ("seconds", "epochs", "images", "peak_memory_bytes")
+                }
+                | {"encoder_parameters": training["encoder_parameters"]},
+                "flags": self._flags(trial),
+                "environment": self._environment,
+                "per_query": None,
+            }
+        )
+        return record, _per_query(query, clean, attacked)
+
+    def _record_id(self, trial: Trial) -> str:
+        cells = [cell.fingerprint for cell in trial.cells]
+        return fingerprint({"protocol": self._plan.protocol, "cells": cells})
+
+    def _outcome(self, cell: Cell) -> dict[str, Any]:
+        return self._store.get(cell.fingerprint).outcome
+
+    def _ranking(self, cell: Cell) -> RankingResult:
+        return ranking_of(self._store.get(cell.fingerprint).arrays("ap", "inp", "rank"))
+
+    def _rankings(
+        self, trial: Trial, dataset: str
+    ) -> tuple[RankingResult, dict[str, RankingResult]]:
+        attacked = {_key(cell): self._ranking(cell) for cell in trial.attacks[dataset]}
+        return self._ranking(trial.clean[dataset]), attacked
+
+    def _attack_results(
+        self, trial: Trial, dataset: str, attacked: Mapping[str, RankingResult]
+    ) -> list[AttackResult]:
+        query = self._shelf.split(dataset, "query")
+        seen = trial.train.plugin.trained_against
+        results = []
+        for cell in trial.attacks[dataset]:
+            outcome, threat = self._outcome(cell), cell.attack.plugin.threat
+            results.append(
+                AttackResult(
+                    name=cell.attack.name,
+                    eps=cell.eps_255,
+                    norm=threat.norm,
+                    side=threat.side,
+                    intent=threat.intent,
+                    knowledge=threat.knowledge,
+                    params=cell.attack.config.model_dump(mode="json"),
+                    dataset=dataset,
+                    seen_in_training=cell.attack.name in seen,
+                    ci95_map=cluster_bootstrap_ci(attacked[_key(cell)].ap, query.pids),
+                    seconds=outcome["seconds"],
+                    forwards=outcome["forwards"],
+                    backwards=outcome["backwards"],
+                    queries=outcome["black_box_queries"],
+                    flags=[],
+                    map_float=outcome["map_float"],
+                    max_distance_255=outcome["max_distance_255"],
+                    **{key: outcome[key] for key in ("map", "rank1", "rank5", "rank10", "minp")},
+                )
+            )
+        return results
+
+    def _cross_dataset(self, trial: Trial, dataset: str) -> CrossDatasetResult:
+        _, attacked = self._rankings(trial, dataset)
+        worst = _worst(trial.attacks[dataset], attacked)
+        return CrossDatasetResult.model_validate(
+            {
+                "dataset": dataset,
+                "clean": self._outcome(trial.clean[dataset]),
+                "attacks": self._attack_results(trial, dataset, attacked),
+                "worst_case": _worst_case(worst, self._shelf.split(dataset, "query")),
+            }
+        )
+
+    def _flags(self, trial: Trial) -> list[dict[str, str]]:
+        flags = []
+        for dataset, cell in trial.clean.items():
+            outcome = self._outcome(cell)
+            if outcome["skipped"]:
+                total = outcome["queries"] + outcome["skipped"]
+                message = (
+                    f"{outcome['skipped']} of {total} queries of {dataset} have no match in "
+                    "another camera; they are left out of all averages"
+                )
+                flags.append({"id": "query-without-match", "message": message})
+        return flags
+
+
+def _key(cell: AttackCell) -> str:
+    return f"{cell.attack.name}@{cell.eps_255:g}"
+
+
+def _worst(
+    cells: tuple[AttackCell, ...], attacked: Mapping[str, RankingResult]
+) -> dict[str, RankingResult]:
+    """Return the rankings that the worst case is taken over: one budget, without the control."""
+    budgets = [cell.eps_255 for cell in cells if not cell.attack.is_control]
+    if not budgets:
+        return {}
+    headline = HEADLINE_EPS_255 if HEADLINE_EPS_255 in budgets else max(budgets)
+    return {
+        _key(cell): attacked[_key(cell)]
+        for cell in cells
+        if cell.eps_255 == headline and not cell.attack.is_control
+    }
+
+
+def _worst_case(rankings: Mapping[str, RankingResult], query: ImageSet) -> WorstCase | None:
+    if not rankings:
+        return None
+    worst = worst_case(rankings)
+    summary = worst.summary()
+    return WorstCase(
+        map=summary["map"],
+        rank1=summary["rank1"],
+        ci95_map=cluster_bootstrap_ci(worst.ap, query.pids),
+        attacks=list(rankings),
+        attack_share={
+            key: count / summary["queries"] for key, count in worst_counts(rankings).items()
+        },
+    )
+
+
+def _bias(
+    clean: RankingResult, rankings: Mapping[str, RankingResult], query: ImageSet
+) -> dict[str, float] | None:
+    if not rankings:
+        return None
+    return {
+        "per_id_variance_clean": per_identity_variance(clean.ap, query.pids),
+        "per_id_variance_attacked": per_identity_variance(worst_case(rankings).ap, query.pids),
+    }
+
+
+def per_identity_variance(ap: NDArray[np.float64], pids: NDArray[np.int64]) -> float:
+    """Return the variance over identities of their mean AP in percent (population variance).
+
+    Args:
+        ap: (Q,) average precision in [0, 1]; NaN where a query does not count.
+        pids: (Q,) identities.
+    """
+    counted = ~np.isnan(ap)
+    _, identity = np.unique(pids[counted], return_inverse=True)
+    means = np.bincount(identity, weights=100 * ap[counted]) / np.bincount(identity)
+    return float(means.var())
+
+
+def _per_query(
+    query: ImageSet, clean: RankingResult, attacked: Mapping[str, RankingResult]
+) -> PerQuery:
+    rankings = {"clean": clean, **attacked}
+    return PerQuery(
+        queries=np.array(query.names),
+        pids=query.pids,
+        camids=query.camids,
+        ap={key: ranking.ap for key, ranking in rankings.items()},
+        rank={key: ranking.rank for key, ranking in rankings.items()},
+    )

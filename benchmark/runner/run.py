@@ -1,0 +1,116 @@
+"""A whole run: check, plan, compute, record, leaderboard."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from benchmark.config.load import to_yaml
+from benchmark.config.schema import RunConfig
+from benchmark.core.device import DevicePolicy, choose_device
+from benchmark.core.progress import Progress
+from benchmark.runner.choice import Choice, choose
+from benchmark.runner.compute import Workshop
+from benchmark.runner.estimate import Estimator
+from benchmark.runner.faults import machine_problems
+from benchmark.runner.journal import Journal
+from benchmark.runner.local import Failure, LocalExecutor
+from benchmark.runner.logfile import logging_to
+from benchmark.runner.output import OutputFolder, write_whole
+from benchmark.runner.plan import Plan, make_plan
+from benchmark.runner.record import RecordMaker
+from benchmark.runner.shelf import Shelf
+from benchmark.runner.store import CellStore
+from results.leaderboard import write_leaderboard
+from results.schema import Record
+from results.store import read_records, write_record
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class RunOutcome:
+    """What a run made.
+
+    Attributes:
+        records: The records of this run, with their files.
+        board: The files of the leaderboard, over all records in the output folder.
+        failures: Cells that a plugin failed; their records are missing.
+    """
+
+    records: list[tuple[Record, Path]] = field(default_factory=list)
+    board: list[Path] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+
+    @property
+    def flags(self) -> list[str]:
+        """Sanity flags of all records of this run, one line each."""
+        return [
+            f"{record.defense.name} seed {record.seed}: {flag.id}: {flag.message}"
+            for record, _ in self.records
+            for flag in [*record.flags, *(flag for attack in record.attacks for flag in attack.flags)]
+        ]
+
+
+def run_benchmark(config: RunConfig, progress: Progress) -> RunOutcome:
+    """Run everything that a configuration asks for, and what is not finished already.
+
+    Raises:
+        BenchmarkError: Nothing or not everything could be computed; what is finished is kept.
+    """
+    choice, policy = choose(config), choose_device(config.device)
+    shelf = Shelf(config, choice, progress)
+    plan = make_plan(config, choice, shelf.manifests())
+    folder = OutputFolder(config.output)
+    folder.prepare()
+    with folder.locked(), machine_problems(folder.path), logging_to(folder.log):
+        write_whole(folder.config, to_yaml(config))
+        logger.debug("plan of %d cells, protocol %s", len(plan.cells), plan.protocol)
+        return _compute(config, choice, policy, shelf, plan, folder, progress)
+
+
+def _compute(
+    config: RunConfig,
+    choice: Choice,
+    policy: DevicePolicy,
+    shelf: Shelf,
+    plan: Plan,
+    folder: OutputFolder,
+    progress: Progress,
+) -> RunOutcome:
+    store, journal = CellStore(folder.cells), Journal(folder.journal)
+    store.clean_up()
+    _warn_of_data(shelf, choice)
+    workshop = Workshop(config, shelf, store, policy, progress)
+    executor = LocalExecutor(workshop, journal, Estimator(config, shelf, policy), fresh=config.fresh)
+    maker = RecordMaker(config, plan, store, shelf, device_name(policy))
+    outcome = RunOutcome()
+    for trial in executor.run(plan, outcome.failures):
+        record, per_query = maker.make(trial)
+        path = write_record(record, folder.path, per_query)
+        outcome.records.append((record.model_copy(update={"per_query": _beside(path)}), path))
+    records = read_records([folder.records])
+    if records:
+        outcome.board = write_leaderboard(records, folder.path)
+    return outcome
+
+
+def device_name(policy: DevicePolicy) -> str:
+    """Return ``cpu`` or the name of the GPU."""
+    if policy.device.type == "cuda":
+        return torch.cuda.get_device_name(policy.device)
+    return policy.device.type
+
+
+def _warn_of_data(shelf: Shelf, choice: Choice) -> None:
+    for name in choice.datasets:
+        for warning in shelf.dataset(name).warnings():
+            logger.warning("%s: %s", name, warning)
+
+
+def _beside(record: Path) -> str | None:
+    path = record.with_suffix(".per_query.npz")
+    return path.name if path.exists() else None

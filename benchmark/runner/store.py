@@ -1,0 +1,160 @@
+"""Finished cells on disk: published whole or not at all, found again by fingerprint."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.runner.cells import Cell
+from benchmark.runner.faults import machine_problems
+
+CARD_FILE = "cell.json"
+ARRAYS_FILE = "arrays.npz"
+STORE_VERSION = 1
+
+Arrays = Mapping[str, NDArray[Any]]
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class StoredCell:
+    """A finished cell.
+
+    Attributes:
+        folder: Its folder.
+        outcome: Its figures.
+    """
+
+    folder: Path
+    outcome: dict[str, Any]
+
+    def arrays(self, *names: str) -> dict[str, NDArray[Any]]:
+        """Return some arrays of the cell by name, or all of them."""
+        with np.load(self.folder / ARRAYS_FILE, allow_pickle=False) as stored:
+            return {name: stored[name] for name in names or stored.files}
+
+
+class CellStore:
+    """The finished and half-finished cells of an output folder.
+
+    Args:
+        folder: ``OUTPUT/cells``.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, fingerprint: str) -> Path:
+        """Return where a cell is published."""
+        return self.folder / fingerprint
+
+    def find(self, fingerprint: str) -> StoredCell | None:
+        """Return a finished cell, or None if there is none or it is damaged."""
+        folder = self.path(fingerprint)
+        try:
+            card = json.loads((folder / CARD_FILE).read_text("utf-8"))
+            sizes = {name: (folder / name).stat().st_size for name in card["files"]}
+            sound = card["version"] == STORE_VERSION and card["fingerprint"] == fingerprint
+            if sound and sizes == card["files"]:
+                return StoredCell(folder, card["outcome"])
+        except FileNotFoundError:
+            if not folder.exists():
+                return None
+        except (OSError, ValueError, KeyError, TypeError):
+            pass
+        logger.warning("the cell %s is damaged; it is computed again", folder)
+        return None
+
+    def get(self, fingerprint: str) -> StoredCell:
+        """Return a finished cell that must be there."""
+        found = self.find(fingerprint)
+        if found is None:
+            raise RuntimeError(f"cell {fingerprint} is not finished")
+        return found
+
+    def publish(self, cell: Cell, write: Callable[[Path], dict[str, Any]]) -> StoredCell:
+        """Write a cell beside its place, flush it to disk, and move it there in one step.
+
+        Args:
+            cell: What was computed.
+            write: Writes files into the given folder and returns the figures of the cell.
+
+        Raises:
+            EnvironmentProblem: The disk is full or refuses; nothing half-written stays.
+        """
+        partial = self.folder / f".partial-{cell.fingerprint}"
+        target = self.path(cell.fingerprint)
+        try:
+            with machine_problems(self.folder):
+                _remove(partial)
+                partial.mkdir(parents=True)
+                outcome = write(partial)
+                _write_card(partial, cell, outcome)
+                for path in (*partial.rglob("*"), partial):
+                    _flush(path)
+                _remove(target)
+                partial.rename(target)
+                _flush(self.folder)
+        except BaseException:
+            _remove(partial)
+            raise
+        return StoredCell(target, outcome)
+
+    def work_dir(self, cell: Cell) -> Path:
+        """Return the folder in which a cell keeps what outlives an interruption."""
+        return self.folder / f".work-{cell.fingerprint[:16]}"
+
+    def forget_work(self, cell: Cell) -> None:
+        """Remove the working folder of a cell."""
+        _remove(self.work_dir(cell))
+
+    def clean_up(self) -> None:
+        """Remove what interrupted publications left behind; working folders stay."""
+        if self.folder.is_dir():
+            for path in self.folder.glob(".partial-*"):
+                _remove(path)
+
+
+def save_arrays(folder: Path, **arrays: NDArray[Any]) -> None:
+    """Write the arrays of a cell into its folder."""
+    with (folder / ARRAYS_FILE).open("wb") as stream:
+        np.savez(stream, allow_pickle=False, **arrays)
+
+
+def _write_card(folder: Path, cell: Cell, outcome: dict[str, Any]) -> None:
+    files = {
+        path.relative_to(folder).as_posix(): path.stat().st_size
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+    card = {
+        "version": STORE_VERSION,
+        "fingerprint": cell.fingerprint,
+        "label": cell.label,
+        "content": cell.content,
+        "outcome": outcome,
+        "files": files,
+    }
+    text = json.dumps(card, indent=2, sort_keys=True, allow_nan=True)
+    (folder / CARD_FILE).write_text(text + "\n", "utf-8")
+
+
+def _remove(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

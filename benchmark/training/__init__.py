@@ -1,0 +1,1 @@
+"""The training loop that the harness owns, so that defenses differ only in their loss."""

@@ -1,0 +1,65 @@
+"""The training recipe: the same for every defense of a run, so that they are compared fairly."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from benchmark.core.plugin import PluginConfig
+
+TRAINING_VERSION = 1
+"""Raised when a change of the loop changes its results; part of every training's fingerprint."""
+
+
+class InnerConfig(PluginConfig):
+    """Budget of the attack inside adversarial training."""
+
+    eps_255: float = Field(default=8.0, ge=0, le=255)
+    """Radius of the ball."""
+    alpha_255: float = Field(default=2.0, gt=0)
+    """Step size."""
+    steps: int = Field(default=4, ge=1)
+    """Gradient steps."""
+
+
+class AugmentConfig(PluginConfig):
+    """Augmentation of training images."""
+
+    flip: float = Field(default=0.5, ge=0, le=1)
+    """Probability of a horizontal flip."""
+    pad: int = Field(default=2, ge=0)
+    """Zero padding before a random crop back to size, in pixels."""
+    erase: float = Field(default=0.5, ge=0, le=1)
+    """Probability of erasing a random rectangle (Zhong et al., AAAI 2020)."""
+
+
+class TrainingConfig(PluginConfig):
+    """Recipe of the training loop."""
+
+    epochs: int = Field(default=12, ge=1)
+    """Passes; one pass draws as many images as the training split holds."""
+    identities: int = Field(default=16, ge=2)
+    """Identities in a batch (P); even, so that it can be halved."""
+    images: int = Field(default=4, ge=2)
+    """Images of each identity in a batch (K)."""
+    learning_rate: float = Field(default=2e-3, gt=0)
+    """Peak step size of Adam."""
+    final_learning_rate: float = Field(default=1e-5, ge=0)
+    """Where the cosine ends."""
+    warmup: float = Field(default=0.15, ge=0, lt=1)
+    """Share of the training with a linear warm-up."""
+    weight_decay: float = Field(default=5e-4, ge=0)
+    """L2 penalty of Adam."""
+    label_smoothing: float = Field(default=0.1, ge=0, lt=1)
+    """Label smoothing of the identity loss."""
+    triplet_margin: float = Field(default=0.3, ge=0)
+    """Margin of the batch-hard triplet loss on unit features."""
+    grad_clip: float = Field(default=10.0, gt=0)
+    """Largest norm of the gradient."""
+    held_out: float = Field(default=0.12, ge=0, lt=0.5)
+    """Share of the training identities held out for selection."""
+    validate_every: int = Field(default=2, ge=1)
+    """Epochs between validations on the held-out identities."""
+    augment: AugmentConfig = AugmentConfig()
+    """Augmentation."""
+    inner: InnerConfig = InnerConfig()
+    """Inner budget of adversarial trainings."""

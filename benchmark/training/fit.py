@@ -1,0 +1,170 @@
+"""From a defense and a training split to a trained encoder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from torch import nn
+
+from benchmark.core.defense import Defense, Preparation
+from benchmark.core.device import DevicePolicy
+from benchmark.core.errors import BenchmarkError, PluginError
+from benchmark.core.memory import peak_memory_bytes
+from benchmark.core.progress import Progress
+from benchmark.data.held_out import split_held_out
+from benchmark.data.records import ImageSet
+from benchmark.models.config import BackboneConfig
+from benchmark.training.config import TrainingConfig
+from benchmark.training.loop import LoopResult, TrainingLoop
+from benchmark.training.state import TrainingState
+
+
+@dataclass(frozen=True)
+class TrainedEncoder:
+    """What a training leaves behind.
+
+    Attributes:
+        encoder: The encoder in eval mode.
+        history: One row an epoch: loss, and where it was validated the held-out mAP.
+        seconds: Wall time of preparation and training.
+        epochs: Finished epochs.
+        images: Images drawn.
+        peak_memory_bytes: Peak memory of the process, or of the device if it has its own.
+        encoder_parameters: Number of the encoder's parameters.
+        report: Figures of the defense's preparation.
+    """
+
+    encoder: nn.Module
+    history: list[dict[str, float]]
+    seconds: float
+    epochs: int
+    images: int
+    peak_memory_bytes: int
+    encoder_parameters: int
+    report: dict[str, object] = field(default_factory=dict)
+
+
+class Task:
+    """What a defense sees of a training; implements `benchmark.core.defense.FitTask`."""
+
+    def __init__(
+        self,
+        *,
+        train: ImageSet,
+        backbone: BackboneConfig,
+        training: TrainingConfig,
+        image_size: tuple[int, int],
+        policy: DevicePolicy,
+        seed: int,
+        progress: Progress,
+        work_dir: Path,
+        encoders: Mapping[str, nn.Module],
+    ) -> None:
+        self.train, self.held_out = split_held_out(train, training.held_out)
+        self.policy, self.seed, self.progress = policy, seed, progress
+        self.work_dir, self.image_size = work_dir, image_size
+        self._backbone, self._training, self._encoders = backbone, training, encoders
+        self.state = TrainingState()
+        self.preparation = Preparation(self.train)
+
+    def train_encoder(self, defense: Defense) -> nn.Module:
+        """Prepare the data, run the training loop, and return the encoder."""
+        self.preparation = defense.prepare(self)
+        result: LoopResult = TrainingLoop(
+            defense,
+            train=self.preparation.train,
+            epoch_images=len(self.train),
+            held_out=self.held_out,
+            backbone=self._backbone,
+            config=self._training,
+            policy=self.policy,
+            seed=self.seed,
+            work_dir=self.work_dir,
+        ).run(self.progress)
+        self.state = result.state
+        return result.encoder
+
+    def encoder_of(self, name: str) -> nn.Module:
+        """Return the frozen encoder of a prerequisite.
+
+        Raises:
+            PluginError: The defense did not name it in `prerequisites`.
+        """
+        if name not in self._encoders:
+            raise PluginError(
+                f"the encoder of {name!r} is not at hand", "name it in prerequisites()"
+            )
+        return self._encoders[name]
+
+
+def fit_defense(
+    defense: Defense,
+    *,
+    train: ImageSet,
+    backbone: BackboneConfig,
+    training: TrainingConfig,
+    image_size: tuple[int, int],
+    policy: DevicePolicy,
+    seed: int,
+    progress: Progress,
+    work_dir: Path,
+    encoders: Mapping[str, nn.Module],
+) -> TrainedEncoder:
+    """Train a defense; a killed training goes on from its last checkpoint in `work_dir`.
+
+    Args:
+        defense: What to train.
+        train: The training split; some identities of it are held out for selection.
+        backbone: Which encoder.
+        training: The recipe.
+        image_size: (H, W).
+        policy: Device and precision.
+        seed: Seed of everything random.
+        progress: Where to report.
+        work_dir: Folder for checkpoints and reports; must exist.
+        encoders: Frozen encoders of the defense's prerequisites.
+
+    Raises:
+        PluginError: The defense raised, or broke its contract.
+        DataError: The training split cannot be used.
+    """
+    work_dir.mkdir(parents=True, exist_ok=True)
+    task = Task(
+        train=train,
+        backbone=backbone,
+        training=training,
+        image_size=image_size,
+        policy=policy,
+        seed=seed,
+        progress=progress,
+        work_dir=work_dir,
+        encoders=encoders,
+    )
+    start = time.perf_counter()
+    try:
+        encoder = defense.fit(task)
+    except BenchmarkError:
+        raise
+    except Exception as error:
+        raise PluginError(
+            f"defense {defense.name!r} raised {type(error).__name__}: {error}",
+            "the traceback is in run.log",
+        ) from error
+    if not isinstance(encoder, nn.Module):
+        raise PluginError(
+            f"fit() of {defense.name!r} returned {type(encoder).__name__}, not an encoder",
+            "return a torch.nn.Module from images to embeddings",
+        )
+    return TrainedEncoder(
+        encoder=encoder.eval(),
+        history=task.state.history,
+        seconds=max(task.state.seconds, time.perf_counter() - start),
+        epochs=task.state.epoch,
+        images=task.state.images,
+        peak_memory_bytes=peak_memory_bytes(policy.device),
+        encoder_parameters=sum(p.numel() for p in encoder.parameters()),
+        report=dict(task.preparation.report),
+    )

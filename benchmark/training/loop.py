@@ -1,0 +1,206 @@
+"""The training loop: batches, optimiser, schedule, clipping, checkpoints, selection."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from benchmark.core.defense import Defense
+from benchmark.core.device import DevicePolicy
+from benchmark.core.errors import PluginError
+from benchmark.core.progress import Bar, Progress
+from benchmark.core.seeding import derive_seed, seed_everything
+from benchmark.data.records import ImageSet
+from benchmark.data.sampler import PKSampler
+from benchmark.data.transforms import augment
+from benchmark.models.config import BackboneConfig
+from benchmark.models.encoder import ReIDEncoder, ReIDModel, build_encoder
+from benchmark.training.config import TrainingConfig
+from benchmark.training.schedule import learning_rate
+from benchmark.training.selection import HeldOutSelection
+from benchmark.training.state import TrainingState, load_state, save_state
+from benchmark.training.step import Step, inner_attacks
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class LoopResult:
+    """An encoder with the weights of the best checkpoint, and how the training went."""
+
+    encoder: ReIDEncoder
+    state: TrainingState
+
+
+class TrainingLoop:
+    """Trains the harness's model with the training step of a defense.
+
+    Args:
+        defense: Gives the loss and its own modules.
+        train: Images to fit.
+        epoch_images: Images that one epoch draws, the same for every defense.
+        held_out: Images to select on; may be empty.
+        backbone: Which encoder.
+        config: The recipe.
+        policy: Device and precision.
+        seed: Seed of initial weights, batches, augmentation and inner attacks.
+        work_dir: Where checkpoints go.
+    """
+
+    def __init__(
+        self,
+        defense: Defense,
+        *,
+        train: ImageSet,
+        epoch_images: int,
+        held_out: ImageSet,
+        backbone: BackboneConfig,
+        config: TrainingConfig,
+        policy: DevicePolicy,
+        seed: int,
+        work_dir: Path,
+    ) -> None:
+        seed_everything(derive_seed(seed, "initial weights"))
+        self._defense, self._train, self._config = defense, train, config
+        self._policy, self._seed, self._work_dir = policy, seed, work_dir
+        self._sampler = PKSampler(train.pids, config.identities, config.images, epoch_images)
+        self._identities = torch.from_numpy(np.unique(train.pids)).to(policy.device)
+        encoder = build_encoder(backbone)
+        modules = defense.extra_modules(encoder.embedding_dim)
+        model = ReIDModel(encoder, len(self._identities))
+        self._model: ReIDModel = policy.place(model)  # type: ignore[assignment]
+        self._modules = {name: policy.place(module) for name, module in modules.items()}
+        self._parameters = [
+            p for m in (model, *self._modules.values()) for p in m.parameters() if p.requires_grad
+        ]
+        self._optimizer = torch.optim.Adam(
+            self._parameters, lr=config.learning_rate, weight_decay=config.weight_decay
+        )
+        self._selection = HeldOutSelection(held_out, config, policy, seed, defense.name)
+        self._inner_attack = inner_attacks(config, defense.name)
+
+    def run(self, progress: Progress) -> LoopResult:
+        """Train to the end, from the last checkpoint if there is one."""
+        state = self._resume()
+        batches, epochs = self._sampler.batches, self._config.epochs
+        with progress.task(f"training {self._defense.name}", epochs * batches) as bar:
+            bar.advance(state.epoch * batches)
+            while state.epoch < epochs:
+                start = time.perf_counter()
+                loss = self._epoch(state.epoch, bar)
+                state.epoch += 1
+                state.images += batches * self._config.identities * self._config.images
+                row = {"epoch": float(state.epoch), "loss": loss}
+                state.history.append({**row, **self._validate(state)})
+                state.seconds += time.perf_counter() - start
+                self._remember(state)
+        encoder = self._model.encoder
+        if state.best_encoder:
+            encoder.load_state_dict(state.best_encoder)
+        return LoopResult(encoder.eval(), state)
+
+    def _epoch(self, epoch: int, bar: Bar) -> float:
+        batches = self._sampler.epoch(derive_seed(self._seed, "batches", epoch))
+        losses = []
+        for index, rows in enumerate(batches):
+            seed = derive_seed(self._seed, "step", epoch, index)
+            fraction = (epoch + index / len(batches)) / self._config.epochs
+            loss = self._update(self._step(rows, fraction, seed))
+            if not math.isfinite(loss):
+                raise PluginError(
+                    f"training of {self._defense.name!r} stopped: the loss is {loss} in epoch "
+                    f"{epoch + 1}, batch {index + 1}",
+                    "lower training.learning_rate, or check the defense's loss",
+                )
+            losses.append(loss)
+            bar.advance(1, f"loss {loss:.2f}")
+        return float(np.mean(losses))
+
+    def _step(self, rows: np.ndarray, fraction: float, seed: int) -> Step:
+        rate = learning_rate(self._config, fraction)
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        options = self._config.augment
+        images = self._train.tensor(rows).to(self._policy.device)
+        torch.manual_seed(seed)
+        return Step(
+            images=augment(images, seed, flip=options.flip, pad=options.pad, erase=options.erase),
+            pids=torch.from_numpy(self._train.pids[rows]).to(self._policy.device),
+            camids=torch.from_numpy(self._train.camids[rows]).to(self._policy.device),
+            identities=self._identities,
+            model=self._model,
+            modules=self._modules,
+            config=self._config,
+            policy=self._policy,
+            fraction=fraction,
+            learning_rate=rate,
+            seed=seed,
+            inner_attack=self._inner_attack,
+        )
+
+    def _update(self, step: Step) -> float:
+        self._model.train()
+        for module in self._modules.values():
+            module.train()
+        loss = self._checked_loss(self._defense.training_step(step))
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            return value
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(self._parameters, self._config.grad_clip)
+        if not bool(torch.isfinite(norm)):
+            return float(norm)
+        self._optimizer.step()
+        return value
+
+    def _checked_loss(self, loss: object) -> Tensor:
+        if isinstance(loss, Tensor) and loss.numel() == 1 and loss.requires_grad:
+            return loss.reshape(())
+        what = f"shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
+        if isinstance(loss, Tensor) and loss.numel() == 1:
+            what = "a constant without a gradient"
+        raise PluginError(
+            f"training_step of {self._defense.name!r} returned {what}, not a scalar loss",
+            "return one differentiable number",
+        )
+
+    def _validate(self, state: TrainingState) -> Mapping[str, float]:
+        last = state.epoch == self._config.epochs
+        due = last or state.epoch % self._config.validate_every == 0
+        if not due or not self._selection.possible:
+            return {}
+        score = self._selection.score(self._model.encoder)
+        if state.best_score is None or score.total >= state.best_score:
+            state.best_score, state.best_epoch = score.total, state.epoch
+            state.best_encoder = _copied(self._model.encoder.state_dict())
+        return {"held_out_map": score.clean_map, "held_out_attacked_map": score.attacked_map}
+
+    def _remember(self, state: TrainingState) -> None:
+        state.model = self._model.state_dict()
+        state.modules = {name: module.state_dict() for name, module in self._modules.items()}
+        state.optimizer = self._optimizer.state_dict()
+        save_state(self._work_dir, state)
+
+    def _resume(self) -> TrainingState:
+        state = load_state(self._work_dir)
+        if state is None:
+            return TrainingState()
+        self._model.load_state_dict(state.model)
+        for name, module in self._modules.items():
+            module.load_state_dict(state.modules[name])
+        self._optimizer.load_state_dict(state.optimizer)
+        logger.info("training of %s goes on after epoch %d", self._defense.name, state.epoch)
+        return state
+
+
+def _copied(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {key: value.detach().cpu().clone() for key, value in state.items()}

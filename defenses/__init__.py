@@ -1,0 +1,1 @@
+"""The defender: how an encoder is trained or wrapped. One defense a file."""

@@ -1,0 +1,253 @@
+"""Train the identity- and camera-conditional diffusion model on the training split, resumably.
+
+Whatever a step draws comes from a seed of (seed, step), so that a training that was killed goes on
+from its checkpoint to the same weights, bit for bit on the same machine.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
+from torch import Tensor
+
+from benchmark.core.errors import PluginError
+from benchmark.core.progress import Progress
+from benchmark.core.seeding import derive_seed
+from benchmark.data.records import ImageSet
+from defenses.ddid.denoiser import Denoiser, DenoiserConfig
+from defenses.ddid.diffusion_checkpoint import load_checkpoint, save_checkpoint, work_identity
+from defenses.ddid.edm import EDM
+
+
+class DiffusionConfig(BaseModel):
+    """How the diffusion model is trained and sampled.
+
+    "published" refers to EDM (arXiv 2206.00364); DDID publishes none of its own values. The
+    defaults are a chosen small size that a CPU trains in a minute; `full` is for a GPU.
+
+    Attributes:
+        network: Size of the denoiser (chosen).
+        steps: Training steps (published: 200 M images; chosen here).
+        batch: Images a step (published: 256 at 64x64).
+        learning_rate: Of Adam with betas (0.9, 0.999) (published: 2e-4 at 64x64).
+        warmup_steps: Linear warm-up (published: 10 M images).
+        decay: Let the learning rate fall to 0 along a cosine (published: no).
+        ema_images: Half-life of the weight average in images (published: 0.5 M).
+        ema_rampup: Cap of that half-life as a share of the images seen (published: 0.05).
+        label_dropout: Probability to drop the identity's and, independently, the camera's part of
+            the condition (chosen: 0.1).
+        identity_power: Images are drawn with weight n_i ** -identity_power, n_i the number of
+            images of their identity: 0 draws images evenly (published), 1 identities evenly.
+        checkpoint_every: Steps between checkpoints (no influence on the result).
+        sampler_steps: Noise levels of the sampler (published: 18 to 40).
+        sigma_start: Start from a real image of the identity with noise of this level (SDEdit,
+            Meng et al. 2022, arXiv 2108.01073; chosen); None starts from pure noise.
+        guidance: Scale of classifier-free guidance (Ho and Salimans 2022, arXiv 2207.12598);
+            1 is off (published).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    network: DenoiserConfig = DenoiserConfig()
+    steps: PositiveInt = 350
+    batch: PositiveInt = 64
+    learning_rate: PositiveFloat = 2e-3
+    warmup_steps: NonNegativeInt = 20
+    decay: bool = True
+    ema_images: PositiveFloat = 2_000
+    ema_rampup: float = Field(default=0.05, gt=0, le=1)
+    label_dropout: float = Field(default=0.1, ge=0, lt=1)
+    identity_power: float = Field(default=0.5, ge=0, le=1)
+    checkpoint_every: PositiveInt = 100
+    sampler_steps: int = Field(default=8, ge=2)
+    sigma_start: PositiveFloat | None = 1.0
+    guidance: PositiveFloat = 1.0
+
+    @classmethod
+    def full(cls) -> DiffusionConfig:
+        """Return the size for a GPU and Market-1501: 128x64 working size, from pure noise."""
+        return cls(
+            network=DenoiserConfig(
+                downscale=2,
+                patch=1,
+                widths=(64, 128, 192, 256),
+                layers=2,
+                attention=True,
+                groups=32,
+                dropout=0.1,
+            ),
+            steps=60_000,
+            batch=256,
+            learning_rate=2e-4,
+            warmup_steps=1_000,
+            decay=False,
+            ema_images=500_000,
+            identity_power=0.0,
+            checkpoint_every=1_000,
+            sampler_steps=18,
+            sigma_start=None,
+        )
+
+
+@dataclass(frozen=True)
+class Diffusion:
+    """A trained model and the labels that it knows.
+
+    Attributes:
+        denoiser: Network with averaged weights, in eval mode.
+        pids: Sorted identities; their positions are the network's identity indices.
+        camids: Sorted cameras; likewise.
+        losses: Loss of each training step.
+    """
+
+    denoiser: Denoiser
+    pids: NDArray[np.int64]
+    camids: NDArray[np.int64]
+    losses: list[float] = field(default_factory=list)
+
+
+def train_diffusion(
+    train: ImageSet,
+    config: DiffusionConfig,
+    *,
+    seed: int,
+    device: torch.device,
+    progress: Progress,
+    checkpoint: Path,
+    autocast_dtype: torch.dtype | None = None,
+) -> Diffusion:
+    """Train on a training split, or go on from `checkpoint` if it is of the same work.
+
+    Args:
+        train: Training split; images without an identity (pid <= 0) are left out.
+        config: Sizes and schedule.
+        seed: Seed of the weights and of everything that the steps draw.
+        device: Where to train.
+        progress: Reports each step with its loss.
+        checkpoint: Safetensors file that holds the state of the training.
+        autocast_dtype: Precision of the network's forward pass; None for float32.
+
+    Raises:
+        PluginError: The loss is not finite.
+        UsageError: The image size does not suit the network.
+    """
+    train = train.subset(train.pids > 0)
+    run = _Training(train, config, seed, device, autocast_dtype)
+    work = work_identity(train, config.model_dump(mode="json"), seed, str(autocast_dtype))
+    losses = load_checkpoint(checkpoint, work, run.denoiser, run.average, run.optimiser)
+    with progress.task("diffusion model", config.steps) as bar:
+        bar.advance(len(losses))
+        for step in range(len(losses), config.steps):
+            losses.append(run.step(step))
+            if (step + 1) % config.checkpoint_every == 0 or step + 1 == config.steps:
+                save_checkpoint(
+                    checkpoint, work, run.denoiser, run.average, run.optimiser, losses
+                )
+            bar.advance(note=f"loss {losses[-1]:.3f}")
+    run.average.eval().requires_grad_(False)
+    return Diffusion(run.average, run.pids, run.camids, losses)
+
+
+class _Training:
+    """The state of a training and its single step."""
+
+    def __init__(
+        self,
+        train: ImageSet,
+        config: DiffusionConfig,
+        seed: int,
+        device: torch.device,
+        autocast_dtype: torch.dtype | None,
+    ) -> None:
+        self.config, self.seed, self.device, self.autocast = config, seed, device, autocast_dtype
+        self.train, self.edm = train, EDM()
+        self.pids, identity, counts = np.unique(
+            train.pids, return_inverse=True, return_counts=True
+        )
+        self.camids, camera = np.unique(train.camids, return_inverse=True)
+        self.labels = torch.from_numpy(np.stack([identity, camera]))
+        self.row_weights = torch.from_numpy(counts[identity] ** -float(config.identity_power))
+        size = (train.images.shape[1], train.images.shape[2])
+        self.denoiser, self.average = (self._new(size) for _ in range(2))
+        self.average.requires_grad_(False)
+        self.optimiser = torch.optim.Adam(self.denoiser.parameters(), config.learning_rate)
+
+    def _new(self, size: tuple[int, int]) -> Denoiser:
+        with _seeded(self.device, derive_seed(self.seed, "diffusion", "weights")):
+            network = Denoiser(self.config.network, len(self.pids), len(self.camids), size)
+        return network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+    def step(self, step: int) -> float:
+        """Do training step number `step` and return its loss."""
+        config = self.config
+        draw = torch.Generator().manual_seed(derive_seed(self.seed, "diffusion", step))
+        rows = torch.multinomial(self.row_weights, config.batch, True, generator=draw)
+        clean = self.denoiser.fold(self.train.tensor(rows.numpy()).to(self.device))
+        sigma = self.edm.training_sigma(torch.randn(config.batch, generator=draw))
+        noise = torch.randn(clean.shape, generator=draw)
+        keep = (torch.rand(config.batch, 2, generator=draw) >= config.label_dropout).float()
+        with _seeded(self.device, derive_seed(self.seed, "dropout", step)):
+            loss = self._loss(clean, sigma, noise, self.labels[:, rows], keep)
+        if not math.isfinite(loss.item()):
+            raise PluginError(
+                f"ddid: the diffusion model's loss is {loss.item()} at step {step}",
+                "lower balancing.diffusion.learning_rate",
+            )
+        for group in self.optimiser.param_groups:
+            group["lr"] = self._learning_rate(step)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimiser.step()
+        self._average(step)
+        return loss.item()
+
+    def _loss(
+        self, clean: Tensor, sigma: Tensor, noise: Tensor, labels: Tensor, keep: Tensor
+    ) -> Tensor:
+        identity, camera = labels.to(self.device)
+        condition = self.denoiser.condition(identity, camera, keep.to(self.device))
+        precision = (
+            torch.autocast(self.device.type, self.autocast) if self.autocast else nullcontext()
+        )
+
+        def network(folded: Tensor, c_noise: Tensor) -> Tensor:
+            with precision:
+                output: Tensor = self.denoiser(folded, c_noise, condition)
+            return output
+
+        return self.edm.loss(
+            network, clean, sigma.to(self.device), noise.to(self.device)
+        ).mean()
+
+    def _learning_rate(self, step: int) -> float:
+        config = self.config
+        rate = config.learning_rate * min(1.0, (step + 1) / max(config.warmup_steps, 1))
+        if config.decay:
+            rate *= (1 + math.cos(math.pi * step / config.steps)) / 2
+        return rate
+
+    @torch.no_grad()
+    def _average(self, step: int) -> None:
+        """Move the average towards the weights (EDM, appendix F.2)."""
+        seen = (step + 1) * self.config.batch
+        half_life = min(self.config.ema_images, seen * self.config.ema_rampup)
+        forget = 1 - 0.5 ** (self.config.batch / half_life)
+        torch._foreach_lerp_(
+            list(self.average.parameters()), list(self.denoiser.parameters()), forget
+        )
+
+
+@contextmanager
+def _seeded(device: torch.device, seed: int) -> Iterator[None]:
+    """Run the body under a seed of its own and leave the global generators as they were."""
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield

@@ -1,0 +1,101 @@
+"""Short names that still tell rows and attacks of one board apart."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from pydantic import JsonValue
+
+from results.schema import AttackResult, Record
+
+
+class AttackId(NamedTuple):
+    """What makes an attack of a board the same attack in two records."""
+
+    name: str
+    eps: float | None
+    norm: str
+    side: str
+    intent: str
+
+    @classmethod
+    def of(cls, attack: AttackResult) -> AttackId:
+        """Return the identity of a measured attack."""
+        return cls(attack.name, attack.eps, attack.norm, attack.side, attack.intent)
+
+
+def attack_labels(ids: Iterable[AttackId], always_eps: bool = False) -> dict[AttackId, str]:
+    """Name each attack, in order of appearance, by its name and only what differs on the board.
+
+    Args:
+        ids: Attacks, repeated or not.
+        always_eps: Name the budget even if there is one only.
+    """
+    distinct = list(dict.fromkeys(ids))
+    several_eps = len({a.eps for a in distinct if a.eps is not None}) > 1
+    labels = {}
+    for attack in distinct:
+        named_eps = attack.eps is not None and (several_eps or always_eps)
+        label = f"{attack.name}@{attack.eps:g}" if named_eps else attack.name
+        for part in ("norm", "side", "intent"):
+            if len({getattr(other, part) for other in distinct}) > 1:
+                label += f" {getattr(attack, part)}"
+        labels[attack] = label
+    return labels
+
+
+def row_labels(rows: Sequence[Sequence[Record]]) -> list[str]:
+    """Name each row by its defense and, among variants of one defense, by what differs.
+
+    Config keys come first; where they do not suffice the number of epochs, the hash of the
+    source and at last the record's id are added.
+
+    Args:
+        rows: Records of each row; the records of one row differ in their seed only.
+    """
+    labels = [""] * len(rows)
+    for name in dict.fromkeys(row[0].defense.name for row in rows):
+        places = [i for i, row in enumerate(rows) if row[0].defense.name == name]
+        for place, label in zip(places, _variants(name, [rows[i][0] for i in places]), strict=True):
+            labels[place] = label
+    return labels
+
+
+def _variants(name: str, records: list[Record]) -> list[str]:
+    facets: list[dict[str, str]] = [dict(_flat(record.defense.config)) for record in records]
+    further = [
+        [{"epochs": str(record.training.epochs)} for record in records],
+        [{"source": record.defense.source_sha256[:8]} for record in records],
+        [{"id": record.id[:8]} for record in records],
+    ]
+    labels = _labels(name, facets)
+    for more in further:
+        if len(set(labels)) == len(labels):
+            break
+        facets = [facet | extra for facet, extra in zip(facets, more, strict=True)]
+        labels = _labels(name, facets)
+    return labels
+
+
+def _labels(name: str, facets: list[dict[str, str]]) -> list[str]:
+    keys = dict.fromkeys(key for facet in facets for key in facet)
+    differing = [key for key in keys if len({facet.get(key, "unset") for facet in facets}) > 1]
+    if not differing:
+        return [name] * len(facets)
+    return [f"{name} ({_listed(facet, differing)})" for facet in facets]
+
+
+def _listed(facet: Mapping[str, str], keys: list[str]) -> str:
+    return ", ".join(f"{key}={facet.get(key, 'unset')}" for key in keys)
+
+
+def _flat(config: Mapping[str, JsonValue], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in config.items():
+        if isinstance(value, dict) and value:
+            yield from _flat(value, f"{prefix}{key}.")
+        elif isinstance(value, str):
+            yield prefix + key, value
+        else:
+            yield prefix + key, json.dumps(value, sort_keys=True)

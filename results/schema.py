@@ -1,0 +1,252 @@
+"""The record of one defense on one data set with one seed, version 1.
+
+Keys are forbidden unless they are declared here; `config`, `params` and `card` are free.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+
+SCHEMA_VERSION = 1
+
+Percent = Annotated[float, Field(ge=0, le=100)]
+Count = Annotated[int, Field(ge=0)]
+Seconds = Annotated[float, Field(ge=0)]
+Name = Annotated[str, Field(min_length=1)]
+Interval = tuple[Percent, Percent]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+
+class Flag(_Part):
+    """A sanity check that the result did not pass."""
+
+    id: Name
+    """Name of the check, such as ``single-step-beats-iterative``."""
+    message: str
+    """What was seen, with its numbers."""
+
+
+class DefenseEntry(_Part):
+    """Which defense was trained, and its exact source."""
+
+    name: Name
+    """Registry name."""
+    config: dict[str, JsonValue]
+    """Every configuration value of the defense, defaults included."""
+    card: dict[str, JsonValue]
+    """Title, paper, claims and licence, as the defense states them."""
+    source_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    """SHA-256 of the defense's source files."""
+
+
+class ProtocolEntry(_Part):
+    """Which evaluation protocol was followed."""
+
+    name: Name
+    """Name of the protocol."""
+    fingerprint: Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")]
+    """SHA-256 of all that the protocol fixes; results of two fingerprints are never compared."""
+
+
+class CleanResult(_Part):
+    """Retrieval without an attack."""
+
+    map: Percent
+    """Mean average precision over the queries."""
+    rank1: Percent
+    """Queries whose nearest image is a match."""
+    rank5: Percent
+    """Queries with a match among the nearest 5."""
+    rank10: Percent
+    """Queries with a match among the nearest 10."""
+    minp: Percent
+    """Mean inverse negative penalty: how far down the last match sits."""
+    queries: Count | None = None
+    """Queries averaged over."""
+    skipped: Count | None = None
+    """Queries left out because the gallery holds no match."""
+
+
+class AttackResult(_Part):
+    """Retrieval under one attack at one budget, and what the attack cost."""
+
+    name: Name
+    """Registry name of the attack."""
+    eps: Annotated[float, Field(ge=0)] | None
+    """Budget in 1/255 units; null for an attack without one."""
+    norm: Name
+    """Norm of the budget, such as ``linf``."""
+    side: Literal["query", "gallery", "both"]
+    """Which images are perturbed."""
+    intent: Literal["dodge", "impersonate", "rank-down"]
+    """What the attacker wants."""
+    knowledge: Literal["none", "white", "transfer", "score", "decision"]
+    """What the attacker sees of the encoder."""
+    params: dict[str, JsonValue]
+    """Every other setting of the attack."""
+    dataset: Name
+    """Data set whose images were attacked."""
+    seen_in_training: bool
+    """Whether the defense trained on this attack."""
+    map: Percent
+    """Mean average precision over the queries."""
+    rank1: Percent
+    """Queries whose nearest image is a match."""
+    rank5: Percent
+    """Queries with a match among the nearest 5."""
+    rank10: Percent
+    """Queries with a match among the nearest 10."""
+    minp: Percent | None = None
+    """Mean inverse negative penalty."""
+    ci95_map: Interval
+    """95% interval of `map`, by bootstrap over query identities."""
+    seconds: Seconds
+    """Time spent in the attack."""
+    forwards: Count
+    """Images sent forward through the encoder by the attack."""
+    backwards: Count
+    """Images sent backward through the encoder by the attack."""
+    queries: Count
+    """Answers that a black-box attack asked for; 0 for the others."""
+    flags: list[Flag]
+    """Sanity checks that this attack's result did not pass."""
+    quantised: bool = True
+    """Whether the numbers were measured on images rounded to 8 bits."""
+    map_float: Percent | None = None
+    """Mean average precision on the images before rounding."""
+    max_distance_255: Annotated[float, Field(ge=0)] | None = None
+    """Largest change of a pixel, in 1/255 units."""
+
+    @property
+    def key(self) -> str:
+        """Name of this result within its record: ``sma@8``."""
+        return self.name if self.eps is None else f"{self.name}@{self.eps:g}"
+
+
+class WorstCase(_Part):
+    """Retrieval when the attacker picks the best of several attacks for each query."""
+
+    map: Percent
+    """Mean over the queries of the lowest average precision."""
+    rank1: Percent
+    """Queries whose nearest image stays a match under every attack."""
+    ci95_map: Interval
+    """95% interval of `map`, by bootstrap over query identities."""
+    attacks: list[Name]
+    """Keys of the attacks the attacker may pick from."""
+    attack_share: dict[str, Annotated[float, Field(ge=0, le=1)]] | None = None
+    """Share of the queries at which no other attack is worse; ties count for each."""
+
+
+class CrossDatasetResult(_Part):
+    """The same encoder on a data set it was not trained on."""
+
+    dataset: Name
+    """Name of that data set."""
+    clean: CleanResult
+    """Retrieval without an attack."""
+    attacks: list[AttackResult]
+    """Retrieval under each attack."""
+    worst_case: WorstCase | None = None
+    """Retrieval under the worst attack for each query."""
+
+
+class Bias(_Part):
+    """How unevenly the identities fare."""
+
+    per_id_variance_clean: Annotated[float, Field(ge=0)]
+    """Variance over identities of their mean AP in percent, without an attack."""
+    per_id_variance_attacked: Annotated[float, Field(ge=0)]
+    """The same under the worst case."""
+
+
+class Training(_Part):
+    """What the training cost."""
+
+    seconds: Seconds
+    """Time of the training."""
+    epochs: Count
+    """Passes over the training split."""
+    images: Count
+    """Images in the training split."""
+    peak_memory_bytes: Count | None
+    """Largest memory held: of the accelerator if there was one, else of the process."""
+    encoder_parameters: Count | None = None
+    """Parameters of the encoder that was evaluated."""
+
+
+class Environment(_Part):
+    """Where the record was made."""
+
+    python: Name
+    """Version of Python."""
+    torch: Name
+    """Version of torch."""
+    device: Name
+    """Device that computed."""
+    git_commit: str | None
+    """Commit of the source tree, if it was one."""
+    packages: dict[str, str]
+    """Versions of the packages that shape results."""
+
+
+class Record(_Part):
+    """Everything measured of one defense on one data set with one seed."""
+
+    schema_version: Literal[1] = 1
+    """Version of this format."""
+    id: Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")]
+    """Fingerprint of what was computed; the same id means the same result."""
+    status: Literal["complete"] = "complete"
+    """Only complete results are recorded."""
+    defense: DefenseEntry
+    """Which defense."""
+    dataset: Name
+    """Data set trained and tested on."""
+    backbone: Name
+    """Registry name of the backbone."""
+    image_size: tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]]
+    """Height and width of the images in pixels."""
+    seed: int
+    """Seed of the run."""
+    protocol: ProtocolEntry
+    """Which protocol."""
+    clean: CleanResult
+    """Retrieval without an attack."""
+    attacks: list[AttackResult]
+    """Retrieval under each attack."""
+    worst_case: WorstCase | None
+    """Retrieval under the worst attack for each query; null if nothing was attacked."""
+    cross_dataset: list[CrossDatasetResult]
+    """The same encoder on other data sets."""
+    bias: Bias | None
+    """How unevenly the identities fare."""
+    training: Training
+    """What the training cost."""
+    flags: list[Flag]
+    """Sanity checks that the record did not pass."""
+    environment: Environment
+    """Where it was made."""
+    per_query: str | None
+    """Path of the per-query file, relative to the folder of this record."""
+
+    @model_validator(mode="after")
+    def _attacks_are_distinct(self) -> Self:
+        for attacks in (self.attacks, *(other.attacks for other in self.cross_dataset)):
+            seen = [(a.name, a.eps, a.norm, a.side, a.intent) for a in attacks]
+            twice = next((entry for entry in seen if seen.count(entry) > 1), None)
+            if twice is not None:
+                raise ValueError(f"attack {twice[0]} at eps {twice[1]} is listed twice")
+        return self
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a record, for validators in other languages."""
+    return Record.model_json_schema()

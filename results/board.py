@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from results.labels import AttackId, attack_labels, row_labels
-from results.schema import AttackResult, Record
+from results.schema import Record
 
 _NORMS = {"linf": "L∞", "l2": "L2", "l1": "L1", "l0": "L0"}
 _KNOWLEDGE = {
@@ -55,45 +55,43 @@ class Board:
         return self.rows[0].records[0]
 
     @property
-    def title(self) -> str:
-        """Data set, backbone, image size, threat model and protocol in one line."""
+    def subject(self) -> str:
+        """Data set, backbone, image size and protocol in one line."""
         record = self.example
         height, width = record.image_size
         return (
-            f"{record.dataset} · {record.backbone} {height}×{width} · {self.threat} · "
+            f"{record.dataset} · {record.backbone} {height}×{width} · "
             f"protocol {record.protocol.fingerprint[:8]}"
         )
 
     @property
-    def budget(self) -> str:
-        """Norm and size of the perturbation: ``L∞ ε = 8/255``."""
-        norms = [_NORMS.get(a.norm, a.norm) for a in self.attacks]
-        sizes = sorted({a.eps for a in self.attacks if a.eps is not None})
-        size = f" ε = {', '.join(f'{eps:g}' for eps in sizes)}/255" if sizes else ""
-        return _joined(norms) + size
+    def title(self) -> str:
+        """The subject and the threat model in one line."""
+        return f"{self.subject} · {self.threat}"
 
     @property
     def threat(self) -> str:
         """What the attacks of this board may do, in a few words."""
         if not self.attacks:
             return "no attack"
-        knowledge = [_KNOWLEDGE[a.knowledge] for a in self._results() if a.knowledge != "none"]
-        sides = _joined(a.side for a in self.attacks).replace("both", "query and gallery")
+        norms = _joined(_NORMS.get(a.norm, a.norm) for a in self.attacks)
+        sizes = sorted({a.eps for a in self.attacks if a.eps is not None})
+        budget = f"{norms} ε = {', '.join(f'{eps:g}' for eps in sizes)}/255" if sizes else norms
+        sides = _joined(a.side.replace("both", "query and gallery") for a in self.attacks)
         intents = _joined(_INTENTS[a.intent] for a in self.attacks)
-        return f"{_joined(knowledge)} {self.budget} on {sides} images, {intents}".lstrip()
+        knowledge = _joined(_KNOWLEDGE[k] for k in self._knowledge() if k != "none")
+        return f"{knowledge} {budget} on {sides} images, {intents}".lstrip()
 
     @property
     def note(self) -> str:
         """What the worst case means on this board, in one line."""
         if not self.attacks:
             return "No attack was run: nothing here says how robust a defense is."
-        side = self.threat.split(" on ")[1].split(",")[0]
-        return (
-            f"Worst case: each query meets the attack that hurts it most, {self.budget} on {side}."
-        )
+        return f"Worst: each query meets its strongest attack · {self.threat}"
 
-    def _results(self) -> list[AttackResult]:
-        return [attack for row in self.rows for record in row.records for attack in record.attacks]
+    def _knowledge(self) -> list[str]:
+        records = (record for row in self.rows for record in row.records)
+        return [attack.knowledge for record in records for attack in record.attacks]
 
 
 def make_boards(records: Iterable[Record]) -> list[Board]:

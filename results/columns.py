@@ -103,9 +103,14 @@ def worst_interval(row: Row) -> tuple[float, float] | None:
     return mean_std([low for low, _ in bounds])[0], mean_std([high for _, high in bounds])[0]
 
 
-def attacked_map(record: Record, attack: AttackId) -> float | None:
-    """Return the mAP under `attack`, if the record has it."""
-    return next((a.map for a in record.attacks if AttackId.of(a) == attack), None)
+def attacked(
+    record: Record, attack: AttackId, metric: Literal["map", "rank1"] = "map"
+) -> float | None:
+    """Return a metric under `attack`, if the record has it."""
+    found = next((a for a in record.attacks if AttackId.of(a) == attack), None)
+    if found is None:
+        return None
+    return found.map if metric == "map" else found.rank1
 
 
 def cross_clean_map(record: Record, dataset: str) -> float | None:
@@ -149,7 +154,7 @@ def _percent(row: Row, read: Callable[[Record], float | None]) -> str:
 
 
 def _under_attack(row: Row, attack: AttackId) -> str:
-    text = _percent(row, partial(attacked_map, attack=attack))
+    text = _percent(row, partial(attacked, attack=attack))
     results = (a for record in row.records for a in record.attacks)
     seen = any(a.seen_in_training for a in results if AttackId.of(a) == attack)
     return text + SEEN if seen else text

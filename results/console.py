@@ -32,11 +32,11 @@ def print_leaderboard(records: Iterable[Record], console: Console | None = None)
         console.print("No records.")
     for board in boards:
         console.print()
-        console.print(Text(board.title, style="bold"))
+        console.print(Text(board.subject, style="bold"))
         for caption, table in _tables(board, console.width):
-            if caption:
-                console.print(Text(caption, style="dim"))
+            console.print(Text(f"\n{caption}" if caption else "", style="dim"))
             console.print(table)
+        console.print()
         console.print(Text(board.note))
         console.print(Text(_legend(board), style="dim"))
 
@@ -77,7 +77,13 @@ def _width(column: Filled) -> int:
 
 
 def _table(labels: Sequence[str], columns: Sequence[Filled]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), header_style="bold")
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, _GAP - 1, 0, 0),  # the divider of the box is the rest of the gap
+        header_style="bold",
+    )
     table.add_column("Defense", max_width=_LABEL_WIDTH, overflow="fold")
     for title, _ in columns:
         table.add_column(title, justify="right", no_wrap=True)
@@ -91,11 +97,11 @@ def _table(labels: Sequence[str], columns: Sequence[Filled]) -> Table:
 
 def _legend(board: Board) -> str:
     rows = board.rows
-    parts = ["mAP and R1 in %"]
+    parts = ["%"]
     if any(len(row.seeds) > 1 for row in rows):
         parts.append("± std over seeds")
     if board.attacks:
-        parts.append("CI: bootstrap over query identities")
+        parts.append("CI over query identities")
     if any(a.seen_in_training for row in rows for r in row.records for a in r.attacks):
         parts.append(f"{SEEN} trained on this attack")
     return " · ".join(parts)

@@ -62,18 +62,13 @@ def write_record(record: Record, output_dir: Path, per_query: PerQuery | None = 
         Path of the JSON file.
 
     Raises:
-        RecordError: The disk is full, the folder refuses, or a free field holds NaN.
+        RecordError: The disk is full or the folder refuses.
+        ValueError: The per-query arrays differ in length.
     """
     folder, name = output_dir / RECORDS_FOLDER, record_name(record)
     beside = f"{name}.per_query.npz" if per_query is not None else None
     record = record.model_copy(update={"per_query": beside})
-    try:
-        text = json.dumps(record.model_dump(mode="json"), indent=1, allow_nan=False)
-    except ValueError as error:
-        raise RecordError(
-            f"record {name} holds a number that JSON cannot express ({error})",
-            "look for NaN or infinity in the defense's config or card, or the attack's params",
-        ) from error
+    text = json.dumps(record.model_dump(mode="json"), indent=1, allow_nan=False)
     if per_query is not None and beside is not None:
         publish(folder / beside, _npz(per_query))
     return publish(folder / f"{name}.json", f"{text}\n".encode())

@@ -10,7 +10,7 @@ import pandas as pd
 
 from results.board import Board, Row, make_boards
 from results.columns import (
-    attacked_map,
+    attacked,
     cross_clean_map,
     cross_worst_map,
     flag_ids,
@@ -24,6 +24,8 @@ from results.labels import attack_labels
 from results.schema import Record
 from results.statistics import mean_std
 
+_DECIMALS = 6
+
 Value = str | int | float | None
 
 
@@ -35,7 +37,8 @@ def leaderboard_frame(records: Iterable[Record]) -> pd.DataFrame:
     """
     rows = [_entries(board, row) for board in make_boards(records) for row in board.rows]
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    return pd.DataFrame(rows, columns=sorted(columns, key=partial(_reading_order, columns)))
+    frame = pd.DataFrame(rows, columns=sorted(columns, key=partial(_reading_order, columns)))
+    return frame.round(_DECIMALS)
 
 
 def _entries(board: Board, row: Row) -> dict[str, Value]:
@@ -62,7 +65,10 @@ def _entries(board: Board, row: Row) -> dict[str, Value]:
     entries["worst_map_ci95_high"] = interval[1] if interval else None
     entries |= _mean_and_std("worst_rank1", row, worst_rank1)
     for attack, label in attack_labels(board.attacks, always_eps=True).items():
-        entries |= _mean_and_std(f"{label}_map", row, partial(attacked_map, attack=attack))
+        read_map = partial(attacked, attack=attack, metric="map")
+        read_rank1 = partial(attacked, attack=attack, metric="rank1")
+        entries |= _mean_and_std(f"{label}_map", row, read_map)
+        entries |= _mean_and_std(f"{label}_rank1", row, read_rank1)
     for target in dict.fromkeys(c.dataset for r in row.records for c in r.cross_dataset):
         for what, read in (("clean", cross_clean_map), ("worst", cross_worst_map)):
             name = f"cross_{target}_{what}_map"

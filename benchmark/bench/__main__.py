@@ -12,6 +12,7 @@ from rich.table import Table
 
 BENCHES: Mapping[str, str] = {
     "ranking": "benchmark.bench.ranking:bench_ranking",
+    "attack-overhead": "benchmark.bench.attack_overhead:bench_attack_overhead",
 }
 """Where each bench is: a callable without arguments that returns the rows of its table."""
 

@@ -47,9 +47,7 @@ def parse_assignment(text: str) -> Assignment:
     key, equals, value = text.partition("=")
     path = tuple(key.strip().split("."))
     if not equals or not all(path):
-        raise UsageError(
-            f"--set {text!r} is not KEY=VALUE", "write it as --set training.epochs=20"
-        )
+        raise UsageError(f"--set {text!r} is not KEY=VALUE", "write it as --set training.epochs=20")
     try:
         return Assignment(path, yaml.safe_load(value))
     except yaml.YAMLError as error:

@@ -15,7 +15,9 @@ from benchmark.core.fingerprint import sha256_sources
 class PluginConfig(BaseModel):
     """Options of a plugin: typed, frozen, unknown keys refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
 
 class Card(BaseModel):

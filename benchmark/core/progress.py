@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol, TextIO
 
 
@@ -19,14 +19,8 @@ class Bar(Protocol):
 class Progress(Protocol):
     """Opens a bar for each piece of work."""
 
-    def task(self, title: str, total: int) -> "_Context":
+    def task(self, title: str, total: int) -> AbstractContextManager[Bar]:
         """Return a context manager that yields a `Bar` of `total` steps."""
-
-
-class _Context(Protocol):
-    def __enter__(self) -> Bar: ...
-
-    def __exit__(self, *exc: object) -> bool | None: ...
 
 
 class _Silent:

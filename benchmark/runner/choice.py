@@ -9,7 +9,7 @@ from benchmark.config.attack_groups import expand_attacks
 from benchmark.config.schema import NO_CROSS_DATASET, RunConfig
 from benchmark.core.attack import Attack
 from benchmark.core.defense import Defense
-from benchmark.core.errors import PluginError, UsageError, unknown_name
+from benchmark.core.errors import PluginError, unknown_name
 from benchmark.core.plugin import PluginConfig
 from benchmark.core.registry import ATTACKS, BACKBONES, DATASETS, DEFENSES, Registry
 from benchmark.data.dataset import Dataset
@@ -67,9 +67,9 @@ def choose(config: RunConfig) -> Choice:
     """
     attack_names = expand_attacks(config.attack, ATTACKS.names())
     _check_names(config)
-    defenses = {name: _defense(name, config.defense_config.get(name, {})) for name in config.defense}
-    _check_options("defense", DEFENSES, config.defense_config)
-    _check_options("attack", ATTACKS, config.attack_config)
+    defenses = {n: _defense(n, config.defense_config.get(n, {})) for n in config.defense}
+    _check_options(DEFENSES, config.defense_config)
+    _check_options(ATTACKS, config.attack_config)
     return Choice(
         defenses=defenses,
         prerequisites=_prerequisites(defenses),
@@ -98,10 +98,8 @@ def _check_names(config: RunConfig) -> None:
                 raise unknown_name(registry.kind, name, registry.names())
 
 
-def _check_options(section: str, registry: Registry[Any], options: dict[str, dict[str, Any]]) -> None:
+def _check_options(registry: Registry[Any], options: dict[str, dict[str, Any]]) -> None:
     for name, values in options.items():
-        if not isinstance(values, dict):
-            raise UsageError(f"{section}_config.{name} is not a section", "write it as KEY: VALUE")
         registry.get(name).parse_config(values)
 
 

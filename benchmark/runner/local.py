@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from benchmark.core.errors import BenchmarkError, PluginError
 from benchmark.core.plugin import Plugin
 from benchmark.runner.cells import AttackCell, Cell, CleanCell, TrainCell
 from benchmark.runner.compute import Workshop
+from benchmark.runner.estimate import Workload
 from benchmark.runner.faults import machine_problem, plugin_problem
 from benchmark.runner.journal import Journal
-from benchmark.runner.plan import Plan
+from benchmark.runner.plan import Plan, Trial
 
 logger = logging.getLogger(__name__)
 
@@ -36,39 +38,64 @@ class LocalExecutor:
     Args:
         workshop: Computes one cell.
         journal: Where events go.
+        workload: Says how much work a cell is, for later estimates.
         fresh: Compute finished cells again.
+
+    Attributes:
+        failures: Cells that a plugin failed so far.
     """
 
-    def __init__(self, workshop: Workshop, journal: Journal, *, fresh: bool = False) -> None:
-        self._workshop, self._journal, self._fresh = workshop, journal, fresh
+    def __init__(
+        self,
+        workshop: Workshop,
+        journal: Journal,
+        workload: Callable[[Cell], Workload],
+        *,
+        fresh: bool = False,
+    ) -> None:
+        self._workshop, self._journal, self._workload = workshop, journal, workload
+        self._fresh = fresh
+        self._done: set[str] = set()
+        self._missing: set[str] = set()
+        self.failures: list[Failure] = []
 
-    def run(self, plan: Plan) -> list[Failure]:
-        """Compute what is not finished; go on with the other defenses if a plugin fails.
+    def run(self, plan: Plan) -> Iterator[Trial]:
+        """Compute what is not finished; yield each trial as soon as all of its cells are.
 
-        Returns:
-            The cells that failed; those that needed them were left out.
+        A plugin that fails voids its cell and what needs it; everything else goes on.
 
         Raises:
             BenchmarkError: The data or the machine stands in the way of all cells.
         """
-        failures: list[Failure] = []
-        missing: set[str] = set()
-        for number, cell in enumerate(plan.cells, 1):
-            if missing.intersection(cell.needs):
-                missing.add(cell.fingerprint)
-                continue
-            logger.info("[%d/%d] %s", number, len(plan.cells), cell.label)
-            if not self._fresh and self._workshop.store.find(cell.fingerprint):
-                self._journal.write("reused", cell.fingerprint, label=cell.label)
-                self._workshop.store.forget_work(cell)
-                continue
-            try:
-                self._compute(cell)
-            except PluginError as error:
-                logger.error("%s failed: %s", cell.label, error.what)
-                failures.append(Failure(cell, error))
-                missing.add(cell.fingerprint)
-        return failures
+        total = len(plan.cells)
+        position = {cell.fingerprint: f"{n}/{total}" for n, cell in enumerate(plan.cells, 1)}
+        for trial in plan.trials:
+            cells = (*_all_needs(trial.train), *trial.cells)
+            for cell in cells:
+                self._ensure(cell, position[cell.fingerprint])
+            if self._done.issuperset(cell.fingerprint for cell in cells):
+                yield trial
+
+    def _ensure(self, cell: Cell, position: str) -> None:
+        known = self._done | self._missing
+        if cell.fingerprint in known:
+            return
+        if self._missing.intersection(cell.needs):
+            self._missing.add(cell.fingerprint)
+            return
+        if not self._fresh and self._workshop.store.find(cell.fingerprint):
+            logger.info("[%s] %s: finished earlier", position, cell.label)
+            self._journal.write("reused", cell.fingerprint, label=cell.label)
+            self._workshop.store.forget_work(cell)
+            self._done.add(cell.fingerprint)
+            return
+        logger.info("[%s] %s", position, cell.label)
+        try:
+            self._compute(cell)
+            self._done.add(cell.fingerprint)
+        except PluginError as error:
+            self.failures.append(Failure(cell, error))
+            self._missing.add(cell.fingerprint)
 
     def _compute(self, cell: Cell) -> None:
         store, journal = self._workshop.store, self._journal
@@ -83,13 +110,26 @@ class LocalExecutor:
             raise
         except Exception as error:
             told = machine_problem(error, store.folder) or plugin_problem(error, *_plugins(cell))
-            logger.debug("%s", cell.label, exc_info=error)
+            logger.debug("%s failed", cell.label, exc_info=error)
             _try_to_write(journal, cell, told or error)
             if told is None or told is error:
                 raise
             raise told from error
         seconds = round(time.perf_counter() - start, 3)
-        journal.write("finished", cell.fingerprint, label=cell.label, seconds=seconds)
+        work = self._workload(cell)
+        journal.write(
+            "finished",
+            cell.fingerprint,
+            label=cell.label,
+            seconds=seconds,
+            work=work.key,
+            passes=work.passes,
+        )
+
+
+def _all_needs(train: TrainCell) -> list[TrainCell]:
+    """Return the trainings that a training builds on, each after those that it needs itself."""
+    return [one for need in train.prerequisites for one in (*_all_needs(need), need)]
 
 
 def _plugins(cell: Cell) -> list[type[Plugin]]:

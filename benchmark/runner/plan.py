@@ -39,8 +39,8 @@ class Trial:
     @property
     def cells(self) -> tuple[Cell, ...]:
         """All cells of the trial, in order."""
-        evaluation = [cell for name in self.clean for cell in (self.clean[name], *self.attacks[name])]
-        return (self.train, *evaluation)
+        evaluation = [(clean, *self.attacks[name]) for name, clean in self.clean.items()]
+        return (self.train, *(cell for cells in evaluation for cell in cells))
 
 
 @dataclass(frozen=True)
@@ -127,12 +127,13 @@ def _trial(
 
 
 def _protocol(config: RunConfig, choice: Choice, manifests: Mapping[str, str]) -> str:
+    attacks = [attack_content(attack) for attack in choice.attacks]
     return fingerprint(
         {
             "name": PROTOCOL_NAME,
             "version": PROTOCOL_VERSION,
             "datasets": [{"name": n, "manifest_sha256": manifests[n]} for n in choice.datasets],
-            "attacks": sorted((attack_content(a) for a in choice.attacks), key=lambda a: str(a["name"])),
+            "attacks": sorted(attacks, key=lambda attack: str(attack["name"])),
             "eps_255": sorted(config.eps),
             "attack_seed": config.attack_seed,
         }

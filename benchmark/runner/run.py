@@ -11,11 +11,12 @@ import torch
 from benchmark.config.load import to_yaml
 from benchmark.config.schema import RunConfig
 from benchmark.core.device import DevicePolicy, choose_device
+from benchmark.core.errors import BenchmarkError
 from benchmark.core.progress import Progress
 from benchmark.runner.choice import Choice, choose
 from benchmark.runner.compute import Workshop
 from benchmark.runner.estimate import Estimator
-from benchmark.runner.faults import machine_problems
+from benchmark.runner.faults import machine_problem, machine_problems
 from benchmark.runner.journal import Journal
 from benchmark.runner.local import Failure, LocalExecutor
 from benchmark.runner.logfile import logging_to
@@ -31,28 +32,35 @@ from results.store import read_records, write_record
 logger = logging.getLogger(__name__)
 
 
+class HarnessFault(BenchmarkError):
+    """A fault of the benchmark itself; its traceback is in the log."""
+
+
 @dataclass
 class RunOutcome:
     """What a run made.
 
     Attributes:
         records: The records of this run, with their files.
-        board: The files of the leaderboard, over all records in the output folder.
+        all_records: All records in the output folder.
+        board: The files of the leaderboard over all records.
         failures: Cells that a plugin failed; their records are missing.
     """
 
     records: list[tuple[Record, Path]] = field(default_factory=list)
+    all_records: list[Record] = field(default_factory=list)
     board: list[Path] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
 
     @property
     def flags(self) -> list[str]:
         """Sanity flags of all records of this run, one line each."""
-        return [
-            f"{record.defense.name} seed {record.seed}: {flag.id}: {flag.message}"
-            for record, _ in self.records
-            for flag in [*record.flags, *(flag for attack in record.attacks for flag in attack.flags)]
-        ]
+        lines = []
+        for record, _ in self.records:
+            flags = [*record.flags, *(flag for attack in record.attacks for flag in attack.flags)]
+            who = f"{record.defense.name} seed {record.seed}"
+            lines += [f"{who}: {flag.id}: {flag.message}" for flag in flags]
+        return lines
 
 
 def run_benchmark(config: RunConfig, progress: Progress) -> RunOutcome:
@@ -62,14 +70,26 @@ def run_benchmark(config: RunConfig, progress: Progress) -> RunOutcome:
         BenchmarkError: Nothing or not everything could be computed; what is finished is kept.
     """
     choice, policy = choose(config), choose_device(config.device)
-    shelf = Shelf(config, choice, progress)
-    plan = make_plan(config, choice, shelf.manifests())
     folder = OutputFolder(config.output)
     folder.prepare()
     with folder.locked(), machine_problems(folder.path), logging_to(folder.log):
-        write_whole(folder.config, to_yaml(config))
-        logger.debug("plan of %d cells, protocol %s", len(plan.cells), plan.protocol)
-        return _compute(config, choice, policy, shelf, plan, folder, progress)
+        try:
+            shelf = Shelf(config, choice, progress)
+            plan = make_plan(config, choice, shelf.manifests())
+            write_whole(folder.config, to_yaml(config))
+            logger.debug("plan of %d cells, protocol %s", len(plan.cells), plan.protocol)
+            return _compute(config, choice, policy, shelf, plan, folder, progress)
+        except BenchmarkError as error:
+            logger.debug("stopped: %s", error.what, exc_info=error)
+            raise
+        except Exception as error:
+            logger.debug("stopped by a fault of the benchmark", exc_info=error)
+            if machine_problem(error, folder.path):
+                raise
+            raise HarnessFault(
+                f"unexpected {type(error).__name__}: {str(error).strip().splitlines()[:1]}",
+                f"the traceback is in {folder.log}; please report it",
+            ) from error
 
 
 def _compute(
@@ -85,16 +105,17 @@ def _compute(
     store.clean_up()
     _warn_of_data(shelf, choice)
     workshop = Workshop(config, shelf, store, policy, progress)
-    executor = LocalExecutor(workshop, journal, Estimator(config, shelf, policy), fresh=config.fresh)
+    estimator = Estimator(config, shelf, policy)
+    executor = LocalExecutor(workshop, journal, estimator.workload, fresh=config.fresh)
     maker = RecordMaker(config, plan, store, shelf, device_name(policy))
-    outcome = RunOutcome()
-    for trial in executor.run(plan, outcome.failures):
+    outcome = RunOutcome(failures=executor.failures)
+    for trial in executor.run(plan):
         record, per_query = maker.make(trial)
         path = write_record(record, folder.path, per_query)
         outcome.records.append((record.model_copy(update={"per_query": _beside(path)}), path))
-    records = read_records([folder.records])
-    if records:
-        outcome.board = write_leaderboard(records, folder.path)
+    outcome.all_records = read_records([folder.records])
+    if outcome.all_records:
+        outcome.board = list(write_leaderboard(outcome.all_records, folder.path))
     return outcome
 
 

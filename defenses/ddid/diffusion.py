@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor
 
 from benchmark.core.errors import PluginError
+from benchmark.core.plugin import PluginConfig
 from benchmark.core.progress import Progress
 from benchmark.core.seeding import derive_seed
 from benchmark.data.records import ImageSet
@@ -27,49 +27,45 @@ from defenses.ddid.diffusion_checkpoint import load_checkpoint, save_checkpoint,
 from defenses.ddid.edm import EDM
 
 
-class DiffusionConfig(BaseModel):
-    """How the diffusion model is trained and sampled.
+class DiffusionConfig(PluginConfig):
+    """Training and sampling of the diffusion model.
 
-    "published" refers to EDM (arXiv 2206.00364); DDID publishes none of its own values. The
-    defaults are a chosen small size that a CPU trains in a minute; `full` is for a GPU.
-
-    Attributes:
-        network: Size of the denoiser (chosen).
-        steps: Training steps (published: 200 M images; chosen here).
-        batch: Images a step (published: 256 at 64x64).
-        learning_rate: Of Adam with betas (0.9, 0.999) (published: 2e-4 at 64x64).
-        warmup_steps: Linear warm-up (published: 10 M images).
-        decay: Let the learning rate fall to 0 along a cosine (published: no).
-        ema_images: Half-life of the weight average in images (published: 0.5 M).
-        ema_rampup: Cap of that half-life as a share of the images seen (published: 0.05).
-        label_dropout: Probability to drop the identity's and, independently, the camera's part of
-            the condition (chosen: 0.1).
-        identity_power: Images are drawn with weight n_i ** -identity_power, n_i the number of
-            images of their identity: 0 draws images evenly (published), 1 identities evenly.
-        checkpoint_every: Steps between checkpoints (no influence on the result).
-        sampler_steps: Noise levels of the sampler (published: 18 to 40).
-        sigma_start: Start from a real image of the identity with noise of this level (SDEdit,
-            Meng et al. 2022, arXiv 2108.01073; chosen); None starts from pure noise.
-        guidance: Scale of classifier-free guidance (Ho and Salimans 2022, arXiv 2207.12598);
-            1 is off (published).
+    "Published" refers to EDM (arXiv 2206.00364); DDID publishes none of its own values. The
+    defaults are a small size that a CPU trains in a minute; `full` is for a GPU.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     network: DenoiserConfig = DenoiserConfig()
+    """Size of the denoiser."""
     steps: PositiveInt = 350
+    """Training steps; chosen (published: 200 M images)."""
     batch: PositiveInt = 64
+    """Images a step; chosen (published: 256 at 64x64)."""
     learning_rate: PositiveFloat = 2e-3
+    """Of Adam with betas (0.9, 0.999); chosen (published: 2e-4 at 64x64)."""
     warmup_steps: NonNegativeInt = 20
+    """Linear warm-up; chosen (published: 10 M images)."""
     decay: bool = True
+    """Let the learning rate fall to 0 along a cosine; chosen (published: no)."""
     ema_images: PositiveFloat = 2_000
+    """Longest half-life of the weight average, in images; chosen (published: 0.5 M)."""
     ema_rampup: float = Field(default=0.05, gt=0, le=1)
+    """Its half-life is at most this share of the images seen; published."""
     label_dropout: float = Field(default=0.1, ge=0, lt=1)
+    """Probability to drop the identity's and, independently, the camera's part of the condition;
+    chosen."""
     identity_power: float = Field(default=0.5, ge=0, le=1)
+    """Draw images with weight n_i ** -identity_power, n_i being the images of their identity: 0
+    draws images evenly (published), 1 identities; chosen."""
     checkpoint_every: PositiveInt = 100
+    """Steps between checkpoints; no influence on the result."""
     sampler_steps: int = Field(default=8, ge=2)
+    """Noise levels of the sampler; chosen (published: 18 to 40)."""
     sigma_start: PositiveFloat | None = 1.0
+    """Start from a real image of the identity with noise of this level (SDEdit, Meng et al. 2022,
+    arXiv 2108.01073); chosen. None starts from pure noise (published)."""
     guidance: PositiveFloat = 1.0
+    """Scale of classifier-free guidance (Ho and Salimans 2022, arXiv 2207.12598); 1 is off
+    (published)."""
 
     @classmethod
     def full(cls) -> DiffusionConfig:
@@ -99,18 +95,14 @@ class DiffusionConfig(BaseModel):
 
 @dataclass(frozen=True)
 class Diffusion:
-    """A trained model and the labels that it knows.
+    """A trained model.
 
     Attributes:
         denoiser: Network with averaged weights, in eval mode.
-        pids: Sorted identities; their positions are the network's identity indices.
-        camids: Sorted cameras; likewise.
         losses: Loss of each training step.
     """
 
     denoiser: Denoiser
-    pids: NDArray[np.int64]
-    camids: NDArray[np.int64]
     losses: list[float] = field(default_factory=list)
 
 
@@ -148,12 +140,10 @@ def train_diffusion(
         for step in range(len(losses), config.steps):
             losses.append(run.step(step))
             if (step + 1) % config.checkpoint_every == 0 or step + 1 == config.steps:
-                save_checkpoint(
-                    checkpoint, work, run.denoiser, run.average, run.optimiser, losses
-                )
+                save_checkpoint(checkpoint, work, run.denoiser, run.average, run.optimiser, losses)
             bar.advance(note=f"loss {losses[-1]:.3f}")
     run.average.eval().requires_grad_(False)
-    return Diffusion(run.average, run.pids, run.camids, losses)
+    return Diffusion(run.average, losses)
 
 
 class _Training:
@@ -169,20 +159,17 @@ class _Training:
     ) -> None:
         self.config, self.seed, self.device, self.autocast = config, seed, device, autocast_dtype
         self.train, self.edm = train, EDM()
-        self.pids, identity, counts = np.unique(
-            train.pids, return_inverse=True, return_counts=True
-        )
-        self.camids, camera = np.unique(train.camids, return_inverse=True)
+        _, identity, counts = np.unique(train.pids, return_inverse=True, return_counts=True)
+        _, camera = np.unique(train.camids, return_inverse=True)
         self.labels = torch.from_numpy(np.stack([identity, camera]))
         self.row_weights = torch.from_numpy(counts[identity] ** -float(config.identity_power))
-        size = (train.images.shape[1], train.images.shape[2])
-        self.denoiser, self.average = (self._new(size) for _ in range(2))
+        self.denoiser, self.average = self._new(), self._new()
         self.average.requires_grad_(False)
         self.optimiser = torch.optim.Adam(self.denoiser.parameters(), config.learning_rate)
 
-    def _new(self, size: tuple[int, int]) -> Denoiser:
+    def _new(self) -> Denoiser:
         with _seeded(self.device, derive_seed(self.seed, "diffusion", "weights")):
-            network = Denoiser(self.config.network, len(self.pids), len(self.camids), size)
+            network = Denoiser(self.config.network, self.train)
         return network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
     def step(self, step: int) -> float:
@@ -190,12 +177,13 @@ class _Training:
         config = self.config
         draw = torch.Generator().manual_seed(derive_seed(self.seed, "diffusion", step))
         rows = torch.multinomial(self.row_weights, config.batch, True, generator=draw)
-        clean = self.denoiser.fold(self.train.tensor(rows.numpy()).to(self.device))
+        labels = self.labels[:, rows].to(self.device)
+        clean = self.denoiser.fold(self.train.tensor(rows.numpy()).to(self.device), labels[1])
         sigma = self.edm.training_sigma(torch.randn(config.batch, generator=draw))
         noise = torch.randn(clean.shape, generator=draw)
         keep = (torch.rand(config.batch, 2, generator=draw) >= config.label_dropout).float()
         with _seeded(self.device, derive_seed(self.seed, "dropout", step)):
-            loss = self._loss(clean, sigma, noise, self.labels[:, rows], keep)
+            loss = self._loss(clean, sigma, noise, labels, keep)
         if not math.isfinite(loss.item()):
             raise PluginError(
                 f"ddid: the diffusion model's loss is {loss.item()} at step {step}",
@@ -212,8 +200,7 @@ class _Training:
     def _loss(
         self, clean: Tensor, sigma: Tensor, noise: Tensor, labels: Tensor, keep: Tensor
     ) -> Tensor:
-        identity, camera = labels.to(self.device)
-        condition = self.denoiser.condition(identity, camera, keep.to(self.device))
+        condition = self.denoiser.condition(labels[0], labels[1], keep.to(self.device))
         precision = (
             torch.autocast(self.device.type, self.autocast) if self.autocast else nullcontext()
         )
@@ -223,9 +210,7 @@ class _Training:
                 output: Tensor = self.denoiser(folded, c_noise, condition)
             return output
 
-        return self.edm.loss(
-            network, clean, sigma.to(self.device), noise.to(self.device)
-        ).mean()
+        return self.edm.loss(network, clean, sigma.to(self.device), noise.to(self.device)).mean()
 
     def _learning_rate(self, step: int) -> float:
         config = self.config

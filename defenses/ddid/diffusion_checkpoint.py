@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
+from typing import IO
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialise
 from torch import Tensor, nn
 
 from benchmark.core.fingerprint import fingerprint
+from benchmark.data.cache import publish
 from benchmark.data.records import ImageSet
 
 _FORMAT = 1
 _BLOCK = 1024
 
 
-def work_identity(
-    train: ImageSet, config: dict[str, object], seed: int, precision: str
-) -> str:
+def work_identity(train: ImageSet, config: dict[str, object], seed: int, precision: str) -> str:
     """Return the fingerprint of a training: its data, configuration, seed and precision."""
     digest = hashlib.sha256()
     for first in range(0, len(train), _BLOCK):
@@ -55,10 +54,12 @@ def save_checkpoint(
         tensors |= {f"{name}.{key}": value for key, value in module.state_dict().items()}
     for index, state in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{index}.{key}": value for key, value in state.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    save_file({k: v.cpu().contiguous() for k, v in tensors.items()}, partial, {"work": work})
-    os.replace(partial, path)
+    plain = {key: value.cpu().contiguous() for key, value in tensors.items()}
+
+    def dump(stream: IO[bytes]) -> None:
+        stream.write(serialise(plain, {"work": work}))
+
+    publish(path, dump)
 
 
 def load_checkpoint(

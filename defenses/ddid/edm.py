@@ -14,7 +14,7 @@ from diffusers.schedulers.scheduling_edm_euler import EDMEulerScheduler
 from torch import Tensor
 
 Network = Callable[[Tensor, Tensor], Tensor]
-"""F of eq. 7 with its condition bound: ((B, C, H, W) scaled input, (B,) c_noise) -> (B, C, H, W)."""
+"""F of eq. 7, its condition bound: ((B, C, H, W) scaled input, (B,) c_noise) to (B, C, H, W)."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,13 @@ class EDM:
     rho: float = 7.0
 
     def _scheduler(self, sigma_start: float | None = None) -> EDMEulerScheduler:
-        return EDMEulerScheduler(
+        scheduler: EDMEulerScheduler = EDMEulerScheduler(
             sigma_min=self.sigma_min,
             sigma_max=sigma_start or self.sigma_max,
             sigma_data=self.sigma_data,
             rho=self.rho,
         )
+        return scheduler
 
     def denoise(self, network: Network, noisy: Tensor, sigma: Tensor) -> Tensor:
         """Estimate the clean images, D(x; sigma) of eq. 7.
@@ -68,7 +69,7 @@ class EDM:
         return (self.log_sigma_mean + self.log_sigma_std * normal).exp()
 
     def weight(self, sigma: Tensor) -> Tensor:
-        """Return the loss weight lambda(sigma) = (sigma^2 + sigma_data^2) / (sigma sigma_data)^2."""
+        """Return the weight lambda(sigma) = (sigma^2 + sigma_data^2) / (sigma sigma_data)^2."""
         return (sigma**2 + self.sigma_data**2) / (sigma * self.sigma_data) ** 2
 
     def loss(self, network: Network, clean: Tensor, sigma: Tensor, noise: Tensor) -> Tensor:

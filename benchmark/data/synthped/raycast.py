@@ -13,6 +13,7 @@ from benchmark.data.synthped.geometry import Frame, Part, View, dot, make_frame,
 
 SUPERSAMPLE = 2
 _NOTHING = -1e9
+Array = NDArray[np.float64]
 
 
 class Cone(NamedTuple):
@@ -46,9 +47,9 @@ class Hits:
     """
 
     owner: NDArray[np.int16]
-    depth: NDArray[np.float64]
-    x: NDArray[np.float64]
-    y: NDArray[np.float64]
+    depth: Array
+    x: Array
+    y: Array
     frames: list[Frame]
     cones: list[Cone]
 
@@ -67,30 +68,34 @@ def _cone(part: Part, frame: Frame) -> Cone:
     return Cone(*a, *axis, part.radius_a, part.radius_b, shrink, side, facing, part.hem)
 
 
-def _surface(cone: Cone, du: NDArray[np.float64], dv: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return how far the surface stands in front of the first centre, or a huge negative number.
+def _surface(cone: Cone, frame: Frame, x: Array, y: Array) -> Array:
+    """Return how far the surface stands in front of the first centre; NaN where the ray misses.
 
     With q = du² + dv², s = axis·(du, dv) - shrink·ra, the side lies at
     w = (axis_w·s + sqrt(side·(s² + facing·(ra² - q)))) / facing while 0 < s + w·axis_w < side.
-    The hull's front is the farthest of side and spheres.
+    The hull's front is the farthest of side and spheres. What is linear in x and y is summed from
+    a row and a column; the square root of a negative number is NaN, which `fmax` passes over.
     """
+    ux, uy, vx, vy, _, _ = frame.plane
+    ux_row, vx_row, uy_column, vy_column = ux * x - cone.au, vx * x - cone.av, uy * y, vy * y
+    du, dv = ux_row + uy_column, vx_row + vy_column
     rest = cone.radius_a * cone.radius_a - (du * du + dv * dv)
-    front = np.where(rest > 0.0, np.sqrt(np.maximum(rest, 0.0)), _NOTHING)
+    front: Array = np.sqrt(rest)
     if cone.bu == 0.0 and cone.bv == 0.0 and cone.bw == 0.0:
         return front
-    m = cone.bu * du + cone.bv * dv
+    m_row = cone.bu * ux_row + cone.bv * vx_row
+    m_column = cone.bu * uy_column + cone.bv * vy_column
     if not cone.hem:
-        constant = cone.radius_b**2 - cone.radius_a**2 - (cone.bu * cone.bu + cone.bv * cone.bv)
-        rest_b = rest + (2.0 * m + constant)
-        far = np.where(rest_b > 0.0, np.sqrt(np.maximum(rest_b, 0.0)) + cone.bw, _NOTHING)
-        front = np.maximum(front, far)
+        radii = cone.radius_b * cone.radius_b - cone.radius_a * cone.radius_a
+        constant = radii - (cone.bu * cone.bu + cone.bv * cone.bv)
+        rest_b = rest + ((2.0 * m_row + constant) + 2.0 * m_column)
+        np.fmax(front, np.sqrt(rest_b) + cone.bw, out=front)
     if cone.facing > 1e-9:
-        s = m - cone.shrink * cone.radius_a
-        root = s * s + cone.facing * rest
-        w = (cone.bw * s + math.sqrt(cone.side) * np.sqrt(np.maximum(root, 0.0))) / cone.facing
+        s = (m_row - cone.shrink * cone.radius_a) + m_column
+        root = np.sqrt(s * s + cone.facing * rest)
+        w = root * (math.sqrt(cone.side) / cone.facing) + s * (cone.bw / cone.facing)
         along = s + cone.bw * w
-        on_side = (root > 0.0) & (along > 0.0) & (along < cone.side)
-        front = np.maximum(front, np.where(on_side, w, _NOTHING))
+        np.fmax(front, w, out=front, where=(along > 0.0) & (along < cone.side))
     return front
 
 
@@ -133,11 +138,13 @@ def cast(parts: list[Part], view: View, height: int, width: int) -> Hits:
         if c0 >= c1 or r0 >= r1:
             continue
         px, py = x[c0:c1], y[r0:r1, None]
-        ux, uy, vx, vy, wx, wy = frame.plane
-        front = _surface(cone, (ux * px - cone.au) + uy * py, (vx * px - cone.av) + vy * py)
-        z = (front + ((cone.aw - wx * px) - wy * py)) / frame.reach
+        with np.errstate(invalid="ignore"):
+            front = _surface(cone, frame, px, py)
+        base_row = (cone.aw - frame.plane[4] * px) / frame.reach
+        base_column = py * (-frame.plane[5] / frame.reach)
+        z = front * (1.0 / frame.reach) + (base_row + base_column)
         box = (slice(r0, r1), slice(c0, c1))
-        nearer = (z > depth[box]) & (front > 0.5 * _NOTHING)
+        nearer = z > depth[box]
         np.copyto(depth[box], z, where=nearer)
         np.copyto(owner[box], np.int16(index), where=nearer)
     return Hits(owner, depth, x, y, frames, cones)

@@ -1,0 +1,127 @@
+"""``data``: look at a data set, write it to disk, verify it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from benchmark.cli.options import Json
+
+if TYPE_CHECKING:
+    from benchmark.data.dataset import Dataset
+
+app = typer.Typer(
+    help="Look at a data set, write it to disk, verify it.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+Name = Annotated[str, typer.Argument(help="Name of the data set.", metavar="NAME")]
+Root = Annotated[
+    Path | None, typer.Option("--data-root", help="Folder of its files.", metavar="DIR")
+]
+Size = Annotated[
+    str | None,
+    typer.Option(
+        help="Size of a rendered data set. Default: embedded.", metavar="smoke|embedded|full"
+    ),
+]
+
+
+@app.command()
+def info(name: Name, data_root: Root = None, size: Size = None, json_: Json = False) -> None:
+    """Show what a data set is, what it holds and where it is cached.
+
+    Example:
+      python -m benchmark data info synthped-plaza
+    """
+    from benchmark.data.verify import dataset_info
+
+    card = dataset_info(_open(name, data_root, size))
+    if json_:
+        from benchmark.cli.screen import write_json
+
+        write_json(card)
+        return
+    for line in _lines(card):
+        typer.echo(line)
+
+
+@app.command()
+def make(
+    name: Name,
+    output: Annotated[Path, typer.Option(help="A new or empty folder.", metavar="DIR")],
+    data_root: Root = None,
+    size: Size = None,
+) -> None:
+    """Write a data set to disk in the layout of Market-1501, with card and contact sheet.
+
+    Example:
+      python -m benchmark data make synthped-plaza --output plaza
+    """
+    from benchmark.core.progress import make_progress
+    from benchmark.data.make import make_dataset
+
+    folder = make_dataset(_open(name, data_root, size), output, make_progress())
+    typer.echo(f"wrote {folder}")
+
+
+@app.command()
+def verify(name: Name, data_root: Root = None, size: Size = None, json_: Json = False) -> int:
+    """Check files, pixels, identities and leaks between splits; exit with 3 on an error.
+
+    Example:
+      python -m benchmark data verify market1501 --data-root DIR
+    """
+    from dataclasses import asdict
+
+    from benchmark.core.errors import EXIT_DATA, EXIT_OK
+    from benchmark.data.verify import verify_dataset
+
+    findings = verify_dataset(_open(name, data_root, size))
+    failed = any(finding.level == "error" for finding in findings)
+    if json_:
+        from benchmark.cli.screen import write_json
+
+        write_json({"sound": not failed, "findings": [asdict(finding) for finding in findings]})
+    else:
+        for finding in findings:
+            mend = f"  → {finding.mend}" if finding.mend else ""
+            typer.echo(f"{finding.level:<8} {finding.check}: {finding.message}{mend}")
+        typer.echo("not sound: see the errors above" if failed else "sound")
+    return EXIT_DATA if failed else EXIT_OK
+
+
+def _open(name: str, root: Path | None, size: str | None) -> Dataset:
+    from benchmark.cli.screen import logging_to_screen
+    from benchmark.config.schema import default_cache_dir
+    from benchmark.core.progress import make_progress
+    from benchmark.core.registry import DATASETS
+    from benchmark.runner.shelf import open_dataset
+
+    logging_to_screen()
+    plugin: type[Any] = DATASETS.get(name)
+    return open_dataset(
+        plugin,
+        image_size=None,
+        size=size,
+        root=root.expanduser() if root else None,
+        cache_dir=default_cache_dir(),
+        progress=make_progress(),
+    )
+
+
+def _lines(value: Any, indent: str = "") -> list[str]:
+    """Lay out nested values as indented lines."""
+    lines = []
+    for key, inner in value.items():
+        title = str(key).replace("_", " ")
+        if isinstance(inner, dict):
+            lines += [f"{indent}{title}:", *_lines(inner, indent + "  ")]
+        elif isinstance(inner, list):
+            lines.append(f"{indent}{title}: {', '.join(map(str, inner)) or 'none'}")
+        else:
+            lines.append(f"{indent}{title}: {inner}")
+    return lines

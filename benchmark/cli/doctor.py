@@ -1,0 +1,135 @@
+"""``doctor``: is this machine fit for a run, and does everything registered import?"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple
+
+import typer
+
+from benchmark.cli.options import Json
+
+Level = Literal["ok", "warn", "fail"]
+GIB = 2**30
+
+
+class Line(NamedTuple):
+    """One finding: how bad, about what, and what was seen."""
+
+    level: Level
+    subject: str
+    message: str
+
+
+def doctor(
+    output: Annotated[Path, typer.Option(help="Where results would go.", metavar="DIR")] = Path(
+        "runs"
+    ),
+    json_: Json = False,
+) -> int:
+    """Check Python, torch, device, memory, disk, cache and every registered plugin."""
+    from benchmark.core.errors import EXIT_ENVIRONMENT, EXIT_OK
+
+    lines = [line for check in CHECKS for line in check()] + list(check_disk(output))
+    if json_:
+        from benchmark.cli.screen import write_json
+
+        write_json([line._asdict() for line in lines])
+    else:
+        for line in lines:
+            typer.echo(f"{line.level:<5} {line.subject}: {line.message}")
+    return EXIT_ENVIRONMENT if any(line.level == "fail" for line in lines) else EXIT_OK
+
+
+def check_python() -> Iterator[Line]:
+    """Check the interpreter."""
+    fits = sys.version_info >= (3, 11)
+    yield Line("ok" if fits else "fail", "python", f"{platform.python_version()} at {sys.prefix}")
+
+
+def check_torch() -> Iterator[Line]:
+    """Check torch and the device that `auto` would take."""
+    try:
+        import torch
+
+        from benchmark.core.device import choose_device
+    except Exception as error:
+        yield Line("fail", "torch", f"does not import: {error}")
+        return
+    yield Line("ok", "torch", torch.__version__)
+    policy = choose_device("auto")
+    if policy.device.type == "cuda":
+        precision = "bfloat16" if policy.autocast_dtype else "float32"
+        yield Line("ok", "device", f"{torch.cuda.get_device_name()}, training in {precision}")
+    else:
+        yield Line("ok", "device", "cpu; presets 'full' and 'full-r18' want a GPU")
+
+
+def check_machine() -> Iterator[Line]:
+    """Check cores and memory."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    yield Line("ok", "cores", str(cores))
+    try:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIB
+    except (ValueError, OSError):
+        return
+    yield Line("ok" if memory >= 4 else "warn", "memory", f"{memory:.1f} GiB; a run takes up to 3")
+
+
+def check_cache() -> Iterator[Line]:
+    """Check the folder for rendered data."""
+    from benchmark.config.schema import CACHE_VARIABLE, default_cache_dir
+
+    yield from _writable("cache", default_cache_dir(), f"set {CACHE_VARIABLE}")
+
+
+def check_disk(output: Path) -> Iterator[Line]:
+    """Check the folder for results and the space on its disk."""
+    yield from _writable("output", output, "choose another --output")
+    free = shutil.disk_usage(_existing(output)).free / GIB
+    yield Line("ok" if free >= 1 else "warn", "disk", f"{free:.1f} GiB free")
+
+
+def check_plugins() -> Iterator[Line]:
+    """Import everything that is registered."""
+    from benchmark.cli.kinds import KINDS, registry_of
+    from benchmark.core.errors import BenchmarkError
+
+    for kind in KINDS[:-1]:
+        registry, good = registry_of(kind), 0
+        for name in registry.names():
+            try:
+                registry.get(name)
+                good += 1
+            except BenchmarkError as error:
+                yield Line("fail", kind, f"{error.what} → {error.mend}")
+        yield Line("ok", kind, f"{good} import")
+
+
+CHECKS: tuple[Callable[[], Iterator[Line]], ...] = (
+    check_python,
+    check_torch,
+    check_machine,
+    check_cache,
+    check_plugins,
+)
+
+
+def _existing(path: Path) -> Path:
+    path = path.absolute()
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    return path
+
+
+def _writable(subject: str, path: Path, mend: str) -> Iterator[Line]:
+    found = _existing(path)
+    if found.is_dir() and os.access(found, os.W_OK):
+        yield Line("ok", subject, f"{path} is writable")
+    else:
+        yield Line("fail", subject, f"{path} is not writable; {mend}")

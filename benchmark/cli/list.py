@@ -1,0 +1,48 @@
+"""``list``: the names there are, without importing what is behind them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from benchmark.cli.kinds import KINDS, kind_named, registry_of
+from benchmark.cli.options import Json
+
+
+def list_names(
+    kind: Annotated[str, typer.Argument(help="What to list.", metavar="|".join(KINDS))],
+    json_: Json = False,
+) -> None:
+    """List defenses, attacks, data sets, backbones or presets.
+
+    Example:
+      python -m benchmark list attacks
+    """
+    rows = _presets() if (chosen := kind_named(kind)) == "presets" else _plugins(chosen)
+    if json_:
+        from benchmark.cli.screen import write_json
+
+        write_json(rows)
+        return
+    for row in rows:
+        note = row.get("description") or ", ".join(row.get("groups", ()))
+        typer.echo(f"{row['name']:<16} {note}".rstrip())
+
+
+def _presets() -> list[dict[str, Any]]:
+    from benchmark.config.presets import preset_description, preset_names
+
+    return [{"name": name, "description": preset_description(name)} for name in preset_names()]
+
+
+def _plugins(kind: str) -> list[dict[str, Any]]:
+    names = registry_of(kind).names()
+    if kind != "attacks":
+        return [{"name": name} for name in names]
+    from benchmark.config.attack_groups import ATTACK_GROUPS
+
+    def groups(name: str) -> list[str]:
+        return [f"group {group}" for group, members in ATTACK_GROUPS.items() if name in members]
+
+    return [{"name": name, "groups": groups(name)} for name in names]

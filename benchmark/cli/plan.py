@@ -1,0 +1,79 @@
+"""``plan``: what `run` would do with the same options; computes nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from benchmark.cli import options as o
+
+if TYPE_CHECKING:
+    from benchmark.runner.preview import Preview
+
+
+def plan(
+    ctx: typer.Context,
+    defense: o.Defense = None,
+    preset: o.Preset = None,
+    dataset: o.Dataset = None,
+    data_root: o.DataRoot = None,
+    test_dataset: o.TestDataset = None,
+    attack: o.Attack = None,
+    eps: o.Eps = None,
+    seed: o.Seed = None,
+    output: o.Output = None,
+    plugin: o.PluginFile = None,
+    set_: o.Assignments = None,
+    device: o.Device = None,
+    executor: o.Executor = None,
+    fresh: o.Fresh = False,
+    strict: o.Strict = False,
+    json_: o.Json = False,
+) -> int:
+    """Show what `run` would do with the same options: cells, minutes, disk, missing data.
+
+    Minutes are predicted from earlier runs into the same output folder, else from constants.
+
+    Example:
+      python -m benchmark plan --defense none,metric-at,ddid --seed 0 1 2
+    """
+    from benchmark.cli.screen import logging_to_screen, write_json
+    from benchmark.core.errors import EXIT_DATA, EXIT_OK
+
+    config = o.read_config(ctx.params)
+    logging_to_screen()
+    from benchmark.runner.preview import preview
+
+    shown = preview(config)
+    if json_:
+        write_json(shown.as_json())
+    else:
+        _print(shown)
+    return EXIT_DATA if shown.missing else EXIT_OK
+
+
+def _print(shown: Preview) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for title in ("Defense", "Seed", "Cell", "Fingerprint"):
+        table.add_column(title, overflow="fold")
+    table.add_column("Minutes", justify="right")
+    for cell in shown.cells:
+        minutes = "finished" if cell.finished else f"{cell.seconds / 60:.1f}"
+        table.add_row(cell.defense, str(cell.seed), cell.title, cell.fingerprint[:12], minutes)
+    console = Console(highlight=False)
+    console.print(table)
+    done = sum(cell.finished for cell in shown.cells)
+    console.print(f"{len(shown.cells)} cells, {done} finished; protocol {shown.protocol[:8]}")
+    console.print(
+        f"about {shown.minutes:.1f} minutes, {shown.disk_bytes / 2**20:.0f} MiB of disk "
+        f"({shown.free_bytes / 2**30:.1f} GiB free)"
+    )
+    if shown.to_render:
+        console.print(f"to be rendered or decoded first: {', '.join(shown.to_render)}")
+    for line in shown.missing:
+        console.print(f"missing: {line}", markup=False, soft_wrap=True)

@@ -1,0 +1,65 @@
+"""How an error reaches the user: what went wrong, how to mend it, an exit code; no traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+
+from benchmark.core.errors import EXIT_DATA, EXIT_INTERRUPTED, EXIT_USAGE, BenchmarkError
+from results.errors import RecordError
+
+TRACEBACK_VARIABLE = "REID_ROBUSTBENCH_TRACEBACK"
+
+
+class Interrupted(BenchmarkError):
+    """The user stopped a run."""
+
+    exit_code = EXIT_INTERRUPTED
+
+
+def report(error: BaseException, *, as_json: bool = False) -> int:
+    """Show an error on stderr, and as a JSON document on stdout if asked; return the exit code."""
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else 1
+    if isinstance(error, BrokenPipeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    what, mend, code = describe_error(error)
+    if not what:
+        return code
+    show_error(what, mend, is_stop=code == EXIT_INTERRUPTED)
+    if os.environ.get(TRACEBACK_VARIABLE):
+        traceback.print_exception(error)
+    if as_json:
+        body = {"error": {"what": what, "mend": mend, "exit_code": code}}
+        sys.stdout.write(json.dumps(body, indent=2) + "\n")
+    return code
+
+
+def show_error(what: str, mend: str, *, is_stop: bool = False) -> None:
+    """Write an error in two lines on stderr; a stop by the user in one."""
+    lines = f"{what}\n" if is_stop else f"error: {what}\n" + (f"  → {mend}\n" if mend else "")
+    sys.stderr.write(lines)
+    sys.stderr.flush()
+
+
+def describe_error(error: BaseException) -> tuple[str, str, int]:
+    """Return what went wrong, how to mend it, and the exit code."""
+    if isinstance(error, BenchmarkError):
+        return error.what, error.mend, error.exit_code
+    if isinstance(error, RecordError):
+        return error.what, error.mend, EXIT_DATA
+    if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "Abort":
+        return "stopped", "", EXIT_INTERRUPTED
+    format_message = getattr(error, "format_message", None)
+    if format_message is not None:  # an error of the option parser
+        message = str(format_message()).strip()
+        return message.rstrip("."), "see the command's --help", EXIT_USAGE
+    first = next(iter(str(error).strip().splitlines()), "")
+    return (
+        f"unexpected {type(error).__name__}: {first}",
+        f"please report it; set {TRACEBACK_VARIABLE}=1 to see the traceback",
+        1,
+    )

@@ -1,0 +1,109 @@
+"""``run``: train, attack, record, leaderboard."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from benchmark.cli import options as o
+from benchmark.cli.report import Interrupted, show_error
+
+if TYPE_CHECKING:
+    from benchmark.config.schema import RunConfig
+    from benchmark.runner.run import RunOutcome
+
+
+def run(
+    ctx: typer.Context,
+    defense: o.Defense = None,
+    preset: o.Preset = None,
+    dataset: o.Dataset = None,
+    data_root: o.DataRoot = None,
+    test_dataset: o.TestDataset = None,
+    attack: o.Attack = None,
+    eps: o.Eps = None,
+    seed: o.Seed = None,
+    output: o.Output = None,
+    plugin: o.PluginFile = None,
+    set_: o.Assignments = None,
+    device: o.Device = None,
+    executor: o.Executor = None,
+    fresh: o.Fresh = False,
+    strict: o.Strict = False,
+    json_: o.Json = False,
+) -> int:
+    """Train defenses, attack them, and print the leaderboard.
+
+    What is finished is never computed again: after an interruption, give the same command.
+
+    Examples:
+      python -m benchmark run --defense ddid
+
+      python -m benchmark run --defense none,metric-at,ddid --seed 0 1 2 --eps 2 4 8
+
+      python -m benchmark run --defense my-defense --plugin my_defense.py --preset smoke
+
+      python -m benchmark run --defense ddid --dataset market1501 --data-root DIR --preset full
+    """
+    from benchmark.cli.screen import logging_to_screen
+    from benchmark.core.progress import make_progress
+
+    config = o.read_config(ctx.params)
+    logging_to_screen()
+    from benchmark.runner.run import run_benchmark
+
+    try:
+        outcome = run_benchmark(config, make_progress())
+    except KeyboardInterrupt as error:
+        raise Interrupted("stopped; run the same command again to go on") from error
+    code = _exit_code(config, outcome)
+    if json_:
+        _write_json(config, outcome, code)
+    else:
+        _print_board(outcome)
+    for failure in outcome.failures:
+        show_error(f"{failure.cell.label}: {failure.error.what}", failure.error.mend)
+    if code == 5:
+        show_error("sanity flags were raised", "see the lines above, or run without --strict")
+    return code
+
+
+def _exit_code(config: RunConfig, outcome: RunOutcome) -> int:
+    from benchmark.core.errors import EXIT_FLAGS, EXIT_OK, EXIT_PLUGIN
+
+    if outcome.failures:
+        return EXIT_PLUGIN
+    return EXIT_FLAGS if config.strict and outcome.flags else EXIT_OK
+
+
+def _print_board(outcome: RunOutcome) -> None:
+    from rich.console import Console
+
+    from results.console import print_leaderboard
+
+    console = Console()
+    if outcome.all_records:
+        print_leaderboard(outcome.all_records, console)
+    for line in outcome.flags:
+        console.print(f"flag: {line}", markup=False, highlight=False)
+    for path in (*(path for _, path in outcome.records), *outcome.board):
+        console.print(f"wrote {path}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _write_json(config: RunConfig, outcome: RunOutcome, code: int) -> None:
+    from benchmark.cli.screen import write_json
+
+    document: dict[str, Any] = {
+        "output": str(config.output),
+        "records": [record.model_dump(mode="json") for record, _ in outcome.records],
+        "record_files": [str(path) for _, path in outcome.records],
+        "leaderboard": [str(path) for path in outcome.board],
+        "flags": outcome.flags,
+        "failures": [
+            {"cell": f.cell.label, "what": f.error.what, "mend": f.error.mend}
+            for f in outcome.failures
+        ],
+        "exit_code": code,
+    }
+    write_json(document)

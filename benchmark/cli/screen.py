@@ -1,0 +1,46 @@
+"""What goes to the screen: log lines on stderr, documents on stdout."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from typing import Any, TextIO
+
+LOGGERS = ("benchmark", "attacks", "defenses", "results")
+"""Loggers of the project's packages."""
+
+
+class _CurrentStderr(logging.StreamHandler[TextIO]):
+    """Writes to what sys.stderr is at the time, so that live bars can move out of the way."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self, logging.INFO)
+        self.setFormatter(_Short())
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override]
+        return sys.stderr
+
+
+class _Short(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        lead = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
+        return lead + record.getMessage()
+
+
+def logging_to_screen() -> None:
+    """Show what the project logs, from INFO up, on stderr."""
+    for name in LOGGERS:
+        logger = logging.getLogger(name)
+        logger.propagate = False
+        if not any(isinstance(handler, _CurrentStderr) for handler in logger.handlers):
+            logger.addHandler(_CurrentStderr())
+        if logger.level == logging.NOTSET:
+            logger.setLevel(logging.INFO)
+
+
+def write_json(document: Any) -> None:
+    """Write one JSON document to stdout."""
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,34 @@
+"""``validate``: check record files against the schema."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def validate(
+    files: Annotated[list[Path], typer.Argument(help="Record files.", metavar="RECORD.json …")],
+) -> int:
+    """Check that files are records of this schema; exit with 3 if one is not.
+
+    Example:
+      python -m benchmark validate runs/records/*.json
+    """
+    from benchmark.cli.report import show_error
+    from benchmark.core.errors import EXIT_DATA, EXIT_OK
+    from results.errors import RecordError
+    from results.store import load_per_query, load_record
+
+    code = EXIT_OK
+    for path in files:
+        try:
+            record = load_record(path)
+            if record.per_query is not None:
+                load_per_query(path.parent / record.per_query)
+            typer.echo(f"ok    {path}")
+        except RecordError as error:
+            show_error(error.what, error.mend)
+            code = EXIT_DATA
+    return code

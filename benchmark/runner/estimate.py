@@ -1,0 +1,151 @@
+"""Predict what a plan costs: image passes times seconds a pass, learned from earlier journals.
+
+Nothing is computed to predict. The size of a network comes from a forward pass on torch's meta
+device, which holds no numbers; seconds come from cells of the same kind that ran here before,
+else from the stored constants below.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import median
+from typing import Any
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmark.config.schema import RunConfig
+from benchmark.core.device import DevicePolicy
+from benchmark.core.iterated_attack import IteratedAttack
+from benchmark.data.layout import SPLITS
+from benchmark.models.encoder import build_encoder
+from benchmark.runner.cells import AttackCell, Cell, TrainCell
+from benchmark.runner.shelf import Shelf
+
+CPU_FLOPS_PER_CORE = 3.5e10
+"""Multiply-adds times two that one core achieves in forward and backward passes."""
+GPU_FLOPS = 1.2e13
+"""The same of a current GPU in float32."""
+RENDER_CORE_SECONDS_PER_PIXEL = 1.4e-6
+"""Rendering of a pedestrian on one core."""
+OTHER_PARTS = 1.6
+"""Share of a training beside its passes: loss, optimiser, augmentation, validation."""
+
+
+@dataclass(frozen=True)
+class Workload:
+    """How much work a cell is.
+
+    Attributes:
+        key: What is done, without how often; workloads of equal keys cost the same a pass.
+        passes: Images that go forward and backward.
+    """
+
+    key: str
+    passes: float
+
+
+class Estimator:
+    """Predicts seconds and bytes of cells before they are computed.
+
+    Args:
+        config: The configuration.
+        shelf: The data sets; only their file names are read.
+        policy: Where it would run.
+    """
+
+    def __init__(self, config: RunConfig, shelf: Shelf, policy: DevicePolicy) -> None:
+        self._config, self._shelf, self._policy = config, shelf, policy
+        self._measured: dict[str, float] = {}
+
+    def learn(self, events: Iterable[Mapping[str, Any]]) -> None:
+        """Take the seconds a pass from the finished cells of a journal."""
+        rates: dict[str, list[float]] = defaultdict(list)
+        for event in events:
+            if event.get("event") == "finished" and event.get("passes"):
+                rates[event.get("work", "")].append(event["seconds"] / event["passes"])
+        self._measured.update({key: median(values) for key, values in rates.items()})
+
+    def workload(self, cell: Cell) -> Workload:
+        """Return how much work a cell is."""
+        config = self._config
+        name = cell.attack.name if isinstance(cell, AttackCell) else cell.defense
+        height, width = config.image_size
+        parts = (cell.kind, name, config.backbone.name, config.backbone.width, f"{height}x{width}")
+        key = ":".join(map(str, (*parts, self._policy.device.type)))
+        return Workload(key, self._passes(cell))
+
+    def seconds(self, cell: Cell) -> float:
+        """Return the predicted seconds of a cell."""
+        work = self.workload(cell)
+        rate = self._measured.get(work.key)
+        return work.passes * (self._seconds_per_pass if rate is None else rate)
+
+    def render_seconds(self, dataset: str) -> float:
+        """Return the predicted seconds until the pixels of a data set are in the cache."""
+        height, width = self._config.image_size
+        pixels = self._images_to_decode(dataset) * height * width
+        return pixels * RENDER_CORE_SECONDS_PER_PIXEL / (os.cpu_count() or 1)
+
+    def data_bytes(self, dataset: str) -> int:
+        """Return the bytes of pixels that a data set will add to the cache."""
+        height, width = self._config.image_size
+        return self._images_to_decode(dataset) * height * width * 3
+
+    def cell_bytes(self, cell: Cell) -> int:
+        """Return the bytes that a finished cell takes."""
+        dim, parameters = self._network["dim"], self._network["parameters"]
+        if isinstance(cell, TrainCell):
+            return 4 * parameters
+        queries = self._count(cell.dataset, "query")
+        if isinstance(cell, AttackCell):
+            return 48 * queries
+        return 4 * dim * (queries + self._count(cell.dataset, "gallery"))
+
+    def _passes(self, cell: Cell) -> float:
+        if isinstance(cell, AttackCell):
+            return self._count(cell.dataset, "query") * (_attack_steps(cell) + 1)
+        if isinstance(cell, TrainCell):
+            training = self._config.training
+            each = training.inner.steps + 2 if cell.plugin.trained_against else 1
+            return training.epochs * self._count(cell.dataset, "train") * each * OTHER_PARTS
+        return (self._count(cell.dataset, "query") + self._count(cell.dataset, "gallery")) / 3
+
+    def _count(self, dataset: str, split: Any) -> int:
+        return len(self._shelf.dataset(dataset).names(split))
+
+    def _images_to_decode(self, name: str) -> int:
+        dataset = self._shelf.dataset(name)
+        splits = SPLITS if name == self._config.dataset else ("query", "gallery")
+        return sum(len(dataset.names(s)) for s in splits if dataset.cache.record(s) is None)
+
+    @property
+    def _seconds_per_pass(self) -> float:
+        on_gpu = self._policy.device.type == "cuda"
+        speed = GPU_FLOPS if on_gpu else CPU_FLOPS_PER_CORE * torch.get_num_threads()
+        return 3 * self._network["flops"] / speed
+
+    @cached_property
+    def _network(self) -> dict[str, int]:
+        config = self._config.backbone.model_copy(update={"weights": "none"})
+        with torch.device("meta"), torch.no_grad(), FlopCounterMode(display=False) as counter:
+            encoder = build_encoder(config).eval()
+            encoder(torch.empty(1, 3, *self._config.image_size))
+        return {
+            "flops": counter.get_total_flops(),
+            "parameters": sum(p.numel() for p in encoder.parameters()),
+            "dim": encoder.embedding_dim,
+        }
+
+
+def _attack_steps(cell: AttackCell) -> int:
+    """Return the gradient steps of an attack; 1 if it does not say."""
+    attack = cell.attack.plugin(cell.attack.config, cell.eps_255)
+    steps = getattr(cell.attack.config, "steps", None)
+    if isinstance(steps, int):
+        return steps
+    return attack.default_steps() if isinstance(attack, IteratedAttack) else 1

@@ -1,0 +1,129 @@
+"""What a run would do: cells, minutes, disk, missing data. Computes nothing, writes nothing."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmark.config.schema import RunConfig
+from benchmark.core.device import choose_device
+from benchmark.core.errors import DataError
+from benchmark.core.progress import SilentProgress
+from benchmark.runner.cells import Cell
+from benchmark.runner.choice import choose
+from benchmark.runner.estimate import Estimator
+from benchmark.runner.journal import Journal
+from benchmark.runner.output import OutputFolder
+from benchmark.runner.plan import make_plan
+from benchmark.runner.shelf import Shelf
+from benchmark.runner.store import CellStore
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PlannedCell:
+    """One line of a preview.
+
+    Attributes:
+        defense: Defense.
+        seed: Training seed.
+        title: What is done.
+        fingerprint: Identity of the result.
+        finished: Whether it is finished already.
+        seconds: Predicted seconds; 0 if finished.
+    """
+
+    defense: str
+    seed: int
+    title: str
+    fingerprint: str
+    finished: bool
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a run would do.
+
+    Attributes:
+        cells: Its cells, in order.
+        minutes: Predicted minutes of what is not finished, rendering included.
+        disk_bytes: Predicted bytes to be written.
+        free_bytes: Free bytes on the disk of the output folder.
+        to_render: Data sets whose pixels are not in the cache yet.
+        missing: What stands in the way: data that is not there, one line each.
+        protocol: Fingerprint of the protocol.
+    """
+
+    cells: list[PlannedCell]
+    minutes: float
+    disk_bytes: int
+    free_bytes: int
+    to_render: list[str]
+    missing: list[str]
+    protocol: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the preview as plain values."""
+        return asdict(self)
+
+
+def preview(config: RunConfig) -> Preview:
+    """Predict a run.
+
+    Raises:
+        BenchmarkError: A wrong name, option or plugin.
+    """
+    choice, policy = choose(config), choose_device(config.device)
+    shelf = Shelf(config, choice, SilentProgress())
+    manifests, missing = _manifests(shelf, list(choice.datasets))
+    plan = make_plan(config, choice, manifests)
+    folder = OutputFolder(config.output)
+    store, estimator = CellStore(folder.cells), Estimator(config, shelf, policy)
+    estimator.learn(Journal(folder.journal).read())
+
+    def planned(cell: Cell) -> PlannedCell:
+        finished = not config.fresh and store.find(cell.fingerprint) is not None
+        unknown = finished or cell.dataset in missing
+        seconds = 0.0 if unknown else estimator.seconds(cell)
+        return PlannedCell(cell.defense, cell.seed, cell.title, cell.fingerprint, finished, seconds)
+
+    cells = [planned(cell) for cell in plan.cells]
+    at_hand = [name for name in choice.datasets if name not in missing]
+    waiting = [c for c, p in zip(plan.cells, cells, strict=True) if not p.finished]
+    written = sum(estimator.cell_bytes(c) for c in waiting if c.dataset in at_hand)
+    data = {name: estimator.data_bytes(name) for name in at_hand}
+    seconds = sum(p.seconds for p in cells) + sum(map(estimator.render_seconds, at_hand))
+    return Preview(
+        cells=cells,
+        minutes=seconds / 60,
+        disk_bytes=written + sum(data.values()),
+        free_bytes=shutil.disk_usage(_existing(config.output)).free,
+        to_render=[name for name, size in data.items() if size],
+        missing=list(missing.values()),
+        protocol=plan.protocol,
+    )
+
+
+def _manifests(shelf: Shelf, names: list[str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the hash of each data set, and for those that are not there what is wrong."""
+    manifests, missing = {}, {}
+    for name in names:
+        try:
+            manifests[name] = shelf.dataset(name).manifest_sha256()
+        except DataError as error:
+            missing[name] = f"{name}: {error.what} → {error.mend}"
+            manifests[name] = "missing"
+    return manifests, missing
+
+
+def _existing(path: Path) -> Path:
+    """Return the path or its closest parent that exists."""
+    path = path.absolute()
+    while not path.is_dir() and path != path.parent:
+        path = path.parent
+    return path

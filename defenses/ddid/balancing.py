@@ -1,0 +1,162 @@
+"""Phase I of DDID (arXiv 2511.09933): balance the training split with synthetic images."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from benchmark.core.plugin import PluginConfig
+from benchmark.core.progress import Progress
+from benchmark.data.records import ImageSet
+from defenses.ddid.balance_plan import SynthesisRequest, plan_balance
+from defenses.ddid.balance_report import (
+    Attempt,
+    BalanceReport,
+    attempts_of,
+    draw_sheet,
+    make_report,
+)
+from defenses.ddid.diffusion import DiffusionConfig, train_diffusion
+from defenses.ddid.quality_gate import QualityGate
+from defenses.ddid.synthesis import Slot, Synthesiser, slots_of
+
+__all__ = ["BalancingConfig", "SynthesisRequest", "balance", "plan_balance"]
+
+SYNTHETIC_SEQUENCE = 9
+"""Sequence number in the names of synthetic images, which Market-1501 does not use."""
+
+
+class BalancingConfig(PluginConfig):
+    """Options of the balancing. DDID publishes the rules, but none of the values."""
+
+    delta1: int = Field(default=15, ge=0)
+    """Images that every identity should have; chosen."""
+    delta2: float = Field(default=0.5, ge=0, le=1)
+    """Largest share of an identity's images in one camera; chosen."""
+    percentile: float = Field(default=10.0, ge=0, le=100)
+    """The gate's least cosine, as a percentile of the real images' cosines; chosen."""
+    min_distance: float = Field(default=0.02, ge=0, le=1)
+    """Least root mean square pixel difference, in [0, 1], to a real image; chosen."""
+    attempts: int = Field(default=3, ge=1)
+    """Times that a refused image is drawn in all before it is given up; chosen."""
+    sample_batch: int = Field(default=64, ge=1)
+    """Images drawn at once."""
+    diffusion: DiffusionConfig = DiffusionConfig()
+    """Training and sampling of the diffusion model."""
+
+
+def balance(
+    train: ImageSet,
+    encoder: Callable[[Tensor], Tensor],
+    config: BalancingConfig,
+    *,
+    seed: int,
+    device: torch.device,
+    progress: Progress,
+    work_dir: Path,
+    autocast_dtype: torch.dtype | None = None,
+) -> tuple[ImageSet, BalanceReport]:
+    """Synthesise the images that `plan_balance` asks for, as far as the gate accepts them.
+
+    Args:
+        train: Training split; nothing else is looked at.
+        encoder: Clean encoder trained on the same split, for the gate.
+        config: Options.
+        seed: Seed of the diffusion model's training and of the images.
+        device: Where to train and sample, and where the encoder is.
+        progress: Where to report progress.
+        work_dir: Receives ``diffusion.safetensors`` (an interrupted training goes on from it),
+            ``report.json`` and ``contact_sheet.png``.
+        autocast_dtype: Precision of the diffusion model's training; None for float32.
+
+    Returns:
+        The synthetic images alone, and the figures.
+
+    Raises:
+        DataError: No identity has two images, so that the gate cannot judge.
+        PluginError: The diffusion model's loss is not finite.
+        UsageError: The image size does not suit the diffusion model.
+    """
+    train = train.subset(train.pids > 0)
+    requests = plan_balance(train, config.delta1, config.delta2)
+    gate = QualityGate(
+        encoder,
+        train,
+        percentile=config.percentile,
+        min_distance=config.min_distance,
+        device=device,
+    )
+    losses: list[float] = []
+    attempts: list[Attempt] = []
+    marks = [time.monotonic()]
+    if requests:
+        diffusion = train_diffusion(
+            train,
+            config.diffusion,
+            seed=seed,
+            device=device,
+            progress=progress,
+            checkpoint=work_dir / "diffusion.safetensors",
+            autocast_dtype=autocast_dtype,
+        )
+        losses = diffusion.losses
+        marks.append(time.monotonic())
+        synthesiser = Synthesiser(
+            diffusion.denoiser, train, config.diffusion, seed=seed, device=device
+        )
+        attempts = _draw_until_accepted(slots_of(requests), synthesiser, gate, config, progress)
+        draw_sheet(work_dir / "contact_sheet.png", train, attempts)
+    marks += [time.monotonic()] * (3 - len(marks))
+    seconds = {"training": marks[1] - marks[0], "sampling": marks[2] - marks[1]}
+    synthetic = _image_set([a for a in attempts if a.accepted], train)
+    report = make_report(train, synthetic, requests, attempts, gate, losses, seconds)
+    report.write(work_dir / "report.json")
+    return synthetic, report
+
+
+def _draw_until_accepted(
+    slots: Sequence[Slot],
+    synthesiser: Synthesiser,
+    gate: QualityGate,
+    config: BalancingConfig,
+    progress: Progress,
+) -> list[Attempt]:
+    """Draw each slot until the gate accepts it or the attempts are spent; return all of them."""
+    attempts: list[Attempt] = []
+    waiting = list(slots)
+    with progress.task("synthetic images", len(slots)) as bar:
+        for number in range(config.attempts):
+            refused: list[Slot] = []
+            for first in range(0, len(waiting), config.sample_batch):
+                batch = waiting[first : first + config.sample_batch]
+                images = synthesiser.draw(batch, number)
+                verdict = gate.judge(images, np.array([slot.pid for slot in batch]))
+                judged = attempts_of(batch, images, verdict)
+                attempts += judged
+                again = [a.slot for a in judged if not a.accepted]
+                refused += again
+                last = number + 1 == config.attempts
+                bar.advance(len(batch) if last else len(batch) - len(again))
+            waiting = refused
+    return attempts
+
+
+def _image_set(accepted: Sequence[Attempt], train: ImageSet) -> ImageSet:
+    ordered = sorted(accepted, key=lambda a: (a.slot.pid, a.slot.index))
+    shape = (0, *train.images.shape[1:])
+    return ImageSet(
+        np.stack([a.image for a in ordered]) if ordered else np.empty(shape, np.uint8),
+        np.array([a.slot.pid for a in ordered], np.int64),
+        np.array([a.slot.camid for a in ordered], np.int64),
+        tuple(_name(a.slot) for a in ordered),
+    )
+
+
+def _name(slot: Slot) -> str:
+    return f"{slot.pid:04d}_c{slot.camid}s{SYNTHETIC_SEQUENCE}_{slot.index:06d}_00.synthetic.png"

@@ -1,0 +1,113 @@
+"""The tables that people see, and the file that programs read."""
+
+from __future__ import annotations
+
+import io
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from rich.cells import cell_len
+from rich.console import Console
+
+from results.board import make_boards
+from results.columns import board_columns
+from results.console import print_leaderboard
+from results.leaderboard import write_leaderboard
+from results.markdown import boards_markdown
+from results.schema import Record
+
+MakeRecord = Callable[..., Record]
+MakeAttack = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def records(make_record: MakeRecord, make_attack: MakeAttack) -> list[Record]:
+    def attacks(sma: float, seen: bool) -> list[dict[str, Any]]:
+        return [
+            make_attack("sma", sma),
+            make_attack("fna", sma - 10),
+            make_attack("metric-pgd", sma + 5, seen_in_training=seen),
+        ]
+
+    strong = [make_record(seed=s, attacks=attacks(31.0 + s, True), cross=True) for s in (0, 1)]
+    weak = make_record("none", clean=62.2, attacks=attacks(12.0, False))
+    return [weak, *strong]
+
+
+def rendered(records: list[Record], width: int, styled: bool = False) -> str:
+    stream = io.StringIO()
+    system = "standard" if styled else None
+    console = Console(file=stream, width=width, force_terminal=styled, color_system=system)
+    print_leaderboard(records, console)
+    return stream.getvalue()
+
+
+def test_markdown_marks_the_best_and_fills_gaps(records: list[Record]) -> None:
+    text = boards_markdown(make_boards(records))
+    ddid, none = (line for line in text.splitlines() if line.startswith(("| ddid", "| none")))
+    assert "**31.5 ± 0.7**" in ddid
+    assert "**36.5 ± 0.7†**" in ddid
+    assert "**62.2**" in none
+    assert "n/a" in none
+    assert "→ campus clean" in text
+    assert "Worst: each query meets its strongest attack · white-box L∞ ε = 8/255" in text
+
+
+def test_times_and_flags_are_never_best(records: list[Record]) -> None:
+    (board,) = make_boards(records)
+    for column in board_columns(board):
+        if column.title in ("Train", "Flags", "Seeds", "95% CI"):
+            assert not any(cell.best for cell in column.cells(board.rows))
+
+
+def test_a_row_alone_is_not_the_best(make_record: MakeRecord) -> None:
+    assert "**" not in boards_markdown(make_boards([make_record()]))
+
+
+def test_a_pipe_in_a_name_does_not_break_the_table(make_record: MakeRecord) -> None:
+    text = boards_markdown(make_boards([make_record("a|b")]))
+    assert r"a\|b" in text
+
+
+def test_files_are_the_same_for_any_order_of_records(tmp_path: Path, records: list[Record]) -> None:
+    first = [path.read_bytes() for path in write_leaderboard(records, tmp_path)]
+    random.Random(0).shuffle(records)
+    assert [path.read_bytes() for path in write_leaderboard(records, tmp_path)] == first
+
+
+def test_csv_holds_raw_numbers(tmp_path: Path, records: list[Record]) -> None:
+    _, path = write_leaderboard(records, tmp_path)
+    frame = pd.read_csv(path)
+    assert frame["defense"].tolist() == ["ddid", "none"]
+    assert frame["sma@8_map"].tolist() == [31.5, 12.0]
+    assert frame["sma@8_map_std"].tolist()[0] == pytest.approx(0.707107)
+    assert frame["cross_synthped-campus_worst_map"].isna().tolist() == [False, True]
+    assert frame["train_seconds"].tolist() == [275.0, 275.0]
+
+
+def test_no_records_still_write_files(tmp_path: Path) -> None:
+    markdown, _ = write_leaderboard([], tmp_path)
+    assert "No records." in markdown.read_text()
+    assert "No records." in rendered([], 80)
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 160, 240])
+def test_console_keeps_to_its_width(records: list[Record], width: int) -> None:
+    text = rendered(records, width)
+    assert max(cell_len(line) for line in text.splitlines()) <= width
+    for number in ("31.5 ± 0.7", "21.5 ± 0.7", "62.2", "36.5 ± 0.7†", "4.6 min", "20.1"):
+        assert number in text
+    assert "Worst: each query meets its strongest attack" in text
+
+
+def test_wide_console_shows_one_table(records: list[Record]) -> None:
+    assert rendered(records, 240).count("Defense") == 1
+    assert rendered(records, 100).count("Defense") == 3
+
+
+def test_console_sets_the_best_in_bold(records: list[Record]) -> None:
+    assert "\x1b[1;32m62.2\x1b[0m" in rendered(records, 100, styled=True)

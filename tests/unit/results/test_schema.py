@@ -1,0 +1,108 @@
+"""The record format: what must load, what must not, and that records of old still do."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from results.schema import Record, json_schema
+from results.store import load_record
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "record_v1.json"
+
+
+def golden() -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(GOLDEN.read_text())
+    return content
+
+
+def test_archived_record_still_loads_with_its_values() -> None:
+    record = load_record(GOLDEN)
+    assert record.worst_case is not None
+    assert (record.defense.name, record.seed, record.clean.map) == ("ddid", 0, 56.5)
+    assert record.worst_case.ci95_map == (15.75, 20.5)
+    assert [attack.key for attack in record.attacks] == ["random-noise@8", "sma@8", "fna@8"]
+
+
+def test_contract_minimum_loads_without_later_keys() -> None:
+    content = golden()
+    del content["status"]
+    del content["training"]["encoder_parameters"]
+    del content["worst_case"]["attack_share"]
+    for attack in content["attacks"]:
+        for key in ("quantised", "map_float", "minp", "max_distance_255"):
+            del attack[key]
+    record = Record.model_validate_json(json.dumps(content), strict=True)
+    assert record.status == "complete"
+    assert record.attacks[0].quantised
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("clean", "map"), 100.5),
+        (("clean", "map"), -0.1),
+        (("clean", "map"), float("nan")),
+        (("clean", "map"), "58.5"),
+        (("clean", "surprise"), 1.0),
+        (("surprise",), 1),
+        (("defense", "config", "weight"), float("inf")),
+        (("status",), "running"),
+        (("schema_version",), 2),
+        (("id",), "not a hash"),
+        (("worst_case", "ci95_map"), [1.0]),
+        (("attacks", 0, "side"), "everywhere"),
+        (("training", "epochs"), -1),
+        (("image_size",), [64, 0]),
+    ],
+)
+def test_nonsense_is_refused(path: tuple[Any, ...], value: object) -> None:
+    content = golden()
+    inner = content
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = value
+    with pytest.raises(ValidationError):
+        Record.model_validate_json(json.dumps(content), strict=True)
+
+
+def test_one_attack_twice_is_refused() -> None:
+    content = golden()
+    content["attacks"].append(content["attacks"][0])
+    with pytest.raises(ValidationError, match=r"random-noise at eps 8\.0 is listed twice"):
+        Record.model_validate(content)
+
+
+def test_every_field_is_documented_in_the_json_schema() -> None:
+    schema = json_schema()
+    parts = [schema, *schema["$defs"].values()]
+    bare = [
+        f"{part['title']}.{name}"
+        for part in parts
+        for name, field in part.get("properties", {}).items()
+        if "description" not in field
+    ]
+    assert bare == []
+
+
+def test_importing_results_does_not_import_torch_or_the_benchmark() -> None:
+    program = (
+        "import sys, results\n"
+        "for name in results.__all__: getattr(results, name)\n"
+        "print([m for m in ('torch', 'benchmark') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_unknown_public_name_is_an_attribute_error() -> None:
+    import results
+
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        results.nothing  # noqa: B018

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from benchmark.core.attack import AttackBatch
 from benchmark.core.guides import Guides
-from benchmark.core.iterated_attack import IteratedAttack, IteratedConfig
+from benchmark.core.iterated_attack import IteratedAttack, IteratedConfig, Steps
 from benchmark.core.plugin import Card
 
 
@@ -41,7 +41,7 @@ class FNA(IteratedAttack):
     class Config(IteratedConfig):
         """Options."""
 
-        steps: int | None = 16
+        steps: Steps | None = 16
         guides: Literal["query", "gallery"] = "query"
         """Whose clean embeddings guide."""
 

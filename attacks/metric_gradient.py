@@ -17,7 +17,7 @@ from torch import Tensor
 
 from benchmark.core.attack import AttackBatch
 from benchmark.core.guides import mean_positive
-from benchmark.core.iterated_attack import IteratedAttack, IteratedConfig
+from benchmark.core.iterated_attack import IteratedAttack, IteratedConfig, Momentum, Steps
 from benchmark.core.plugin import Card
 
 _PAPER = "Bai et al., Adversarial Metric Attack and Defense for Person Re-ID, TPAMI 2020"
@@ -62,7 +62,7 @@ class MetricFGSM(MetricIFGSM):
     class Config(IteratedConfig):
         """Options."""
 
-        steps: int | None = 1
+        steps: Steps | None = 1
         best_iterate: bool = False
 
     @classmethod
@@ -83,5 +83,5 @@ class MetricMIFGSM(MetricIFGSM):
     class Config(IteratedConfig):
         """Options."""
 
-        steps: int | None = 16
-        momentum: float = 1.0
+        steps: Steps | None = 16
+        momentum: Momentum = 1.0

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from benchmark.core.attack import AttackBatch
 from benchmark.core.guides import mean_positive
-from benchmark.core.iterated_attack import IteratedAttack, IteratedConfig
+from benchmark.core.iterated_attack import BudgetShare, IteratedAttack, IteratedConfig, Steps
 from benchmark.core.plugin import Card
 
 
@@ -38,8 +38,8 @@ class MetricPGD(IteratedAttack):
     class Config(IteratedConfig):
         """Options."""
 
-        steps: int | None = 20
-        start: float = 1.0
+        steps: Steps | None = 20
+        start: BudgetShare = 1.0
         pull: float = 1.0
         """Weight of the pull toward the farthest identity."""
 

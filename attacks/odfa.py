@@ -15,7 +15,7 @@ from pydantic import model_validator
 from torch import Tensor
 
 from benchmark.core.attack import AttackBatch
-from benchmark.core.iterated_attack import IteratedAttack, IteratedConfig
+from benchmark.core.iterated_attack import IteratedAttack, IteratedConfig, Steps
 from benchmark.core.plugin import Card
 
 
@@ -31,7 +31,7 @@ class ODFA(IteratedAttack):
     class Config(IteratedConfig):
         """Options."""
 
-        steps: int | None = 16
+        steps: Steps | None = 16
         unit: bool = False
 
         @model_validator(mode="after")

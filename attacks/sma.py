@@ -16,7 +16,7 @@ from pydantic import Field
 from torch import Tensor
 
 from benchmark.core.attack import AttackBatch
-from benchmark.core.iterated_attack import IteratedAttack, IteratedConfig
+from benchmark.core.iterated_attack import IteratedAttack, IteratedConfig, Steps
 from benchmark.core.plugin import Card
 
 
@@ -32,7 +32,7 @@ class SMA(IteratedAttack):
     class Config(IteratedConfig):
         """Options."""
 
-        steps: int | None = 16
+        steps: Steps | None = 16
         start: float = Field(default=1.0, gt=0, le=1)
 
     def begin(self, batch: AttackBatch) -> Tensor:

@@ -56,7 +56,7 @@ class ProtocolEntry(_Part):
 
 
 class CleanResult(_Part):
-    """Retrieval without an attack."""
+    """Retrieval on clean images."""
 
     map: Percent
     """Mean average precision over the queries."""
@@ -168,7 +168,7 @@ class Bias(_Part):
 
 
 class Training(_Part):
-    """What the training cost."""
+    """Cost of the training."""
 
     seconds: Seconds
     """Time of the training."""

@@ -7,9 +7,16 @@ from collections.abc import Sequence
 
 import typer
 
-from benchmark.cli import board, data, describe, doctor, list, plan, run, validate
+from benchmark.cli import data
 from benchmark.cli.argv import spread
+from benchmark.cli.board import board
+from benchmark.cli.describe import describe
+from benchmark.cli.doctor import doctor
+from benchmark.cli.list import list_names
+from benchmark.cli.plan import plan
 from benchmark.cli.report import report
+from benchmark.cli.run import run
+from benchmark.cli.validate import validate
 
 PROGRAM = "python -m benchmark"
 
@@ -22,14 +29,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-app.command("run")(run.run)
-app.command("plan")(plan.plan)
-app.command("list")(list.list_names)
-app.command("describe")(describe.describe)
+app.command("run")(run)
+app.command("plan")(plan)
+app.command("list")(list_names)
+app.command("describe")(describe)
 app.add_typer(data.app, name="data")
-app.command("board")(board.board)
-app.command("validate")(validate.validate)
-app.command("doctor")(doctor.doctor)
+app.command("board")(board)
+app.command("validate")(validate)
+app.command("doctor")(doctor)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

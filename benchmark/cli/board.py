@@ -14,9 +14,7 @@ LATER = ("latex", "html")
 def board(
     folders: Annotated[
         list[Path] | None,
-        typer.Argument(
-            help="Folders of runs or of records. Default: runs.", metavar="RECORDS_DIR …"
-        ),
+        typer.Argument(help="Folders of runs. Default: runs.", metavar="RECORDS_DIR …"),
     ] = None,
     format_: Annotated[
         str, typer.Option("--format", help="What to write.", metavar="md|csv|json|all")

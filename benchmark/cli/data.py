@@ -24,9 +24,7 @@ Root = Annotated[
 ]
 Size = Annotated[
     str | None,
-    typer.Option(
-        help="Size of a rendered data set. Default: embedded.", metavar="smoke|embedded|full"
-    ),
+    typer.Option(help="For rendered data. Default: embedded.", metavar="smoke|embedded|full"),
 ]
 
 

@@ -41,9 +41,10 @@ def describe(
         from benchmark.config.presets import preset_text, read_preset
 
         text, content = preset_text(name), read_preset(name)
-        _show_json({"kind": chosen, "name": name, "content": content}) if json_ else typer.echo(
-            text
-        )
+        if json_:
+            _show_json({"kind": chosen, "name": name, "content": content})
+        else:
+            typer.echo(text, nl=False)
         return
     document = describe_plugin(chosen, registry_of(chosen).get(name))
     if json_:
@@ -56,7 +57,7 @@ def describe_plugin(kind: str, plugin: type[Any]) -> dict[str, Any]:
     """Return what is known of a plugin's class as plain values."""
     import inspect
 
-    card = getattr(plugin, "card", None)
+    card: Any = getattr(plugin, "card", None)
     document: dict[str, Any] = {
         "kind": kind,
         "name": plugin.name,
@@ -85,16 +86,12 @@ def option_rows(model: type[BaseModel], prefix: str = "") -> Rows:
             rows += option_rows(annotation, f"{prefix}{key}.")
             continue
         name = annotation.__name__ if isinstance(annotation, type) else str(annotation)
-        default = (
-            "required"
-            if field.is_required()
-            else repr(field.get_default(call_default_factory=True))
-        )
+        default = repr(field.get_default(call_default_factory=True))
         rows.append(
             {
                 "key": prefix + key,
                 "type": name.replace("typing.", ""),
-                "default": default,
+                "default": "required" if field.is_required() else default,
                 "meaning": " ".join((field.description or "").split()),
             }
         )

@@ -17,9 +17,7 @@ Defense = Annotated[
 ]
 Preset = Annotated[
     str | None,
-    typer.Option(
-        help="Preset, or a YAML file of your own. Default: embedded.", metavar="NAME|FILE.yaml"
-    ),
+    typer.Option(help="Preset, or a YAML file. Default: embedded.", metavar="NAME|FILE.yaml"),
 ]
 Dataset = Annotated[str | None, typer.Option(help="Data set to train and test on.", metavar="NAME")]
 DataRoot = Annotated[
@@ -33,15 +31,11 @@ Attack = Annotated[
     list[str] | None,
     typer.Option(help="Attacks or groups. Default: default.", metavar="NAME|GROUP …"),
 ]
-Eps = Annotated[
-    list[str] | None, typer.Option(help="Budgets in 1/255 units. Default: 8.", metavar="N …")
-]
+Eps = Annotated[list[str] | None, typer.Option(help="Budgets in 1/255. Default: 8.", metavar="N …")]
 Seed = Annotated[
     list[str] | None, typer.Option(help="Training seeds; a record each. Default: 0.", metavar="N …")
 ]
-Output = Annotated[
-    Path | None, typer.Option(help="Folder for results. Default: runs.", metavar="DIR")
-]
+Output = Annotated[Path | None, typer.Option(help="Results go here. Default: runs.", metavar="DIR")]
 PluginFile = Annotated[
     list[Path] | None,
     typer.Option(help="Python files that register plugins.", metavar="FILE.py …"),

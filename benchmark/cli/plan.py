@@ -53,6 +53,10 @@ def plan(
     return EXIT_DATA if shown.missing else EXIT_OK
 
 
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 60 else f"{seconds / 60:.1f} min"
+
+
 def _print(shown: Preview) -> None:
     from rich import box
     from rich.console import Console
@@ -61,16 +65,16 @@ def _print(shown: Preview) -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for title in ("Defense", "Seed", "Cell", "Fingerprint"):
         table.add_column(title, overflow="fold")
-    table.add_column("Minutes", justify="right")
+    table.add_column("Time", justify="right")
     for cell in shown.cells:
-        minutes = "finished" if cell.finished else f"{cell.seconds / 60:.1f}"
-        table.add_row(cell.defense, str(cell.seed), cell.title, cell.fingerprint[:12], minutes)
+        time = "finished" if cell.finished else _duration(cell.seconds)
+        table.add_row(cell.defense, str(cell.seed), cell.title, cell.fingerprint[:8], time)
     console = Console(highlight=False)
     console.print(table)
     done = sum(cell.finished for cell in shown.cells)
     console.print(f"{len(shown.cells)} cells, {done} finished; protocol {shown.protocol[:8]}")
     console.print(
-        f"about {shown.minutes:.1f} minutes, {shown.disk_bytes / 2**20:.0f} MiB of disk "
+        f"about {_duration(60 * shown.minutes)}, {shown.disk_bytes / 2**20:.0f} MiB of disk "
         f"({shown.free_bytes / 2**30:.1f} GiB free)"
     )
     if shown.to_render:

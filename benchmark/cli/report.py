@@ -13,7 +13,7 @@ from results.errors import RecordError
 TRACEBACK_VARIABLE = "REID_ROBUSTBENCH_TRACEBACK"
 
 
-class Interrupted(BenchmarkError):
+class InterruptedRunError(BenchmarkError):
     """The user stopped a run."""
 
     exit_code = EXIT_INTERRUPTED

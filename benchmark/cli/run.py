@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from benchmark.cli import options as o
-from benchmark.cli.report import Interrupted, show_error
+from benchmark.cli.report import InterruptedRunError, show_error
 
 if TYPE_CHECKING:
     from benchmark.config.schema import RunConfig
@@ -56,7 +56,7 @@ def run(
     try:
         outcome = run_benchmark(config, make_progress())
     except KeyboardInterrupt as error:
-        raise Interrupted("stopped; run the same command again to go on") from error
+        raise InterruptedRunError("stopped; run the same command again to go on") from error
     code = _exit_code(config, outcome)
     if json_:
         _write_json(config, outcome, code)

@@ -1,1 +1,1 @@
-"""The referee's contracts: what an encoder, a defense and an attack are, and the rules of the run."""
+"""The referee's contracts: encoder, defense, attack, and the rules of the run."""

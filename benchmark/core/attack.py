@@ -1,5 +1,7 @@
-"""The attack contract. The base class owns what an author must not be able to get wrong:
-the ball around the clean image, the pixel box, eval mode, and the metering of the budget."""
+"""The attack contract: the base class owns what an author must not be able to get wrong.
+
+That is the ball around the clean image, the pixel box, eval mode, and the metering of the budget.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +65,7 @@ class MeteredEncoder(nn.Module):
         self.forwards += batch
         embeddings = check_embeddings(self.encoder(images), batch, self.owner)
         if embeddings.requires_grad:
-            embeddings.register_hook(self._count_backward)
+            embeddings.register_hook(self._count_backward)  # type: ignore[no-untyped-call]
         return embeddings
 
     def _count_backward(self, gradient: Tensor) -> None:
@@ -130,14 +132,15 @@ class Attack(Plugin):
         """Craft adversarial images in eval mode and float32, and check that they are legal.
 
         Raises:
-            PluginError: The attack left the ball or the pixel box, or returned a wrong shape.
+            PluginError: The attack left the ball or the pixel box, or returned something else than
+                one finite float32 image for each clean one.
         """
         metered = MeteredEncoder(encoder, self.owner)
         self.trace = []
         start = time.perf_counter()
-        with evaluating(encoder), torch.autocast(batch.images.device.type, enabled=False):
-            images = self.perturb(metered, batch).detach()
-        self._verify(images, batch.images)
+        precise = torch.autocast(batch.images.device.type, enabled=False)
+        with evaluating(encoder), torch.enable_grad(), precise:
+            images = self._verified(self.perturb(metered, batch), batch.images)
         return AttackOutcome(
             images=images,
             forwards=metered.forwards,
@@ -149,15 +152,24 @@ class Attack(Plugin):
     @final
     def project(self, images: Tensor, clean: Tensor) -> Tensor:
         """Return the closest images inside the ball around `clean` and inside the pixel box."""
-        lower = (clean - self.eps).clamp_min_(0)
-        upper = (clean + self.eps).clamp_max_(1)
-        return torch.minimum(torch.maximum(images, lower), upper)
+        return torch.clamp(images, *self.bounds(clean))
 
-    def _verify(self, images: Tensor, clean: Tensor) -> None:
-        if images.shape != clean.shape:
+    @final
+    def bounds(self, clean: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the lowest and the highest legal value of each pixel around `clean`."""
+        return (clean - self.eps).clamp_min_(0), (clean + self.eps).clamp_max_(1)
+
+    def _verified(self, returned: object, clean: Tensor) -> Tensor:
+        if not isinstance(returned, Tensor):
             raise PluginError(
-                f"attack {self.name!r} returned shape {tuple(images.shape)}, "
-                f"not {tuple(clean.shape)}",
+                f"attack {self.name!r} returned {type(returned).__name__}, not images",
+                "return one adversarial image for each clean one",
+            )
+        images = returned.detach()
+        if images.shape != clean.shape or images.dtype != clean.dtype:
+            raise PluginError(
+                f"attack {self.name!r} returned shape {tuple(images.shape)} of {images.dtype}, "
+                f"not {tuple(clean.shape)} of {clean.dtype}",
                 "return one adversarial image for each clean one",
             )
         if not bool(torch.isfinite(images).all()):
@@ -175,6 +187,7 @@ class Attack(Plugin):
                 f"attack {self.name!r} left the pixel box: [{low:.4f}, {high:.4f}]",
                 "project with self.project()",
             )
+        return images
 
 
 def round_to_8_bits(images: Tensor, clean: Tensor, eps_255: float) -> Tensor:

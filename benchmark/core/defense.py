@@ -1,4 +1,4 @@
-"""The defense contract: how an encoder is trained or wrapped, and what an attacker must know of it."""
+"""The defense contract: how an encoder is trained or wrapped, and what attackers must know."""
 
 from __future__ import annotations
 
@@ -77,13 +77,17 @@ class TrainingStep(Protocol):
     camids: Tensor
     labels: Tensor
     num_classes: int
-    model: nn.Module
     modules: Mapping[str, nn.Module]
     fraction: float
     learning_rate: float
     seed: int
 
-    def class_of(self, pids: Tensor) -> Tensor: ...
+    @property
+    def model(self) -> nn.Module:
+        """The model in training mode."""
+
+    def class_of(self, pids: Tensor) -> Tensor:
+        """Return the class indices of (B,) identities."""
 
     def attack(self, name: str, images: Tensor, **options: object) -> Tensor:
         """Craft adversarial images with the inner budget; `options` override its settings."""

@@ -29,10 +29,15 @@ def check_embeddings(embeddings: object, batch: int, owner: str) -> Tensor:
             f"{owner}: the encoder returned {type(embeddings).__name__}, not a tensor",
             "return embeddings of shape (B, D)",
         )
-    if embeddings.ndim != 2 or embeddings.shape[0] != batch:
+    if embeddings.ndim != 2 or embeddings.shape[0] != batch or embeddings.shape[1] == 0:
         raise PluginError(
             f"{owner}: the encoder returned shape {tuple(embeddings.shape)} for {batch} images",
             "return embeddings of shape (B, D)",
+        )
+    if not embeddings.is_floating_point():
+        raise PluginError(
+            f"{owner}: the encoder returned {embeddings.dtype}, not floating-point numbers",
+            "return float32 embeddings",
         )
     if not bool(torch.isfinite(embeddings.detach()).all()):
         raise PluginError(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from collections.abc import Iterable
+from difflib import get_close_matches
 
 EXIT_OK = 0
 EXIT_USAGE = 2
@@ -48,13 +48,13 @@ class PluginError(BenchmarkError):
     exit_code = EXIT_PLUGIN
 
 
-class FlagsRaised(BenchmarkError):
+class FlagsRaised(BenchmarkError):  # noqa: N818
     """Sanity flags stand in a record and the run asked to be strict about them."""
 
     exit_code = EXIT_FLAGS
 
 
-class EnvironmentProblem(BenchmarkError):
+class EnvironmentProblem(BenchmarkError):  # noqa: N818
     """The machine refuses: no space left, folder not writable, a lock held by another run."""
 
     exit_code = EXIT_ENVIRONMENT

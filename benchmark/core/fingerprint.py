@@ -1,4 +1,4 @@
-"""The identity of a piece of work: SHA-256 of canonical JSON of everything that shapes its result."""
+"""The identity of a piece of work: SHA-256 of canonical JSON of all that shapes its result."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def sha256_file(path: Path) -> str:
 
 
 def sha256_sources(paths: Iterable[Path]) -> str:
-    """Return one SHA-256 over the text of several source files, in the order of their names."""
+    """Return one SHA-256 over names and text of source files, wherever their folders lie."""
     digest = hashlib.sha256()
-    for path in sorted(set(paths), key=lambda p: (p.name, str(p))):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    for name, text in sorted((path.name, path.read_bytes()) for path in set(paths)):
+        digest.update(name.encode() + b"\0" + text + b"\0")
     return digest.hexdigest()

@@ -27,7 +27,8 @@ class Guides:
     @cached_property
     def identities(self) -> Tensor:
         """Sorted positive identities, (K,)."""
-        return torch.unique(self.pids[self.pids > 0])
+        identities: Tensor = torch.unique(self.pids[self.pids > 0])
+        return identities
 
     def vectors(self, unit: bool) -> Tensor:
         """Return the embeddings, on the unit sphere if `unit`."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 from pydantic import Field
@@ -26,16 +26,26 @@ ALPHA_SHARE = 1 / 8
 """Default step as a share of the budget: 1/255 at 8/255, as published; scaled at other budgets."""
 
 
+Steps = Annotated[int, Field(ge=1)]
+"""Number of gradient steps."""
+
+BudgetShare = Annotated[float, Field(ge=0, le=1)]
+"""Share of the budget."""
+
+Momentum = Annotated[float, Field(ge=0)]
+"""Decay of an accumulated gradient."""
+
+
 class IteratedConfig(PluginConfig):
     """Options of an iterated attack."""
 
-    steps: int | None = Field(default=None, ge=1)
+    steps: Steps | None = None
     """Gradient steps; None: the attack's own rule."""
     alpha_255: float | None = Field(default=None, gt=0)
     """Step size in 1/255 units; None: the attack's own rule, a share of the budget."""
-    start: float = Field(default=0.0, ge=0, le=1)
+    start: BudgetShare = 0.0
     """Random start as a share of the budget; 0: start at the clean image."""
-    momentum: float = Field(default=0.0, ge=0)
+    momentum: Momentum = 0.0
     """Decay of the accumulated gradient."""
     best_iterate: bool = True
     """Return the iterate with the highest objective instead of the last one (one more forward)."""
@@ -96,22 +106,26 @@ class IteratedAttack(Attack):
         if config.start:
             noise = uniform_noise(batch.seeds, tuple(clean.shape[1:])).to(clean.device)
             images = self.project(clean + config.start * self.eps * noise, clean)
+        lower, upper = self.bounds(clean)
         best = _BestIterate() if config.best_iterate else None
+        trace: list[Tensor] = []
         velocity: Tensor | None = None
         for _ in range(steps):
             images = images.detach().requires_grad_(True)
             values = self.objective(self.vectors(encoder(images)), state)
             (gradient,) = torch.autograd.grad(values.sum(), images)
             with torch.no_grad():
-                self.trace.append(float(values.mean()))
+                trace.append(values.detach().mean())
                 if best is not None:
                     best.update(images.detach(), values.detach())
                 if config.momentum:
-                    scale = gradient.abs().mean((1, 2, 3), keepdim=True).clamp_min(1e-30)
+                    scale = gradient.abs().mean((1, 2, 3), keepdim=True).clamp_min_(1e-30)
                     gradient = gradient / scale
-                    velocity = gradient if velocity is None else config.momentum * velocity + gradient
-                    gradient = velocity
-                images = self.project(images + alpha * gradient.sign(), clean)
+                    if velocity is not None:
+                        gradient += config.momentum * velocity
+                    velocity = gradient
+                images = torch.add(images, gradient.sign(), alpha=alpha).clamp_(lower, upper)
+        self.trace = torch.stack(trace).tolist()  # at the end: each step would wait for the device
         if best is None:
             return images
         with torch.no_grad():

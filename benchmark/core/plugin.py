@@ -103,5 +103,8 @@ def config_error(where: str, error: ValidationError, model: type[BaseModel]) -> 
         return UsageError(
             f"{where}: unknown key {key!r}{more}", f"known keys: {known}" if known else "remove it"
         )
+    message = first["msg"].removeprefix("Value error, ")
+    if not key:
+        return UsageError(f"{where}: {message}{more}", "correct it")
     value = first.get("input")
-    return UsageError(f"{where}: {key} = {value!r}: {first['msg'].lower()}{more}", "correct it")
+    return UsageError(f"{where}: {key} = {value!r}: {message.lower()}{more}", "correct it")

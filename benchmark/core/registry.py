@@ -7,6 +7,7 @@ installed distributions. A single file adds plugins with a decorator and ``--plu
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 import traceback
 from collections.abc import Callable
@@ -18,6 +19,8 @@ from benchmark.core.errors import PluginError, UsageError, unknown_name
 from benchmark.core.plugin import Plugin
 
 P = TypeVar("P", bound=Plugin)
+
+_KEBAB_CASE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 class Registry(Generic[P]):
@@ -59,12 +62,13 @@ class Registry(Generic[P]):
         Raises:
             UsageError: The name is taken, or it is not kebab-case.
         """
-        if not name or not all(part.isalnum() and part.islower() for part in name.split("-")):
+        if not _KEBAB_CASE.fullmatch(name):
             raise UsageError(
                 f"{name!r} is not a name for a {self.kind}", "use kebab-case, such as my-defense"
             )
 
         def decorate(cls: type[P]) -> type[P]:
+            self._check_class(name, cls)
             taken = self._classes.get(name)
             entry = self._entry_points().get(name)
             is_entry = entry is not None and entry.value == f"{cls.__module__}:{cls.__qualname__}"
@@ -97,9 +101,17 @@ class Registry(Generic[P]):
                 f"the {self.kind} {name!r} ({entry.value}) does not import: {error}",
                 "mend or uninstall the package that registers it",
             ) from error
+        self._check_class(name, cls)
         cls.name = name
         self._classes[name] = cls
         return cls
+
+    def _check_class(self, name: str, cls: object) -> None:
+        if not (isinstance(cls, type) and issubclass(cls, Plugin)):
+            raise PluginError(
+                f"the {self.kind} {name!r} is not a plugin class: {cls!r}",
+                f"register a class that derives from benchmark's class for a {self.kind}",
+            )
 
 
 DEFENSES: Registry[Plugin] = Registry("defense", "reid_robustbench.defenses")

@@ -85,6 +85,10 @@ class Dataset(Plugin, ABC):
     def _about(self) -> dict[str, Any]:
         """Return the card without name, size, manifest and statistics."""
 
+    def present(self) -> tuple[Split, ...]:
+        """Return the splits that there are; a set may be for testing or for training only."""
+        return SPLITS
+
     def unreadable(self, split: Split) -> list[str]:
         """Return one line for each file of `split` that cannot be decoded."""
         return []
@@ -142,7 +146,7 @@ class Dataset(Plugin, ABC):
             "image_size": list(self.image_size),
             "config": self.config.model_dump(mode="json"),
             "manifest_sha256": self.manifest_sha256(),
-            "statistics": {split: split_statistics(self.labels(split)) for split in SPLITS},
+            "statistics": {split: split_statistics(self.labels(split)) for split in self.present()},
         }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import logging
@@ -12,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import IO, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,7 +101,7 @@ class MarketLayout(Dataset):
             yield name, self._path(split, name).read_bytes()
 
     def _decoded(self, split: Split) -> Iterator[NDArray[np.uint8]]:
-        for warning in self.warnings() if split == "train" else []:
+        for warning in self._single_images() if split == "train" else []:
             _LOG.warning("%s: %s", self.name, warning)
         names = iter(self.names(split))
         title = f"decoding {self.name} {split}"
@@ -128,16 +127,24 @@ class MarketLayout(Dataset):
 
     def warnings(self) -> list[str]:
         """Return what is unusual about the data, yet usable."""
-        lines = []
-        counts = Counter(label.pid for label in self.labels("train") if label.pid > 0)
-        single = sorted(pid for pid, count in counts.items() if count == 1)
-        if single:
-            shown = ", ".join(map(str, single[:5])) + (" …" if len(single) > 5 else "")
-            lines.append(f"{len(single)} training identities have a single image ({shown})")
-        lost = self._checked.unmatched()
+        present = self.present()
+        lines = self._single_images() if "train" in present else []
+        lost = self._checked.unmatched() if {"query", "gallery"} <= set(present) else 0
         if lost:
             lines.append(f"{lost} queries have no match in the gallery and are not scored")
         return lines
+
+    def present(self) -> tuple[Split, ...]:
+        """Return the splits whose folders there are."""
+        return tuple(split for split in SPLITS if (self.folder / FOLDERS[split]).is_dir())
+
+    def _single_images(self) -> list[str]:
+        counts = Counter(label.pid for label in self.labels("train") if label.pid > 0)
+        single = sorted(pid for pid, count in counts.items() if count == 1)
+        if not single:
+            return []
+        shown = ", ".join(map(str, single[:5])) + (" …" if len(single) > 5 else "")
+        return [f"{len(single)} training identities have a single image ({shown})"]
 
     def _compute_manifest(self) -> str:
         """Hash path, size and SHA-256 of every file; known files are not read again."""
@@ -149,7 +156,7 @@ class MarketLayout(Dataset):
                 known = stored["files"]
         except (OSError, ValueError, KeyError, AttributeError):
             known = {}
-        present = [s for s in SPLITS if s != "train" or (self.folder / FOLDERS[s]).is_dir()]
+        present = self.present()
         total = sum(len(self.names(split)) for split in present)
         files: dict[str, list[Any]] = {}
         with self.progress.task(f"hashing {self.name}", total) as bar:
@@ -165,13 +172,9 @@ class MarketLayout(Dataset):
                     bar.advance()
         if files != known:
             record = json.dumps({"root": str(self.folder.resolve()), "files": files})
-            publish(store, lambda stream: _write(stream, record))
+            publish(store, lambda stream: _put(stream, record))
         content = sorted([path, entry[0], entry[2]] for path, entry in files.items())
         return fingerprint({"layout": "market1501", "files": content})
-
-
-def _write(stream: io.IOBase | Any, text: str) -> None:
-    stream.write(text.encode())
 
 
 class _Names:
@@ -213,6 +216,5 @@ class _Names:
         )
 
 
-def content_sha256(data: bytes) -> str:
-    """Return the SHA-256 of a file's bytes."""
-    return hashlib.sha256(data).hexdigest()
+def _put(stream: IO[bytes], text: str) -> None:
+    stream.write(text.encode())

@@ -18,7 +18,7 @@ from benchmark.core.progress import Progress
 from benchmark.data.cache import disk_errors
 from benchmark.data.contact_sheet import contact_sheet
 from benchmark.data.dataset import Dataset
-from benchmark.data.layout import FOLDERS, SPLITS
+from benchmark.data.layout import FOLDERS
 from benchmark.data.records import ImageSet
 
 CARD = "card.json"
@@ -34,16 +34,16 @@ def card_markdown(card: dict[str, Any]) -> str:
         "",
         f"**What it is not.** {card['not']}",
     ]
-    lines += ["", f"**Licence.** {card['licence']}", "", "| | " + " | ".join(SPLITS) + " |"]
-    lines += ["|---|" + "---:|" * len(SPLITS)]
     statistics = card["statistics"]
+    lines += ["", f"**Licence.** {card['licence']}", "", "| | " + " | ".join(statistics) + " |"]
+    lines += ["|---|" + "---:|" * len(statistics)]
     for key in ("images", "identities", "cameras", "distractors", "junk"):
-        lines.append(f"| {key} | " + " | ".join(str(statistics[s][key]) for s in SPLITS) + " |")
+        lines.append(f"| {key} | " + " | ".join(str(statistics[s][key]) for s in statistics) + " |")
     for key in ("min", "q25", "q50", "mean", "q75", "q90", "max"):
-        row = [f"{statistics[s].get('images_per_identity', {}).get(key, 0):g}" for s in SPLITS]
+        row = [f"{statistics[s].get('images_per_identity', {}).get(key, 0):g}" for s in statistics]
         lines.append(f"| images per identity, {key} | " + " | ".join(row) + " |")
     key = "share_of_identities_mostly_from_one_camera"
-    row = [f"{100 * statistics[s].get(key, 0):.0f} %" for s in SPLITS]
+    row = [f"{100 * statistics[s].get(key, 0):.0f} %" for s in statistics]
     lines.append("| identities mostly from one camera | " + " | ".join(row) + " |")
     size = "x".join(map(str, card["image_size"]))
     lines += ["", f"Image size (H x W): {size}. Manifest: `{card['manifest_sha256']}`.", ""]
@@ -71,18 +71,21 @@ def _spread(images: ImageSet, rows: NDArray[np.int64]) -> list[NDArray[np.uint8]
 
 def dataset_sheet(dataset: Dataset, scale: int | None = None) -> Image.Image:
     """Return a contact sheet: a row an identity by camera, then distractors and junk."""
-    train, gallery = dataset.split("train"), dataset.split("gallery")
+    scale = scale or max(1, round(192 / dataset.image_size[0]))
+    present = dataset.present()
+    train = dataset.split("train" if "train" in present else "gallery")
     known, counts = np.unique(train.pids[train.pids > 0], return_counts=True)
     chosen = known[counts >= min(SHEET_COLUMNS, int(counts.max()))][:SHEET_ROWS]
     rows = [_spread(train, np.flatnonzero(train.pids == pid)) for pid in chosen]
     labels = [f"{pid:04d}" for pid in chosen]
+    if "gallery" not in present:
+        return contact_sheet(rows, labels, scale)
+    gallery = dataset.split("gallery")
     for pid, label in ((0, "distractors"), (-1, "junk")):
         found = np.flatnonzero(gallery.pids == pid)
         if len(found):
             rows.append(_spread(gallery, found))
             labels.append(label)
-    if scale is None:
-        scale = max(1, round(192 / dataset.image_size[0]))
     return contact_sheet(rows, labels, scale)
 
 
@@ -127,7 +130,7 @@ def make_dataset(dataset: Dataset, output: Path, progress: Progress) -> Path:
         draft = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
         draft.chmod(0o755)
         try:
-            for split in SPLITS:
+            for split in dataset.present():
                 folder = draft / FOLDERS[split]
                 folder.mkdir()
                 for name, data in dataset.files(split):

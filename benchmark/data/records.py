@@ -44,7 +44,10 @@ class ImageSet:
 
     def subset(self, index: NDArray[Any] | list[int]) -> ImageSet:
         """Return the images at `index` (integers or a mask) without copying pixels."""
-        chosen = np.arange(len(self), dtype=np.int64)[np.asarray(index)]
+        wanted = np.asarray(index)
+        if wanted.size == 0:
+            wanted = wanted.astype(np.int64)  # an empty list is an array of floats
+        chosen = np.arange(len(self), dtype=np.int64)[wanted]
         return ImageSet(
             self.images,
             self.pids[chosen],

@@ -35,12 +35,12 @@ def split_statistics(names: Sequence[ImageName]) -> dict[str, Any]:
     }
     if len(counts):
         skewed = [max(c.values()) / sum(c.values()) > 0.5 for c in cameras.values()]
-        quantiles = np.quantile(counts, [0.1, 0.25, 0.5, 0.75, 0.9])
+        quantiles = np.quantile(counts, [0.1, 0.25, 0.5, 0.75, 0.9]).round(1).tolist()
         result["images_per_identity"] = {
             "min": int(counts.min()),
             "mean": round(float(counts.mean()), 2),
             "max": int(counts.max()),
-            **{f"q{q}": float(v) for q, v in zip((10, 25, 50, 75, 90), quantiles, strict=True)},
+            **dict(zip(("q10", "q25", "q50", "q75", "q90"), quantiles, strict=True)),
         }
         result["cameras_per_identity_mean"] = round(
             float(np.mean([len(c) for c in cameras.values()])), 2

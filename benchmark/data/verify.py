@@ -38,7 +38,15 @@ def verify_dataset(dataset: Dataset) -> list[Finding]:
     """
     findings: list[Finding] = []
     images: dict[Split, ImageSet] = {}
+    try:
+        present = dataset.present()
+    except DataError as error:
+        return [Finding("error", "root", error.what, error.mend)]
     for split in SPLITS:
+        if split not in present:
+            message = f"there is no {split} split"
+            findings.append(Finding("warning", "split", message, "nothing, if that is meant"))
+            continue
         try:
             bad = dataset.unreadable(split)
             findings += [

@@ -105,7 +105,9 @@ def attacked_ranking(
         PluginError: The attack or the encoder broke its contract.
     """
     scene = _Scene(query, gallery, clean, policy.device)
-    rounded, unrounded, trace = [], [], torch.zeros(0, dtype=torch.float64)
+    rounded: list[Tensor] = []
+    unrounded: list[Tensor] = []
+    trace = torch.zeros(0, dtype=torch.float64)
     seconds, forwards, backwards, farthest = 0.0, 0, 0, 0.0
     for start in range(0, len(query), batch):
         attack_batch = scene.batch(start, min(start + batch, len(query)), seed, attack.name)

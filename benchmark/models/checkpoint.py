@@ -29,13 +29,16 @@ def load_encoder(folder: Path, build: Callable[[], nn.Module]) -> nn.Module:
     """Return the encoder that `build` makes, with the weights of `folder`, in eval mode.
 
     Raises:
-        DataError: The weights are missing or damaged.
+        DataError: The weights are missing or damaged, or are not those that their card tells of.
         PluginError: They do not fit the encoder that `build` makes.
     """
     path = folder / WEIGHTS_FILE
     try:
+        recorded = json.loads((folder / CARD_FILE).read_text())["weights_sha256"]
+        if sha256_file(path) != recorded:
+            raise ValueError("its SHA-256 is not the recorded one")
         state = load_file(path)
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, ValueError, KeyError) as error:
         raise DataError(
             f"the weights {path} cannot be read: {error}", "delete the folder and train again"
         ) from error

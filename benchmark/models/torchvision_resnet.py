@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import pickle
+import sys
 from collections.abc import Callable
 from typing import Any, ClassVar
 from urllib.error import URLError
@@ -28,8 +31,9 @@ class _TorchvisionResNet(Backbone):
         """
         weights = cls.pretrained if config.weights == "imagenet" else None
         try:
-            net = cls.factory(weights=weights)
-        except (URLError, OSError, RuntimeError) as error:
+            with contextlib.redirect_stdout(sys.stderr):  # torch announces downloads on stdout
+                net = cls.factory(weights=weights)
+        except (URLError, OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
             if weights is None:
                 raise
             raise EnvironmentProblem(
@@ -40,7 +44,14 @@ class _TorchvisionResNet(Backbone):
         feature_dim = net.fc.in_features
         _set_last_stride_1(net)
         trunk = nn.Sequential(
-            net.conv1, net.bn1, net.relu, net.maxpool, net.layer1, net.layer2, net.layer3, net.layer4
+            net.conv1,
+            net.bn1,
+            net.relu,
+            net.maxpool,
+            net.layer1,
+            net.layer2,
+            net.layer3,
+            net.layer4,
         )
         return trunk, feature_dim
 

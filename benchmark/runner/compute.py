@@ -48,8 +48,12 @@ class Workshop:
     progress: Progress
     _encoder: tuple[str, nn.Module] | None = field(default=None, init=False)
 
-    def compute(self, cell: Cell) -> StoredCell:
+    def compute(self, cell: Cell, title: str = "") -> StoredCell:
         """Compute and publish a cell whose needs are finished.
+
+        Args:
+            cell: What to compute.
+            title: What progress is reported under.
 
         Raises:
             BenchmarkError: The data, a plugin or the machine stands in the way.
@@ -58,9 +62,9 @@ class Workshop:
         if isinstance(cell, TrainCell):
             return self._train(cell)
         if isinstance(cell, CleanCell):
-            return self._rank_clean(cell)
+            return self._rank_clean(cell, title)
         if isinstance(cell, AttackCell):
-            return self._attack(cell)
+            return self._attack(cell, title)
         raise TypeError(f"unknown kind of cell {cell.kind!r}")
 
     def encoder(self, train: TrainCell) -> nn.Module:
@@ -107,11 +111,11 @@ class Workshop:
         self.store.forget_work(cell)
         return stored
 
-    def _rank_clean(self, cell: CleanCell) -> StoredCell:
+    def _rank_clean(self, cell: CleanCell, title: str) -> StoredCell:
         encoder = self.encoder(cell.train)
         query = self.shelf.split(cell.dataset, "query")
         gallery = self.shelf.split(cell.dataset, "gallery")
-        with self.progress.task(cell.label, len(query) + len(gallery)) as bar:
+        with self.progress.task(title, len(query) + len(gallery)) as bar:
             clean = clean_ranking(
                 encoder,
                 query,
@@ -133,13 +137,13 @@ class Workshop:
 
         return self.store.publish(cell, write)
 
-    def _attack(self, cell: AttackCell) -> StoredCell:
+    def _attack(self, cell: AttackCell, title: str) -> StoredCell:
         encoder = self.encoder(cell.clean.train)
         query = self.shelf.split(cell.dataset, "query")
         gallery = self.shelf.split(cell.dataset, "gallery")
         clean = load_clean(self.store.get(cell.clean.fingerprint))
         attack = cell.attack.plugin(cell.attack.config, cell.eps_255, cell.defense)
-        with self.progress.task(cell.label, len(query)) as bar:
+        with self.progress.task(title, len(query)) as bar:
             attacked = attacked_ranking(
                 encoder,
                 attack,

@@ -16,7 +16,6 @@ from statistics import median
 from typing import Any
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from benchmark.config.schema import RunConfig
 from benchmark.core.device import DevicePolicy
@@ -131,6 +130,8 @@ class Estimator:
 
     @cached_property
     def _network(self) -> dict[str, int]:
+        from torch.utils.flop_counter import FlopCounterMode  # slow to import, not always needed
+
         config = self._config.backbone.model_copy(update={"weights": "none"})
         with torch.device("meta"), torch.no_grad(), FlopCounterMode(display=False) as counter:
             encoder = build_encoder(config).eval()

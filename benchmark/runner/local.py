@@ -89,28 +89,30 @@ class LocalExecutor:
             self._workshop.store.forget_work(cell)
             self._done.add(cell.fingerprint)
             return
-        logger.info("[%s] %s", position, cell.label)
+        title = f"[{position}] {cell.label}"
+        logger.log(logging.INFO if isinstance(cell, TrainCell) else logging.DEBUG, "%s", title)
         try:
-            self._compute(cell)
+            self._compute(cell, title)
             self._done.add(cell.fingerprint)
         except PluginError as error:
             self.failures.append(Failure(cell, error))
             self._missing.add(cell.fingerprint)
 
-    def _compute(self, cell: Cell) -> None:
+    def _compute(self, cell: Cell, title: str) -> None:
         store, journal = self._workshop.store, self._journal
         if self._fresh:
             store.forget_work(cell)
         journal.write("started", cell.fingerprint, label=cell.label)
         start = time.perf_counter()
         try:
-            self._workshop.compute(cell)
+            self._workshop.compute(cell, title)
         except KeyboardInterrupt:
             journal.write("interrupted", cell.fingerprint, label=cell.label)
             raise
         except Exception as error:
             told = machine_problem(error, store.folder) or plugin_problem(error, *_plugins(cell))
             logger.debug("%s failed", cell.label, exc_info=error)
+            store.tidy_work(cell)
             _try_to_write(journal, cell, told or error)
             if told is None or told is error:
                 raise

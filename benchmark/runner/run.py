@@ -32,7 +32,7 @@ from results.store import read_records, write_record
 logger = logging.getLogger(__name__)
 
 
-class HarnessFault(BenchmarkError):
+class HarnessError(BenchmarkError):
     """A fault of the benchmark itself; its traceback is in the log."""
 
 
@@ -86,8 +86,8 @@ def run_benchmark(config: RunConfig, progress: Progress) -> RunOutcome:
             logger.debug("stopped by a fault of the benchmark", exc_info=error)
             if machine_problem(error, folder.path):
                 raise
-            raise HarnessFault(
-                f"unexpected {type(error).__name__}: {str(error).strip().splitlines()[:1]}",
+            raise HarnessError(
+                f"unexpected {type(error).__name__}: {_first_line(error)}",
                 f"the traceback is in {folder.log}; please report it",
             ) from error
 
@@ -117,6 +117,10 @@ def _compute(
     if outcome.all_records:
         outcome.board = list(write_leaderboard(outcome.all_records, folder.path))
     return outcome
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), "")
 
 
 def device_name(policy: DevicePolicy) -> str:

@@ -113,6 +113,11 @@ class CellStore:
         """Return the folder in which a cell keeps what outlives an interruption."""
         return self.folder / f".work-{cell.fingerprint[:16]}"
 
+    def tidy_work(self, cell: Cell) -> None:
+        """Remove half-written files from the working folder of a cell, which stays."""
+        for path in self.work_dir(cell).rglob("*.partial"):
+            path.unlink(missing_ok=True)
+
     def forget_work(self, cell: Cell) -> None:
         """Remove the working folder of a cell."""
         _remove(self.work_dir(cell))

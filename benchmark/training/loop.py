@@ -116,8 +116,8 @@ class TrainingLoop:
             loss = self._update(self._step(rows, fraction, seed))
             if not math.isfinite(loss):
                 raise PluginError(
-                    f"training of {self._defense.name!r} stopped: the loss is {loss} in epoch "
-                    f"{epoch + 1}, batch {index + 1}",
+                    f"training of {self._defense.name!r} stopped: the loss or gradient is {loss} "
+                    f"in epoch {epoch + 1}, batch {index + 1}",
                     "lower training.learning_rate, or check the defense's loss",
                 )
             losses.append(loss)
@@ -130,7 +130,7 @@ class TrainingLoop:
             group["lr"] = rate
         options = self._config.augment
         images = self._train.tensor(rows).to(self._policy.device)
-        torch.manual_seed(seed)
+        seed_everything(seed)
         return Step(
             images=augment(images, seed, flip=options.flip, pad=options.pad, erase=options.erase),
             pids=torch.from_numpy(self._train.pids[rows]).to(self._policy.device),
@@ -155,7 +155,7 @@ class TrainingLoop:
         if not math.isfinite(value):
             return value
         self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self._parameters, self._config.grad_clip)
         if not bool(torch.isfinite(norm)):
             return float(norm)

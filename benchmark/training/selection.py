@@ -48,7 +48,12 @@ class HeldOutSelection:
     """
 
     def __init__(
-        self, held_out: ImageSet, config: TrainingConfig, policy: DevicePolicy, seed: int, owner: str
+        self,
+        held_out: ImageSet,
+        config: TrainingConfig,
+        policy: DevicePolicy,
+        seed: int,
+        owner: str,
     ) -> None:
         self._query, self._gallery = query_and_gallery(held_out)
         self._config, self._policy, self._seed, self._owner = config, policy, seed, owner

@@ -66,5 +66,3 @@ def load_state(folder: Path) -> TrainingState | None:
     except Exception as error:  # a damaged checkpoint only costs time
         logger.warning("the checkpoint %s is damaged (%s); the training starts anew", path, error)
         return None
-
-

@@ -13,6 +13,7 @@ from benchmark.core.attack import Attack, AttackBatch
 from benchmark.core.defense import Output
 from benchmark.core.device import DevicePolicy
 from benchmark.core.encoder import evaluating
+from benchmark.core.errors import PluginError
 from benchmark.core.guides import Guides
 from benchmark.core.registry import ATTACKS
 from benchmark.core.seeding import derive_seed
@@ -49,7 +50,7 @@ class Step:
         self._identities = identities
         self._config, self._policy = config, policy
         self._inner_attack = inner_attack
-        self._guides: dict[int, Guides] = {}
+        self._guides: list[tuple[Tensor, int, Guides]] = []
         self.labels = self.class_of(pids)
 
     def class_of(self, pids: Tensor) -> Tensor:
@@ -57,13 +58,23 @@ class Step:
         return torch.searchsorted(self._identities, pids)
 
     def guides(self, images: Tensor) -> Guides:
-        """Return the clean embeddings of this batch, in eval mode; computed once for a batch."""
-        known = self._guides.get(id(images))
-        if known is None:
-            with torch.no_grad(), evaluating(self.model.encoder):
-                embeddings = self.model.encoder(images)
-            known = self._guides[id(images)] = Guides(embeddings, self.pids, self.camids)
-        return known
+        """Return the clean embeddings of this batch, in eval mode; computed once for a tensor.
+
+        Raises:
+            PluginError: `images` are not as many as the batch holds.
+        """
+        if len(images) != len(self.pids):
+            raise PluginError(
+                f"{len(images)} images were given for a batch of {len(self.pids)}",
+                "give one image for each of the batch, in its order",
+            )
+        for known, version, guides in self._guides:
+            if known is images and version == images._version:
+                return guides
+        with torch.no_grad(), evaluating(self.model.encoder):
+            guides = Guides(self.model.encoder(images), self.pids, self.camids)
+        self._guides.append((images, images._version, guides))
+        return guides
 
     def attack(self, name: str, images: Tensor, **options: object) -> Tensor:
         """Craft adversarial images of this batch with the inner budget.

@@ -27,7 +27,7 @@ CLEAN_DEFENSE = "none"
 
 
 class DDID(Defense):
-    """Debiased dual-invariant defense: diffusion balancing, FNES, discriminator, self-meta learning."""
+    """Debiased dual-invariant defense: balancing, FNES, discriminator, self-meta learning."""
 
     card = Card(
         title="Debiased dual-invariant defense",
@@ -131,7 +131,9 @@ class DDID(Defense):
         targets = soften(step.labels, step.class_of(far), omega, step.num_classes, options)
         return extend(step.images, adversarial, omega, options.gamma), targets
 
-    def _discrimination(self, step: TrainingStep, clean: Output, attacked: Output) -> Tensor | float:
+    def _discrimination(
+        self, step: TrainingStep, clean: Output, attacked: Output
+    ) -> Tensor | float:
         if not self.config.discriminator:
             return 0.0
         return discriminator_loss(

@@ -31,7 +31,7 @@ class DenoiserConfig(PluginConfig):
     patch: PositiveInt = 2
     """Fold patch x patch pixels into channels (space-to-depth). It loses nothing, but the first
     width should be well above 3 patch^2: all noise must pass through it; chosen."""
-    widths: tuple[PositiveInt, ...] = (48, 64)
+    widths: tuple[PositiveInt, ...] = (32, 48)
     """Channels at each resolution, each half the one before; chosen."""
     layers: PositiveInt = 1
     """Residual blocks at each resolution; chosen."""
@@ -144,5 +144,5 @@ def _check_size(config: DenoiserConfig, train: ImageSet) -> None:
     if height % unit or width % unit:
         raise UsageError(
             f"balancing: images of {height}x{width} do not divide by {unit}",
-            "lower downscale, patch or the number of widths in balancing.diffusion.network",
+            "lower downscale, patch or widths in balancing_options.diffusion.network of ddid",
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,7 +24,9 @@ from benchmark.core.seeding import derive_seed
 from benchmark.data.records import ImageSet
 from defenses.ddid.denoiser import Denoiser, DenoiserConfig
 from defenses.ddid.diffusion_checkpoint import load_checkpoint, save_checkpoint, work_identity
-from defenses.ddid.edm import EDM
+from defenses.ddid.edm import EDM, Network
+
+_BLOCK = 512
 
 
 class DiffusionConfig(PluginConfig):
@@ -36,9 +38,9 @@ class DiffusionConfig(PluginConfig):
 
     network: DenoiserConfig = DenoiserConfig()
     """Size of the denoiser."""
-    steps: PositiveInt = 350
+    steps: PositiveInt = 700
     """Training steps; chosen (published: 200 M images)."""
-    batch: PositiveInt = 64
+    batch: PositiveInt = 32
     """Images a step; chosen (published: 256 at 64x64)."""
     learning_rate: PositiveFloat = 2e-3
     """Of Adam with betas (0.9, 0.999); chosen (published: 2e-4 at 64x64)."""
@@ -58,9 +60,9 @@ class DiffusionConfig(PluginConfig):
     draws images evenly (published), 1 identities; chosen."""
     checkpoint_every: PositiveInt = 100
     """Steps between checkpoints; no influence on the result."""
-    sampler_steps: int = Field(default=8, ge=2)
+    sampler_steps: int = Field(default=6, ge=2)
     """Noise levels of the sampler; chosen (published: 18 to 40)."""
-    sigma_start: PositiveFloat | None = 1.0
+    sigma_start: PositiveFloat | None = 0.5
     """Start from a real image of the identity with noise of this level (SDEdit, Meng et al. 2022,
     arXiv 2108.01073); chosen. None starts from pure noise (published)."""
     guidance: PositiveFloat = 1.0
@@ -147,7 +149,7 @@ def train_diffusion(
 
 
 class _Training:
-    """The state of a training and its single step."""
+    """The state of a training and its single step; holds all images, folded, on the device."""
 
     def __init__(
         self,
@@ -158,36 +160,48 @@ class _Training:
         autocast_dtype: torch.dtype | None,
     ) -> None:
         self.config, self.seed, self.device, self.autocast = config, seed, device, autocast_dtype
-        self.train, self.edm = train, EDM()
-        _, identity, counts = np.unique(train.pids, return_inverse=True, return_counts=True)
-        _, camera = np.unique(train.camids, return_inverse=True)
-        self.labels = torch.from_numpy(np.stack([identity, camera]))
-        self.row_weights = torch.from_numpy(counts[identity] ** -float(config.identity_power))
-        self.denoiser, self.average = self._new(), self._new()
+        self.edm = EDM()
+        self.denoiser, self.average = self._new(train), self._new(train)
         self.average.requires_grad_(False)
         self.optimiser = torch.optim.Adam(self.denoiser.parameters(), config.learning_rate)
+        identity = np.searchsorted(self.denoiser.pids, train.pids)
+        camera = np.searchsorted(self.denoiser.camids, train.camids)
+        self.labels = torch.from_numpy(np.stack([identity, camera])).to(device)
+        counts = np.bincount(identity)[identity].astype(np.float64)
+        self.row_weights = torch.from_numpy(counts**-config.identity_power).to(device)
+        self.images = self._folded(train)
 
-    def _new(self) -> Denoiser:
+    def _new(self, train: ImageSet) -> Denoiser:
         with _seeded(self.device, derive_seed(self.seed, "diffusion", "weights")):
-            network = Denoiser(self.config.network, self.train)
+            network = Denoiser(self.config.network, train)
         return network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+    def _folded(self, train: ImageSet) -> Tensor:
+        parts = []
+        for first in range(0, len(train), _BLOCK):
+            rows = slice(first, first + _BLOCK)
+            images = train.tensor(rows).to(self.device)
+            parts.append(self.denoiser.fold(images, self.labels[1, rows]))
+        return torch.cat(parts).to(memory_format=torch.channels_last)
 
     def step(self, step: int) -> float:
         """Do training step number `step` and return its loss."""
-        config = self.config
-        draw = torch.Generator().manual_seed(derive_seed(self.seed, "diffusion", step))
-        rows = torch.multinomial(self.row_weights, config.batch, True, generator=draw)
-        labels = self.labels[:, rows].to(self.device)
-        clean = self.denoiser.fold(self.train.tensor(rows.numpy()).to(self.device), labels[1])
-        sigma = self.edm.training_sigma(torch.randn(config.batch, generator=draw))
-        noise = torch.randn(clean.shape, generator=draw)
-        keep = (torch.rand(config.batch, 2, generator=draw) >= config.label_dropout).float()
-        with _seeded(self.device, derive_seed(self.seed, "dropout", step)):
-            loss = self._loss(clean, sigma, noise, labels, keep)
-        if not math.isfinite(loss.item()):
+        batch, device = self.config.batch, self.device
+        draw = torch.Generator(device).manual_seed(derive_seed(self.seed, "diffusion", step))
+        rows = torch.multinomial(self.row_weights, batch, True, generator=draw)
+        clean = self.images[rows]
+        sigma = self.edm.training_sigma(torch.randn(batch, generator=draw, device=device))
+        noise = torch.randn(clean.shape, generator=draw, device=device)
+        drop = torch.rand(batch, 2, generator=draw, device=device) < self.config.label_dropout
+        identity, camera = self.labels[:, rows]
+        condition = self.denoiser.condition(identity, camera, (~drop).float())
+        with _seeded(device, derive_seed(self.seed, "dropout", step)):
+            loss = self.edm.loss(self._network(condition), clean, sigma, noise).mean()
+        value = loss.item()
+        if not math.isfinite(value):
             raise PluginError(
-                f"ddid: the diffusion model's loss is {loss.item()} at step {step}",
-                "lower balancing.diffusion.learning_rate",
+                f"ddid: the diffusion model's loss is {value} at step {step}",
+                "lower balancing_options.diffusion.learning_rate of ddid",
             )
         for group in self.optimiser.param_groups:
             group["lr"] = self._learning_rate(step)
@@ -195,22 +209,17 @@ class _Training:
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
         self._average(step)
-        return loss.item()
+        return value
 
-    def _loss(
-        self, clean: Tensor, sigma: Tensor, noise: Tensor, labels: Tensor, keep: Tensor
-    ) -> Tensor:
-        condition = self.denoiser.condition(labels[0], labels[1], keep.to(self.device))
-        precision = (
-            torch.autocast(self.device.type, self.autocast) if self.autocast else nullcontext()
-        )
+    def _network(self, condition: Tensor) -> Network:
+        """Bind the condition and the precision."""
 
         def network(folded: Tensor, c_noise: Tensor) -> Tensor:
-            with precision:
+            with torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None):
                 output: Tensor = self.denoiser(folded, c_noise, condition)
             return output
 
-        return self.edm.loss(network, clean, sigma.to(self.device), noise.to(self.device)).mean()
+        return network
 
     def _learning_rate(self, step: int) -> float:
         config = self.config

@@ -90,8 +90,7 @@ class QualityGate:
         if alone.all():
             raise DataError(
                 "balancing: no training identity has two images, so nothing can be judged",
-                "use a training split with several images an identity, or --set "
-                "ddid.balancing=false",
+                "use a training split with several images an identity, or ddid without balancing",
             )
         self.threshold = float(np.nanpercentile(self.real_scores, percentile))
         self.real_accepted = self._share_of_real(embeddings, label, alone)

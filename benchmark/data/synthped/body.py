@@ -56,7 +56,8 @@ def _legs(person: Identity, pose: Pose) -> list[Part]:
         shin = person.skin if bare else cloth
         flare = 0.074 if person.lower == "wide" else 0.043
         parts.append(
-            Part(knee, ankle, 0.058 * g * wide, flare * g * wide, shin, Role.LEG,
+            Part(knee, ankle, 0.058 * g * wide, flare * g * wide, shin,
+                 Role.PLAIN if bare else Role.LEG,
                  0.5 if person.boots else 2.0, person.shoe)
         )  # fmt: skip
         heel = (ankle[0], ankle[1] - 0.03, ankle[2] - 0.01)
@@ -106,10 +107,10 @@ def _trunk(person: Identity, pose: Pose) -> list[Part]:
              0.142 * g * person.hips, person.lower_colour, depth=0.74),
     ]  # fmt: skip
     if person.upper in ("jacket", "hoodie", "puffer", "tee", "shirt", "tank"):
-        hem = 0.93 if person.upper in ("jacket", "hoodie", "puffer") else 0.97
+        hem = 0.90 if person.upper in ("jacket", "hoodie", "puffer") else 0.94
         parts.append(
-            Part(waist, (0.0, hem, 0.0), 0.130 * g * bulk, 0.146 * g * person.hips * bulk, top,
-                 Role.TORSO, depth=0.74)
+            Part(waist, (0.0, hem, 0.0), 0.130 * g * bulk, 0.152 * g * person.hips * bulk, top,
+                 Role.TORSO, depth=0.76, hem=True)
         )  # fmt: skip
     if person.upper == "coat":
         parts.append(

@@ -12,7 +12,7 @@ from benchmark.data.records import DISTRACTOR_PID, JUNK_PID
 from benchmark.data.synthped.domains import DOMAINS, Domain
 from benchmark.data.synthped.draw import Draw
 
-_COUNTS, _SHARES, _TRACKLETS, _EXTRAS = range(11, 15)
+_COUNTS, _SHARES, _TRACKLETS, _EXTRAS, _QUERIES = range(11, 16)
 _DISTRACTORS, _JUNK = 100_000, 200_000
 
 
@@ -77,7 +77,7 @@ class Size:
 
 
 SIZES: dict[str, Size] = {
-    "smoke": Size(24, 16, 5.0, 5.5, 0.4, 8, 12, 6, 64, 32),
+    "smoke": Size(24, 16, 6.0, 6.5, 0.4, 8, 12, 6, 64, 32),
     "embedded": Size(170, 80, 11.8, 13.0, 0.8, 70, 120, 60, 64, 32),
     "full": Size(751, 750, 13.4, 16.6, 0.8, 72, 2798, 3819, 256, 128),
 }
@@ -85,7 +85,7 @@ SIZES: dict[str, Size] = {
 BIAS: dict[str, float] = {
     "fewest_images_per_identity": 2,
     "fewest_images_per_test_identity": 4,
-    "share_of_identities_with_a_main_camera": 0.45,
+    "share_of_identities_with_a_main_camera": 0.58,
     "least_share_of_the_main_camera": 0.5,
     "most_share_of_the_main_camera": 0.85,
     "mean_frames_per_tracklet": 3.0,
@@ -105,7 +105,8 @@ def _cameras_of(draw: Draw, domain: Domain, count: int, test: bool) -> dict[int,
     """Share `count` images among cameras: some evenly, some mostly to one."""
     alone = draw.chance(0.06)
     most = max(1, min(domain.cameras, count // 2 if test else count))
-    number = 1 if alone else min(most, draw.integer(2, domain.cameras + 1))
+    seen = max(draw.integer(2, domain.cameras + 1) for _ in range(2))
+    number = 1 if alone else min(most, seen)
     order = draw.shuffled(range(1, domain.cameras + 1))[:number]
     least = 2 if test and number > 1 else 1
     weights = [draw.uniform(0.3, 1.0) for _ in order]
@@ -122,7 +123,7 @@ def _cameras_of(draw: Draw, domain: Domain, count: int, test: bool) -> dict[int,
     return images
 
 
-def _tracklets(draw: Draw, person: Shot, count: int, taken: set[str], train: bool) -> list[Shot]:
+def _tracklets(draw: Draw, person: Shot, count: int, taken: set[str]) -> list[Shot]:
     """Cut the `count` images of one person and camera into tracklets of near-duplicates."""
     shots: list[Shot] = []
     tracklet = 0
@@ -156,7 +157,7 @@ def _people(domain: Domain, seed: int, size: Size, train: bool) -> list[Shot]:
         draw = Draw(_TRACKLETS, *key)
         for camid, images in _cameras_of(Draw(_SHARES, *key), domain, count, not train).items():
             person = Shot("", pid, camid, Kind.PERSON, pid, 0, 0)
-            shots += _tracklets(draw, person, images, taken, train)
+            shots += _tracklets(draw, person, images, taken)
     return shots
 
 
@@ -176,12 +177,12 @@ def _extras(domain: Domain, seed: int, size: Size) -> list[Shot]:
             if pid == JUNK_PID:
                 kind = Kind.EMPTY if draw.chance(0.3) else Kind.JUNK
             person = Shot("", pid, draw.integer(1, domain.cameras + 1), kind, index, 0, 0)
-            shots += _tracklets(draw, person, count, taken, False)
+            shots += _tracklets(draw, person, count, taken)
             index, planned = index + 1, planned + count
     return shots
 
 
-def _queries(shots: list[Shot], seed: int) -> set[str]:
+def _queries(shots: list[Shot], domain: Domain, seed: int) -> set[str]:
     """Choose one image of each person and camera, for people whom two cameras saw."""
     seen: dict[int, dict[int, list[Shot]]] = defaultdict(lambda: defaultdict(list))
     for shot in shots:
@@ -189,7 +190,7 @@ def _queries(shots: list[Shot], seed: int) -> set[str]:
     chosen = set()
     for pid, cameras in seen.items():
         if len(cameras) > 1:
-            draw = Draw(_TRACKLETS, seed, pid, 1)
+            draw = Draw(_QUERIES, domain.key, seed, pid)
             chosen |= {draw.choice(images).name for images in cameras.values()}
     return chosen
 
@@ -205,7 +206,7 @@ def make_plan(domain: str, size: str, seed: int) -> Plan:
     """
     place, amount = DOMAINS[domain], SIZES[size]
     test = _people(place, seed, amount, False)
-    asked = _queries(test, seed)
+    asked = _queries(test, place, seed)
 
     def sort(shots: list[Shot]) -> tuple[Shot, ...]:
         return tuple(sorted(shots, key=lambda shot: shot.name))

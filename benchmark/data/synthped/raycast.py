@@ -90,7 +90,7 @@ def _surface(cone: Cone, frame: Frame, x: Array, y: Array) -> Array:
         constant = radii - (cone.bu * cone.bu + cone.bv * cone.bv)
         rest_b = rest + ((2.0 * m_row + constant) + 2.0 * m_column)
         np.fmax(front, np.sqrt(rest_b) + cone.bw, out=front)
-    if cone.facing > 1e-9:
+    if abs(cone.facing) > 1e-9:
         s = (m_row - cone.shrink * cone.radius_a) + m_column
         root = np.sqrt(s * s + cone.facing * rest)
         w = root * (math.sqrt(cone.side) / cone.facing) + s * (cone.bw / cone.facing)

@@ -49,17 +49,26 @@ class Recipe:
         """Return the random stream of `key` within this data set."""
         return Draw(DOMAINS[self.domain].key, self.seed, *key)
 
+    def person(self, index: int) -> Identity:
+        """Return the person of the given index."""
+        return _person(self.domain, self.seed, index)
+
+    def camera(self, camid: int) -> tuple[Camera, Street]:
+        """Return a camera and its street."""
+        return _camera(self.domain, self.seed, camid)
+
 
 @lru_cache(maxsize=4096)
-def _person(recipe: Recipe, index: int) -> Identity:
-    return sample_identity(recipe.draw(_IDENTITY, index), DOMAINS[recipe.domain].wardrobe)
+def _person(name: str, seed: int, index: int) -> Identity:
+    domain = DOMAINS[name]
+    return sample_identity(Draw(domain.key, seed, _IDENTITY, index), domain.wardrobe)
 
 
 @lru_cache(maxsize=64)
-def _camera(recipe: Recipe, camid: int) -> tuple[Camera, Street]:
-    domain = DOMAINS[recipe.domain]
-    camera = sample_camera(recipe.draw(_CAMERA, camid), domain, camid)
-    return camera, build_street(recipe.draw(_STREET, camid), domain, camera)
+def _camera(name: str, seed: int, camid: int) -> tuple[Camera, Street]:
+    domain = DOMAINS[name]
+    camera = sample_camera(Draw(domain.key, seed, _CAMERA, camid), domain, camid)
+    return camera, build_street(Draw(domain.key, seed, _STREET, camid), domain, camera)
 
 
 @dataclass(frozen=True)
@@ -147,7 +156,7 @@ def render_jpeg(recipe: Recipe, shot: Shot) -> bytes:
     Returns:
         The bytes of its JPEG file.
     """
-    camera, street = _camera(recipe, shot.camid)
+    camera, street = recipe.camera(shot.camid)
     frame = recipe.draw(_FRAME, shot.identity, shot.camid, shot.tracklet, shot.frame)
     moment = _moment(recipe, shot, camera, street, frame)
     view = _view(camera, moment, recipe, shot, frame)
@@ -157,7 +166,7 @@ def render_jpeg(recipe: Recipe, shot: Shot) -> bytes:
     picture = np.asarray(ground).astype(np.float64) * (1.0 / 255.0)
     if shot.kind is not Kind.EMPTY:
         picture = picture * _shadow(view, recipe, camera)
-        layers = [_layer(recipe, _person(recipe, shot.identity), moment.pose, view, camera)]
+        layers = [_layer(recipe, recipe.person(shot.identity), moment.pose, view, camera)]
         if frame.chance(DOMAINS[recipe.domain].company):
             other = recipe.draw(_COMPANY, shot.identity, shot.camid, shot.tracklet)
             pose = Pose(other.uniform(0.0, 6.283185), 0.9, 0.1, 0.0)
@@ -166,7 +175,7 @@ def render_jpeg(recipe: Recipe, shot: Shot) -> bytes:
                 moment.azimuth + other.normal(0.0, 0.3), view.tilt, view.left + aside,
                 view.top - other.uniform(-0.1, 0.1), view.pixel,
             )  # fmt: skip
-            company = _layer(recipe, _person(recipe, 900_000 + shot.identity), pose, beside, camera)
+            company = _layer(recipe, recipe.person(900_000 + shot.identity), pose, beside, camera)
             layers.insert(0 if other.chance(0.75) else 1, company)
         for layer in layers:
             picture = _over(picture, layer)

@@ -77,6 +77,15 @@ def _odd(values: Array, period: float) -> Mask:
     return half
 
 
+def _stripe(person: Identity, spots: _Spots, view: View, colour: Array) -> None:
+    """Paint the stripe down the sides of the legs."""
+    if person.side_stripe:
+        m = view.rotation()
+        nx, ny, nz = spots.normal
+        aside = m[0][0] * nx + m[1][0] * ny + m[2][0] * nz
+        _paint(colour, (spots.role == Role.LEG) & (abs(aside) > 0.92), person.mark)
+
+
 def _paint(colour: Array, mask: Mask, paint: Colour) -> None:
     colour[mask] = paint
 
@@ -119,7 +128,7 @@ def _garment(person: Identity, spots: _Spots, colour: Array) -> None:
 
 
 def _details(person: Identity, spots: _Spots, colour: Array) -> None:
-    """Paint hair, face, straps, the stripe of trousers and soles."""
+    """Paint hair, face, straps and soles."""
     head = spots.role == Role.HEAD
     y, z = spots.y / person.height, spots.z
     if person.hair_style != "bald":
@@ -134,9 +143,6 @@ def _details(person: Identity, spots: _Spots, colour: Array) -> None:
     elif person.bag == "handbag":
         line = 0.55 * (height - 1.2) * -person.bag_side
         _paint(colour, torso & (abs(spots.x - line) < 0.016) & (height > 0.95), person.bag_colour)
-    if person.side_stripe:
-        legs = (spots.role == Role.LEG) & (abs(spots.z) < 0.02) & (abs(spots.x) > 0.02)
-        _paint(colour, legs, person.mark)
     foot = (spots.role == Role.FOOT) & (spots.normal[1] < -0.35)
     _paint(colour, foot, (0.75, 0.74, 0.72) if not person.boots else (0.12, 0.11, 0.1))
 
@@ -159,6 +165,7 @@ def shade(
         cut = np.array([part.cut for part in parts])[index]
         beyond = np.array([part.beyond for part in parts])[index]
         _garment(person, spots, colour)
+        _stripe(person, spots, view, colour)
         past = spots.along > cut
         colour[past] = beyond[past]
         _details(person, spots, colour)

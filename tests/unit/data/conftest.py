@@ -5,11 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from benchmark.core.progress import SilentProgress
 from benchmark.data.layout import FOLDERS, SPLITS
 from benchmark.data.market1501 import Market1501
 from benchmark.data.synthped.dataset import SynthPed, SynthPedCampus, SynthPedPlaza
-from PIL import Image
+
 
 def open_smoke(domain: str, cache_dir: Path, **options: object) -> SynthPed:
     kind = {"synthped-plaza": SynthPedPlaza, "synthped-campus": SynthPedCampus}[domain]

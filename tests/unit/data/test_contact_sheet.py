@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from benchmark.data.contact_sheet import GAP, LABEL_WIDTH, contact_sheet
 
 

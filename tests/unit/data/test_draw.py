@@ -3,6 +3,7 @@ from __future__ import annotations
 import statistics
 
 import numpy as np
+
 from benchmark.data.synthped.draw import Draw
 
 

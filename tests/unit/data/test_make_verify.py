@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from benchmark.core.errors import UsageError
 from benchmark.core.progress import SilentProgress
 from benchmark.data.layout import FOLDERS, SPLITS
@@ -13,7 +15,6 @@ from benchmark.data.make import make_dataset
 from benchmark.data.market1501 import Market1501
 from benchmark.data.synthped.dataset import SynthPed
 from benchmark.data.verify import dataset_info, verify_dataset
-from PIL import Image
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from benchmark.core.errors import DataError
 from benchmark.data.layout import FOLDERS, PATTERN
 from benchmark.data.market1501 import Market1501
-from PIL import Image
 
 Open = Callable[..., Market1501]
 
@@ -88,6 +89,18 @@ def test_a_set_without_training_images_can_be_tested_on(
     dataset = open_market(market_root)
     assert dataset.manifest_sha256()
     assert len(dataset.split("gallery")) == 4
+    assert set(dataset.card()["statistics"]) == {"query", "gallery"}
+
+
+def test_a_set_without_test_images_can_be_trained_on(market_root: Path, open_market: Open) -> None:
+    for split in ("query", "gallery"):
+        for path in (market_root / FOLDERS[split]).iterdir():
+            path.unlink()
+        (market_root / FOLDERS[split]).rmdir()
+    dataset = open_market(market_root)
+    assert len(dataset.split("train")) == 3
+    assert dataset.present() == ("train",)
+    assert len(dataset.warnings()) == 1
 
 
 @pytest.mark.parametrize("damage", ["truncated", "text", "empty"])

@@ -3,10 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from benchmark.core.errors import DataError
-from benchmark.data.layout import PATTERN, ImageName, list_images, parse_name
 from hypothesis import given
 from hypothesis import strategies as st
+
+from benchmark.core.errors import DataError
+from benchmark.data.layout import PATTERN, ImageName, list_images, parse_name
 
 
 @given(

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+
 from benchmark.core.errors import EnvironmentProblem
 from benchmark.data.cache import PixelCache, disk_errors, publish
-from numpy.typing import NDArray
 
 NAMES = ("a.jpg", "b.jpg", "c.jpg")
 SIZE = (4, 2)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from benchmark.data.synthped.geometry import Part, Role, View
-from benchmark.data.synthped.raycast import cast
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+
+from benchmark.data.synthped.geometry import Part, Role, View
+from benchmark.data.synthped.raycast import cast
 
 COLOUR = (0.5, 0.5, 0.5)
 coordinate = st.floats(-0.4, 0.4, allow_nan=False)
@@ -34,6 +35,7 @@ def spheres(part: Part, view: View, x: NDArray, y: NDArray) -> NDArray:
 
 
 @settings(max_examples=15, deadline=None)
+@example((0.0, 0.0, 0.0), (0.25, 0.0, 0.0), 0.125, 0.25, 1.0, 2.0, 0.0)
 @given(
     point, point, st.floats(0.05, 0.3), st.floats(0.05, 0.3), st.floats(0.6, 1.1),
     st.floats(-3.1, 3.1), st.floats(0.0, 0.5),

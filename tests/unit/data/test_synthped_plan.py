@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from benchmark.core.errors import UsageError
 from benchmark.core.progress import SilentProgress
 from benchmark.data.layout import SPLITS, parse_name

@@ -52,7 +52,6 @@ def test_contract_minimum_loads_without_later_keys() -> None:
         (("clean", "map"), "58.5"),
         (("clean", "surprise"), 1.0),
         (("surprise",), 1),
-        (("defense", "config", "weight"), float("inf")),
         (("status",), "running"),
         (("schema_version",), 2),
         (("id",), "not a hash"),

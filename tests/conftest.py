@@ -1,0 +1,59 @@
+"""Fixtures for tests that run the whole benchmark on tiny data."""
+
+from __future__ import annotations
+
+import os
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+# Before torch is imported, and for the processes that tests start: tiny tensors gain nothing from
+# threads, and the workers of pytest-xdist would fight for the cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # the work is tiny: threads only get in the way
+
+TINY_PLUGIN = Path(__file__).parent / "plugins" / "tiny.py"
+
+TINY_OPTIONS = {
+    "plugin": [str(TINY_PLUGIN)],
+    "dataset": "tiny",
+    "attack": ["random-noise", "metric-fgsm", "tiny-attack"],
+    "image_size": (16, 8),
+    "backbone": {"width": 8},
+    "training": {"epochs": 2, "identities": 4, "images": 2, "inner": {"steps": 1}},
+    "device": "cpu",
+}
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the user's cache out of the tests; rendered data is shared by the tests of a session."""
+    folder = tmp_path_factory.getbasetemp() / "cache"
+    monkeypatch.setenv("REID_ROBUSTBENCH_CACHE", str(folder))
+
+
+@pytest.fixture
+def tiny_config(tmp_path: Path) -> Callable[..., object]:
+    """Return a function that builds the configuration of a run that takes a second."""
+    from benchmark.config.load import load_run_config
+
+    def build(*assignments: str, **options: object) -> object:
+        given = {"defense": ["tiny-defense"], "output": tmp_path / "out", **TINY_OPTIONS, **options}
+        return load_run_config(given, assignments)
+
+    return build
+
+
+@pytest.fixture
+def tiny_arguments(tmp_path: Path) -> list[str]:
+    """Return the command line of a run that takes a second, without command and defense."""
+    return [
+        *("--plugin", str(TINY_PLUGIN), "--dataset", "tiny", "--device", "cpu"),
+        *("--attack", "random-noise", "metric-fgsm", "tiny-attack"),
+        *("--output", str(tmp_path / "out")),
+        *("--set", "image_size=[16, 8]", "backbone.width=8", "training.epochs=3"),
+        *("training.identities=4", "training.images=2", "training.inner.steps=1"),
+    ]

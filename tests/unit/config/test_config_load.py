@@ -1,0 +1,136 @@
+"""Layers of the configuration, and what a user is told who got it wrong."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from benchmark.config.load import load_run_config, to_yaml
+from benchmark.config.presets import preset_description, preset_names
+from benchmark.core.errors import UsageError
+
+
+def load(*assignments, **options):
+    return load_run_config({"defense": ["none"], **options}, assignments)
+
+
+def test_layers_win_in_order(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("preset: smoke\nseed: [1, 2]\ntraining:\n  epochs: 7\n  inner: {steps: 3}\n")
+    config = load("training.inner.steps=5", preset=str(path), seed=["4"])
+    assert config.size == "smoke"
+    assert (config.training.epochs, config.training.inner.steps) == (7, 5)
+    assert config.seed == [4]
+    assert config.preset == str(path)
+
+
+def test_default_preset_is_embedded():
+    assert load().preset == "embedded"
+    assert load().size == "embedded"
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_every_preset_is_valid_and_says_what_it_is_for(name):
+    assert load(preset=name).preset == name
+    assert preset_description(name)
+
+
+def test_lists_take_commas_and_repeats_and_drop_repeated_values():
+    config = load(defense=["none,metric-at", "none"], eps=["2,4", "8", "2"], seed="0,1")
+    assert config.defense == ["none", "metric-at"]
+    assert config.eps == [2, 4, 8]
+    assert config.seed == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("dataset", "test_dataset", "expected"),
+    [
+        ("synthped-plaza", None, ["synthped-campus"]),
+        ("synthped-campus", None, ["synthped-plaza"]),
+        ("market1501", None, []),
+        ("synthped-plaza", "none", []),
+        ("market1501", ["synthped-plaza", "market1501"], ["synthped-plaza"]),
+    ],
+)
+def test_cross_datasets(dataset, test_dataset, expected):
+    assert load(dataset=dataset, test_dataset=test_dataset).test_datasets == expected
+
+
+def test_options_of_plugins():
+    config = load(
+        "attack.sma.steps=3", "attack.alpha_255=2", defense=["none"], attack=["sma", "fna"]
+    )
+    assert config.attack_config == {
+        "sma": {"steps": 3, "alpha_255": 2},
+        "fna": {"alpha_255": 2},
+    }
+
+
+def test_the_resolved_configuration_loads_to_the_same(tmp_path):
+    config = load("attack.sma.steps=3", eps=["2", "4"], output=tmp_path)
+    path = tmp_path / "config.yaml"
+    path.write_text(to_yaml(config))
+    again = load_run_config({"preset": str(path)})
+    assert again.model_copy(update={"preset": config.preset}) == config
+    assert "fresh" not in yaml.safe_load(path.read_text())
+
+
+@pytest.mark.parametrize(
+    ("options", "assignments", "what", "mend"),
+    [
+        ({"defense": None}, (), "no defense was chosen", "--defense ddid"),
+        ({"preset": "embeded"}, (), "unknown preset 'embeded'", "did you mean embedded"),
+        ({"preset": "nowhere.yaml"}, (), "nowhere.yaml cannot be read", "check the path"),
+        ({}, ("training.epoch=3",), "unknown key 'training.epoch'", "did you mean epochs?"),
+        ({}, ("trainning.epochs=3",), "unknown key 'trainning'", "did you mean training?"),
+        ({}, ("training.epochs=many",), "training.epochs = 'many': should be a valid integer", ""),
+        ({}, ("training.epochs",), "is not KEY=VALUE", "--set training.epochs=20"),
+        ({}, ("training.epochs=[",), "not valid YAML", "quotes"),
+        ({}, ("training.epochs.x=1",), "'epochs' is a value, not a section", "set epochs itself"),
+        ({}, ("defense.weight=1",), "no defense of this run has the key 'weight'", ""),
+        ({}, ("defense.ddid.weight=1",), "'ddid' is not part of this run", "add --defense ddid"),
+        ({}, ("attack.stepz=1",), "no attack of this run has the key 'stepz'", "mean steps?"),
+        ({"eps": ["-1"]}, (), "eps -1 is not between 0 and 255", "1/255 units"),
+        ({"eps": ["256"]}, (), "eps 256 is not between 0 and 255", "1/255 units"),
+        ({"eps": ["nan"]}, (), "finite", ""),
+        ({"eps": ["eight"]}, (), "eps.0 = 'eight': should be a valid number", ""),
+        ({"seed": ["-1"]}, (), "seed.0 = '-1'", ""),
+        ({"device": "tpu"}, (), "device = 'tpu'", ""),
+        ({"executor": "ray"}, (), "executor 'ray' is not available", "--executor local"),
+        ({"plugin": ["nowhere.py"]}, (), "plugin file nowhere.py does not exist", "path"),
+    ],
+)
+def test_a_mistake_is_told_in_one_line_with_a_mend(options, assignments, what, mend):
+    with pytest.raises(UsageError) as caught:
+        load(*assignments, **options)
+    assert what in caught.value.what
+    assert mend in caught.value.mend
+    assert "\n" not in caught.value.what + caught.value.mend
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("- a\n- b\n", "is not a mapping"),
+        ("a: [1\n", "line 2: not valid YAML"),
+        ("preset: mine.yaml\n", "in a circle"),
+        ("colour: red\n", "unknown key 'colour'"),
+        ("training:\n  epochs: [1]\n", "training.epochs = [1]"),
+        ("defense_config: {none: 3}\n", "defense_config.none = 3"),
+    ],
+)
+def test_a_broken_yaml_file_is_told(tmp_path, monkeypatch, text, what):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(UsageError) as caught:
+        load(preset="mine.yaml")
+    assert what in caught.value.what
+
+
+def test_a_plugin_file_that_raises_is_told_with_its_line(tmp_path):
+    path = tmp_path / "broken_plugin_of_mine.py"
+    path.write_text("x = 1\nraise ValueError('no')\n")
+    with pytest.raises(Exception, match="line 2: ValueError: no") as caught:
+        load(plugin=[str(path)])
+    assert caught.value.exit_code == 4

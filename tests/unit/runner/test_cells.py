@@ -1,0 +1,73 @@
+"""Fingerprints: they change with what shapes a result, and with nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmark.runner.choice import choose
+from benchmark.runner.plan import make_plan
+
+MANIFESTS = {"tiny": "a" * 64, "tiny-other": "b" * 64}
+
+
+def plan(config, manifests=MANIFESTS):
+    return make_plan(config, choose(config), manifests)
+
+
+def prints(config, manifests=MANIFESTS):
+    return [cell.fingerprint for cell in plan(config, manifests).cells]
+
+
+@pytest.mark.parametrize(
+    ("assignments", "changed"),
+    [
+        (("evaluation.batch=3",), (False, False, False)),
+        (("strict=true", "fresh=true", "output=elsewhere"), (False, False, False)),
+        (("training.epochs=5",), (True, True, True)),
+        (("training.inner.steps=5",), (True, True, True)),
+        (("backbone.width=12",), (True, True, True)),
+        (("image_size=[32, 16]",), (True, True, True)),
+        (("defense.weight=2.0",), (True, True, True)),
+        (("seed=1",), (True, True, True)),
+        (("attack_seed=1",), (False, False, True)),
+        (("eps=4",), (False, False, True)),
+    ],
+)
+def test_what_changes_a_fingerprint(tiny_config, assignments, changed):
+    before = prints(tiny_config(attack=["metric-fgsm"]))
+    after = prints(tiny_config(*assignments, attack=["metric-fgsm"]))
+    assert tuple(a != b for a, b in zip(before, after, strict=True)) == changed
+
+
+def test_data_changes_what_reads_it(tiny_config):
+    config = tiny_config(attack=["metric-fgsm"], test_dataset=["tiny-other"])
+    before = prints(config)
+    after = prints(config, {**MANIFESTS, "tiny-other": "c" * 64})
+    assert [a != b for a, b in zip(before, after, strict=True)] == [False] * 3 + [True] * 2
+
+
+def test_a_cell_comes_after_what_it_needs(tiny_config):
+    config = tiny_config(
+        defense=["tiny-follower", "tiny-defense"], seed=[0, 1], test_dataset=["tiny-other"]
+    )
+    seen: set[str] = set()
+    for cell in plan(config).cells:
+        assert seen.issuperset(cell.needs)
+        assert cell.fingerprint not in seen
+        seen.add(cell.fingerprint)
+    assert len(seen) == 2 * 2 * (1 + 2 * (1 + 3))
+
+
+def test_options_of_a_prerequisite_are_the_default_ones(tiny_config):
+    tuned = tiny_config(
+        "defense.tiny-defense.weight=2.0", defense=["tiny-follower", "tiny-defense"]
+    )
+    trainings = [cell.defense for cell in plan(tuned).cells if cell.kind == "train"]
+    assert trainings == ["tiny-defense", "tiny-follower", "tiny-defense"]
+
+
+def test_the_protocol_is_of_the_evaluation_alone(tiny_config):
+    before = plan(tiny_config()).protocol
+    assert plan(tiny_config("training.epochs=9", seed=[3])).protocol == before
+    assert plan(tiny_config(eps=[4])).protocol != before
+    assert plan(tiny_config(attack=["metric-fgsm"])).protocol != before

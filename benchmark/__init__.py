@@ -25,14 +25,22 @@ _PUBLIC = {
 __all__ = [*_PUBLIC, "__version__"]  # noqa: PLE0604
 
 if TYPE_CHECKING:
-    from benchmark.core.attack import Attack as Attack, AttackBatch as AttackBatch
+    from benchmark.core.attack import Attack as Attack
+    from benchmark.core.attack import AttackBatch as AttackBatch
     from benchmark.core.defense import Defense as Defense
     from benchmark.core.iterated_attack import IteratedAttack as IteratedAttack
-    from benchmark.core.plugin import Card as Card, PluginConfig as PluginConfig
+    from benchmark.core.plugin import Card as Card
+    from benchmark.core.plugin import PluginConfig as PluginConfig
     from benchmark.core.registry import (
         register_attack as register_attack,
+    )
+    from benchmark.core.registry import (
         register_backbone as register_backbone,
+    )
+    from benchmark.core.registry import (
         register_dataset as register_dataset,
+    )
+    from benchmark.core.registry import (
         register_defense as register_defense,
     )
     from benchmark.core.threat import ThreatModel as ThreatModel

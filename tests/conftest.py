@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,8 +11,6 @@ import pytest
 # Before torch is imported, and for the processes that tests start: tiny tensors gain nothing from
 # threads, and the workers of pytest-xdist would fight for the cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # the work is tiny: threads only get in the way
 
 TINY_PLUGIN = Path(__file__).parent / "plugins" / "tiny.py"
 

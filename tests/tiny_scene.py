@@ -29,7 +29,6 @@ TRAINING = TrainingConfig(
     identities=4,
     images=2,
     held_out=0.25,
-    validate_every=1,
     augment=AugmentConfig(pad=1),
     inner=InnerConfig(steps=1),
 )

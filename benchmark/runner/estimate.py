@@ -25,7 +25,7 @@ from benchmark.models.encoder import build_encoder
 from benchmark.runner.cells import AttackCell, Cell, TrainCell
 from benchmark.runner.shelf import Shelf
 
-CPU_FLOPS_PER_CORE = 3.5e10
+CPU_FLOPS_PER_CORE = 7e10
 """Multiply-adds times two that one core achieves in forward and backward passes."""
 GPU_FLOPS = 1.2e13
 """The same of a current GPU in float32."""

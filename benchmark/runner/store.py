@@ -149,8 +149,13 @@ def _write_card(folder: Path, cell: Cell, outcome: dict[str, Any]) -> None:
         "outcome": outcome,
         "files": files,
     }
-    text = json.dumps(card, indent=2, sort_keys=True, allow_nan=True)
+    text = json.dumps(card, indent=2, sort_keys=True, default=_plain)
     (folder / CARD_FILE).write_text(text + "\n", "utf-8")
+
+
+def _plain(value: object) -> object:
+    """Express what a plugin put into its report and JSON does not know."""
+    return value.item() if isinstance(value, np.generic) else str(value)
 
 
 def _remove(folder: Path) -> None:

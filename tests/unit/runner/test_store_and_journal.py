@@ -68,7 +68,10 @@ def test_the_journal_survives_a_torn_last_line(tmp_path):
     with journal.path.open("a") as stream:
         stream.write('{"time": "2024", "event": "fini')
     journal.write("finished", "b", seconds=1.5)
-    assert [(e["event"], e["cell"]) for e in journal.read()] == [("started", "a"), ("finished", "b")]
+    assert [(e["event"], e["cell"]) for e in journal.read()] == [
+        ("started", "a"),
+        ("finished", "b"),
+    ]
     assert journal.read()[1]["seconds"] == 1.5
 
 

@@ -1,0 +1,123 @@
+"""The import direction of the four packages, read from the source."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("benchmark", "attacks", "defenses", "results")
+
+BELOW_RUNNER = {"core", "data", "models", "metrics", "training", "protocols", "checks", "config"}
+ROOMS: dict[str, set[str]] = {
+    "core": set(),
+    "data": {"core"},
+    "models": {"core", "data"},
+    "metrics": {"core", "data"},
+    "training": {"core", "data", "models", "metrics"},
+    "protocols": {"core", "data", "models", "metrics"},
+    "checks": {"core", "data", "models", "metrics"},
+    "config": {"core", "models", "training"},
+    "runner": BELOW_RUNNER,
+    "cli": BELOW_RUNNER | {"runner"},
+    "bench": BELOW_RUNNER | {"runner"},
+    "__init__": {"core", "data"},  # the public names
+    "__main__": {"cli", "core"},
+}
+"""What each room of `benchmark` may import from the others."""
+
+PLUGINS: dict[str, set[str]] = {
+    "attacks": {"core", "metrics"},
+    "defenses": {"core", "data", "models", "training"},
+}
+"""What the plugins may import from `benchmark`; and nothing but themselves besides."""
+
+
+def modules() -> list[Path]:
+    return [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+
+
+def run_time_nodes(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the nodes of a module, without what only type checkers see."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            continue
+        yield child
+        yield from run_time_nodes(child)
+
+
+def imports(path: Path) -> set[str]:
+    """Return the dotted names that a module imports, inside functions, too."""
+    package = ".".join(path.relative_to(ROOT).parent.parts)
+    found: set[str] = set()
+    for node in run_time_nodes(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                up = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join([*up, *([base] if base else [])])
+            found.update(f"{base}.{alias.name}" for alias in node.names)
+    return found
+
+
+def room(name: str) -> str:
+    """Return the room of a dotted name in `benchmark`; its own public names are ``__init__``."""
+    parts = name.split(".")
+    known = len(parts) > 1 and parts[1] in ROOMS
+    return parts[1] if known else "__init__"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_go_one_way(path: Path) -> None:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    package = parts[0]
+    for name in imports(path):
+        top = name.split(".")[0]
+        if top not in PACKAGES:
+            assert not (package == "results" and top in ("torch", "torchvision")), name
+        elif package == "results":
+            assert top == "results", name
+        elif top == "results":
+            assert package == "benchmark"
+            assert parts[1] in ("runner", "cli"), name
+        elif package == "benchmark":
+            assert top == "benchmark", f"{name}: plugins come through the registries"
+            here, there = parts[1], room(name)
+            assert there in (here, "__init__") or there in ROOMS[here], name
+        elif top == "benchmark":
+            assert room(name) in PLUGINS[package], name
+        else:
+            assert top == package, name
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_star_imports(path: Path) -> None:
+    assert not [name for name in imports(path) if name.endswith(".*")]
+
+
+def test_every_room_is_on_the_map() -> None:
+    found = {
+        path.relative_to(ROOT / "benchmark").parts[0].removesuffix(".py")
+        for path in (ROOT / "benchmark").rglob("*.py")
+    }
+    assert found <= set(ROOMS)
+
+
+def test_the_reader_of_imports_reads() -> None:
+    tree = ast.parse(
+        "from typing import TYPE_CHECKING\n"
+        "if TYPE_CHECKING:\n    import never\n"
+        "def f():\n    from benchmark.data.records import ImageSet\n"
+    )
+    names = [n for n in run_time_nodes(tree) if isinstance(n, (ast.Import, ast.ImportFrom))]
+    assert [ast.unparse(n) for n in names] == [
+        "from typing import TYPE_CHECKING",
+        "from benchmark.data.records import ImageSet",
+    ]
+    assert room("benchmark.data.records.ImageSet") == "data"
+    assert room("benchmark.Defense") == "__init__"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 import typer
 
@@ -85,17 +86,42 @@ def option_rows(model: type[BaseModel], prefix: str = "") -> Rows:
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
             rows += option_rows(annotation, f"{prefix}{key}.")
             continue
-        name = annotation.__name__ if isinstance(annotation, type) else str(annotation)
         default = repr(field.get_default(call_default_factory=True))
         rows.append(
             {
                 "key": prefix + key,
-                "type": name.replace("typing.", ""),
+                "type": type_name(annotation),
                 "default": "required" if field.is_required() else default,
-                "meaning": " ".join((field.description or "").split()),
+                "meaning": _meaning(model, key),
             }
         )
     return rows
+
+
+def type_name(annotation: Any) -> str:
+    """Return a type as a user reads it, without its constraints."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return type_name(arguments[0])
+    if origin in (Union, UnionType):
+        return " | ".join(type_name(argument) for argument in arguments)
+    if origin is Literal:
+        return " | ".join(map(repr, arguments))
+    if origin is not None:
+        inner = ", ".join("…" if one is Ellipsis else type_name(one) for one in arguments)
+        return f"{origin.__name__}[{inner}]"
+    if annotation is type(None):
+        return "None"
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation)
+
+
+def _meaning(model: type[BaseModel], key: str) -> str:
+    """Return what an option means; an override without words inherits them."""
+    for base in model.__mro__:
+        fields = getattr(base, "model_fields", {})
+        if key in fields and fields[key].description:
+            return " ".join(fields[key].description.split())
+    return ""
 
 
 def _show_json(document: dict[str, Any]) -> None:
@@ -105,9 +131,8 @@ def _show_json(document: dict[str, Any]) -> None:
 
 
 def _print(document: dict[str, Any]) -> None:
-    from rich import box
     from rich.console import Console
-    from rich.table import Table
+    from rich.padding import Padding
     from rich.text import Text
 
     console = Console(highlight=False)
@@ -124,9 +149,11 @@ def _print(document: dict[str, Any]) -> None:
     if not document["options"]:
         console.print("no options")
         return
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for title in ("Option", "Type", "Default", "Meaning"):
-        table.add_column(title, overflow="fold")
     for row in document["options"]:
-        table.add_row(*(Text(row[key]) for key in ("key", "type", "default", "meaning")))
-    console.print(table)
+        console.print()
+        head = Text(row["key"], style="bold").append(
+            f": {row['type']} = {row['default']}", "not bold"
+        )
+        console.print(head, soft_wrap=True)
+        if row["meaning"]:
+            console.print(Padding(Text(row["meaning"]), (0, 0, 0, 4)))

@@ -182,5 +182,9 @@ def _rank(
 
 
 def _add_trace(total: Tensor, trace: list[float], images: int) -> Tensor:
+    """Add the trace of a batch, weighted by its images; traces of unequal length keep the shorter."""
     added = torch.tensor(trace, dtype=torch.float64) * images
-    return added if total.numel() == 0 else total + added
+    if total.numel() == 0:
+        return added
+    steps = min(len(total), len(added))
+    return total[:steps] + added[:steps]

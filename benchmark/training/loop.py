@@ -74,8 +74,8 @@ class TrainingLoop:
         self._sampler = PKSampler(train.pids, config.identities, config.images, epoch_images)
         self._identities = torch.from_numpy(np.unique(train.pids)).to(policy.device)
         encoder = build_encoder(backbone)
-        modules = defense.extra_modules(encoder.embedding_dim)
         model = ReIDModel(encoder, len(self._identities))
+        modules = defense.extra_modules(encoder.embedding_dim)
         self._model: ReIDModel = policy.place(model)  # type: ignore[assignment]
         self._modules = {name: policy.place(module) for name, module in modules.items()}
         self._parameters = [

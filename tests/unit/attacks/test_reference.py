@@ -30,11 +30,13 @@ def double_scene() -> tuple[nn.Module, AttackBatch]:
 
 
 def squared(a: Tensor, b: Tensor) -> Tensor:
-    return ((a - b) ** 2).sum()
+    distance: Tensor = ((a - b) ** 2).sum()
+    return distance
 
 
 def unit(vector: Tensor) -> Tensor:
-    return vector / vector.norm()
+    scaled: Tensor = vector / vector.norm()
+    return scaled
 
 
 def centroids(batch: AttackBatch, as_unit: bool) -> dict[int, Tensor]:
@@ -114,7 +116,7 @@ def reference(
         for _ in range(steps):
             leaf = torch.tensor(x, requires_grad=True)
             value = value_of(encoder(leaf[None])[0])
-            value.backward()
+            value.backward()  # type: ignore[no-untyped-call]
             assert leaf.grad is not None
             gradient = leaf.grad.numpy()
             seen.append((value.item(), x))

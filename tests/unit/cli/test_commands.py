@@ -73,6 +73,8 @@ def test_describe_explains_options_with_type_and_default(cli):
     assert options["momentum"]["type"] == "float"
     assert options["momentum"]["default"] == "0.0"
     assert options["momentum"]["meaning"]
+    assert options["steps"]["type"] == "int | None"
+    assert options["steps"]["meaning"], "an override inherits the meaning"
 
 
 def test_describe_suggests_close_names(cli):

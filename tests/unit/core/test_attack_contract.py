@@ -22,7 +22,8 @@ class Shift(Attack):
 
     def perturb(self, encoder: nn.Module, batch: AttackBatch) -> Tensor:
         encoder(batch.images)
-        return self.result(batch.images, self.eps)
+        result: Tensor = self.result(batch.images, self.eps)
+        return result
 
 
 def grey_scene(encoder: nn.Module) -> AttackBatch:
@@ -100,7 +101,7 @@ def test_the_meter_counts_every_image(
 def mixed_modes(encoder: nn.Module) -> tuple[list[bool], list[bool]]:
     """Put the encoder into training mode, one part and one parameter left out."""
     encoder.train()
-    encoder.neck.eval()  # type: ignore[union-attr, operator]
+    encoder.neck.eval()  # type: ignore[union-attr]
     next(encoder.parameters()).requires_grad_(False)
     return modes(encoder)
 
@@ -129,7 +130,7 @@ def test_modes_and_flags_are_restored_after_an_exception() -> None:
     batch = scene(encoder, image_set(size=(16, 8)))
     wanted = mixed_modes(encoder)
     attack = Shift(PluginConfig(), 8.0)
-    attack.result = lambda x, eps: 1 / 0  # type: ignore[assignment, return-value]
+    attack.result = lambda x, eps: 1 / 0  # type: ignore[assignment]
     with pytest.raises(ZeroDivisionError):
         attack.run(encoder, batch)
     assert modes(encoder) == wanted

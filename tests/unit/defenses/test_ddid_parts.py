@@ -100,12 +100,15 @@ class Tilt(nn.Module):
         return self.weight * embeddings[:, 0]
 
 
+def sigmoid(z: float) -> float:
+    return 1 / (1 + math.exp(-z))
+
+
 def test_discriminator_loss_by_hand() -> None:
     clean = torch.tensor([[3.0, 4.0], [0.0, 2.0]])
     adversarial = torch.tensor([[-1.0, 0.0]])
     # Embeddings go to D on the sphere of radius sqrt(D): first coordinates 0.6, 0 and -1.
     r = math.sqrt(2)
-    sigmoid = lambda z: 1 / (1 + math.exp(-z))  # noqa: E731
     on_clean = -(math.log(sigmoid(2 * 0.6 * r)) + math.log(sigmoid(0.0))) / 2
     on_adversarial = -math.log(1 - sigmoid(-2 * r))
     found = discriminator_loss(Tilt(2.0), clean, adversarial, weight=0.3)
@@ -221,7 +224,8 @@ def test_self_meta_equals_plain_autograd(second_order: bool) -> None:
 
     def loss_of(rows: Tensor, state: Mapping[str, Tensor] | None) -> Tensor:
         output = net(x[rows]) if state is None else functional_call(net, dict(state), (x[rows],))
-        return (output - y[rows]).square().mean()
+        loss: Tensor = (output - y[rows]).square().mean()
+        return loss
 
     ours = torch.autograd.grad(
         self_meta_loss(loss_of, names, [], halves, inner_rate=0.2, second_order=second_order),

@@ -70,7 +70,7 @@ def test_an_image_does_not_depend_on_its_neighbours_in_eval_mode() -> None:
 def test_the_shortcut_is_a_strided_convolution(width: int) -> None:
     encoder = build_encoder(BackboneConfig(width=width))
     shortcuts = [m for m in encoder.modules() if type(m).__name__ == "_Shortcut"]
-    assert [m.stride for m in shortcuts] == [(2, 2), (2, 2), (1, 1)]  # type: ignore[comparison-overlap]
+    assert [m.stride for m in shortcuts] == [(2, 2), (2, 2), (1, 1)]
     for shortcut in shortcuts:
         assert isinstance(shortcut, nn.Conv2d)
         x = torch.randn(2, shortcut.in_channels, 5, 4)
@@ -109,7 +109,8 @@ def weights_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     folder = tmp_path / "hub" / "checkpoints"
     folder.mkdir(parents=True)
-    return folder / models.ResNet18_Weights.IMAGENET1K_V1.url.rsplit("/", 1)[-1]
+    url: str = models.ResNet18_Weights.IMAGENET1K_V1.url
+    return folder / url.rsplit("/", 1)[-1]
 
 
 def test_published_weights_are_loaded(weights_file: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -116,6 +118,7 @@ def test_one_query_for_each_identity_and_camera() -> None:
 
 def test_an_empty_subset_is_a_set() -> None:
     images = image_set()
-    for index in ([], np.zeros(len(images), bool), np.array([], np.int64)):
+    empty: list[Any] = [[], np.zeros(len(images), bool), np.array([], np.int64)]
+    for index in empty:
         assert len(images.subset(index)) == 0
     assert len(images.subset([]).subset([])) == 0

@@ -18,6 +18,7 @@ from benchmark.core.errors import PluginError
 from benchmark.core.plugin import PluginConfig
 from benchmark.core.progress import Bar
 from benchmark.data.held_out import split_held_out
+from benchmark.metrics.attacked import clean_ranking
 from benchmark.training import selection
 from benchmark.training.config import AugmentConfig, InnerConfig
 from benchmark.training.state import CHECKPOINT
@@ -40,7 +41,7 @@ class KillAfter:
 
     @contextmanager
     def task(self, title: str, total: int) -> Iterator[Bar]:
-        yield self  # type: ignore[misc]
+        yield self
 
     def advance(self, steps: int = 1, note: str = "") -> None:
         if note:
@@ -76,7 +77,7 @@ def test_a_killed_training_ends_as_if_it_had_not_been(
 ) -> None:
     whole = fit(build(), tmp_path / "whole")
     with pytest.raises(Killed):
-        fit(build(), tmp_path / "killed", progress=KillAfter(steps))  # type: ignore[arg-type]
+        fit(build(), tmp_path / "killed", progress=KillAfter(steps))
     resumed = fit(build(), tmp_path / "killed")
     assert same_weights(whole.encoder, resumed.encoder)
     assert whole.history == resumed.history
@@ -99,7 +100,7 @@ def test_a_damaged_checkpoint_restarts(
     whole = fit(make_defense("none"), tmp_path / "whole")
     folder = tmp_path / "killed"
     with pytest.raises(Killed):
-        fit(make_defense("none"), folder, progress=KillAfter(5))  # type: ignore[arg-type]
+        fit(make_defense("none"), folder, progress=KillAfter(5))
     path = folder / CHECKPOINT
     path.write_bytes(path.read_bytes()[:keep])
     assert same_weights(whole.encoder, fit(make_defense("none"), folder).encoder)
@@ -150,7 +151,7 @@ class Returns(NoDefense):
         (lambda step, loss: 1.0, "returned float"),
         (lambda step, loss: None, "returned NoneType"),
         (lambda step, loss: loss.detach(), "returned a constant without a gradient"),
-        (lambda step, loss: {}["lost"], "'returns' raised KeyError: 'lost'"),
+        (lambda step, loss: dict[str, Tensor]()["lost"], "'returns' raised KeyError: 'lost'"),
         (lambda step, loss: step.guides(step.images[:3]), "3 images were given for a batch of 8"),
     ],
 )
@@ -210,7 +211,7 @@ def test_selection_sees_held_out_training_identities_only(
     fitted, held_out = split_held_out(train, TRAINING.held_out)
     judged: set[int] = set()
     learned: set[int] = set()
-    real = selection.clean_ranking
+    real = clean_ranking
 
     def spy(encoder: nn.Module, query: Any, gallery: Any, **options: Any) -> Any:
         judged.update(query.pids.tolist(), gallery.pids.tolist())

@@ -1,0 +1,54 @@
+"""What the README shows works when pasted."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from benchmark.cli.app import exit_code
+from benchmark.core.registry import DEFENSES
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+def python_blocks() -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```", README.read_text(), re.DOTALL | re.MULTILINE)
+
+
+def test_the_plugin_of_the_readme_runs(tiny_arguments, tmp_path, monkeypatch):
+    (block,) = python_blocks()
+    assert len([line for line in block.splitlines() if line.strip()]) <= 15
+    plugin = tmp_path / "my_defense.py"
+    plugin.write_text(block)
+    monkeypatch.setattr(DEFENSES, "_classes", dict(DEFENSES._classes))
+    options = ["--defense", "my-defense", "--plugin", str(plugin), "--set", "defense.weight=2"]
+    assert exit_code(["run", *options, *tiny_arguments]) == 0
+    (record,) = (tmp_path / "out" / "records").glob("*.json")
+    assert json.loads(record.read_text())["defense"]["config"] == {"weight": 2.0}
+
+
+def test_commands_of_the_readme_name_real_things():
+    text = README.read_text()
+    commands = re.findall(r"python -m benchmark (\w+)", text)
+    assert commands
+    for command in set(commands):
+        assert exit_code([command, "--help"]) == 0
+
+
+@pytest.mark.slow
+def test_smoke_preset_makes_a_leaderboard_of_all_defenses(tmp_path, capsys):
+    arguments = ["--preset", "smoke", "--defense", "none,metric-at,ddid", "--device", "cpu"]
+    assert exit_code(["run", *arguments, "--output", str(tmp_path / "out")]) == 0
+    board = (tmp_path / "out" / "leaderboard.md").read_text()
+    assert all(name in board for name in ("none", "metric-at", "ddid"))
+    records = list((tmp_path / "out" / "records").glob("*.json"))
+    assert len(records) == 3
+    for path in records:
+        record = json.loads(path.read_text())
+        assert len(record["attacks"]) == 8
+        assert [cross["dataset"] for cross in record["cross_dataset"]] == ["synthped-campus"]
+        assert 0 <= record["worst_case"]["map"] <= record["clean"]["map"] <= 100
+    assert list((tmp_path / "out" / "cells").glob("*/report/contact_sheet.png"))

@@ -175,7 +175,7 @@ class Training(_Part):
     epochs: Count
     """Passes over the training split."""
     images: Count
-    """Images in the training split."""
+    """Images drawn for optimiser steps, over all epochs."""
     peak_memory_bytes: Count | None
     """Largest memory held: of the accelerator if there was one, else of the process."""
     encoder_parameters: Count | None = None

@@ -87,7 +87,7 @@ def _print_board(outcome: RunOutcome) -> None:
         print_leaderboard(outcome.all_records, console)
     for line in outcome.flags:
         console.print(f"flag: {line}", markup=False, highlight=False)
-    for path in (*(path for _, path in outcome.records), *outcome.board):
+    for path in (*(path for _, path in outcome.records), *outcome.reports, *outcome.board):
         console.print(f"wrote {path}", markup=False, highlight=False, soft_wrap=True)
 
 
@@ -98,6 +98,7 @@ def _write_json(config: RunConfig, outcome: RunOutcome, code: int) -> None:
         "output": str(config.output),
         "records": [record.model_dump(mode="json") for record, _ in outcome.records],
         "record_files": [str(path) for _, path in outcome.records],
+        "reports": [str(path) for path in outcome.reports],
         "leaderboard": [str(path) for path in outcome.board],
         "flags": outcome.flags,
         "failures": [

@@ -182,7 +182,7 @@ def _rank(
 
 
 def _add_trace(total: Tensor, trace: list[float], images: int) -> Tensor:
-    """Add the trace of a batch, weighted by its images; traces of unequal length keep the shorter."""
+    """Add the trace of a batch, weighted by its images; unequal traces are cut to the shorter."""
     added = torch.tensor(trace, dtype=torch.float64) * images
     if total.numel() == 0:
         return added

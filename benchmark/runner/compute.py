@@ -97,7 +97,7 @@ class Workshop:
         def write(folder: Path) -> dict[str, Any]:
             save_encoder(folder, trained.encoder, {"fingerprint": cell.fingerprint, **cell.content})
             (folder / HISTORY_FILE).write_text(json.dumps(trained.history, indent=1) + "\n")
-            _keep_pictures(work_dir, folder / REPORT_FOLDER)
+            _keep_report(work_dir, folder / REPORT_FOLDER)
             return {
                 "seconds": trained.seconds,
                 "epochs": trained.epochs,
@@ -217,8 +217,8 @@ def _ranking_arrays(ranking: RankingResult, prefix: str = "") -> dict[str, Any]:
     return {f"{prefix}{name}": cast(Any, getattr(ranking, name)) for name in ("ap", "inp", "rank")}
 
 
-def _keep_pictures(work_dir: Path, target: Path) -> None:
-    """Keep the pictures of a training's report beside its encoder."""
-    for path in sorted(work_dir.rglob("*.png")):
+def _keep_report(work_dir: Path, target: Path) -> None:
+    """Keep the report of a training, pictures and figures, beside its encoder."""
+    for path in sorted((*work_dir.rglob("*.png"), *work_dir.rglob("report.json"))):
         target.mkdir(exist_ok=True)
         shutil.copyfile(path, target / path.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,6 +33,11 @@ class OutputFolder:
     def records(self) -> Path:
         """Records, and the outcome of each query beside them."""
         return self.path / "records"
+
+    @property
+    def reports(self) -> Path:
+        """Pictures and figures of trainings that made some, in a folder for each record."""
+        return self.path / "reports"
 
     @property
     def journal(self) -> Path:
@@ -95,3 +101,9 @@ def write_whole(path: Path, text: str) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     partial.replace(path)
+
+
+def copy_folder(source: Path, target: Path) -> Path:
+    """Copy a folder in place of an earlier copy and return where it is."""
+    shutil.copytree(source, target, dirs_exist_ok=True)
+    return target

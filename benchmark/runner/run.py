@@ -14,13 +14,13 @@ from benchmark.core.device import DevicePolicy, choose_device
 from benchmark.core.errors import BenchmarkError
 from benchmark.core.progress import Progress
 from benchmark.runner.choice import Choice, choose
-from benchmark.runner.compute import Workshop
+from benchmark.runner.compute import REPORT_FOLDER, Workshop
 from benchmark.runner.estimate import Estimator
 from benchmark.runner.faults import machine_problem, machine_problems
 from benchmark.runner.journal import Journal
 from benchmark.runner.local import Failure, LocalExecutor
 from benchmark.runner.logfile import logging_to
-from benchmark.runner.output import OutputFolder, write_whole
+from benchmark.runner.output import OutputFolder, copy_folder, write_whole
 from benchmark.runner.plan import Plan, make_plan
 from benchmark.runner.record import RecordMaker
 from benchmark.runner.shelf import Shelf
@@ -43,12 +43,14 @@ class RunOutcome:
     Attributes:
         records: The records of this run, with their files.
         all_records: All records in the output folder.
+        reports: Folders with the pictures and figures of trainings that made some.
         board: The files of the leaderboard over all records.
         failures: Cells that a plugin failed; their records are missing.
     """
 
     records: list[tuple[Record, Path]] = field(default_factory=list)
     all_records: list[Record] = field(default_factory=list)
+    reports: list[Path] = field(default_factory=list)
     board: list[Path] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
 
@@ -112,6 +114,9 @@ def _compute(
     for trial in executor.run(plan):
         record, per_query = maker.make(trial)
         path = write_record(record, folder.path, per_query)
+        source = store.get(trial.train.fingerprint).folder / REPORT_FOLDER
+        if source.is_dir():
+            outcome.reports.append(copy_folder(source, folder.reports / path.stem))
         outcome.records.append((record.model_copy(update={"per_query": _beside(path)}), path))
     outcome.all_records = read_records([folder.records])
     if outcome.all_records:

@@ -180,6 +180,12 @@ class Training(_Part):
     """Largest memory held: of the accelerator if there was one, else of the process."""
     encoder_parameters: Count | None = None
     """Parameters of the encoder that was evaluated."""
+    recipe: dict[str, Any] = Field(default_factory=dict)
+    """Options of the training loop, the inner budget among them."""
+    report: dict[str, Any] = Field(default_factory=dict)
+    """Figures of the defense's preparation, such as those of its data balancing."""
+    history: list[dict[str, float]] = Field(default_factory=list)
+    """Learning curve: a row for each epoch, with the held-out mAP where it was measured."""
 
 
 class Environment(_Part):

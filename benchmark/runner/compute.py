@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +24,6 @@ from benchmark.runner.shelf import Shelf
 from benchmark.runner.store import CellStore, StoredCell, save_arrays
 from benchmark.training.fit import fit_defense
 
-HISTORY_FILE = "history.json"
 REPORT_FOLDER = "report"
 
 
@@ -96,7 +94,6 @@ class Workshop:
 
         def write(folder: Path) -> dict[str, Any]:
             save_encoder(folder, trained.encoder, {"fingerprint": cell.fingerprint, **cell.content})
-            (folder / HISTORY_FILE).write_text(json.dumps(trained.history, indent=1) + "\n")
             _keep_report(work_dir, folder / REPORT_FOLDER)
             return {
                 "seconds": trained.seconds,
@@ -105,6 +102,7 @@ class Workshop:
                 "peak_memory_bytes": trained.peak_memory_bytes,
                 "encoder_parameters": trained.encoder_parameters,
                 "report": trained.report,
+                "history": trained.history,
             }
 
         stored = self.store.publish(cell, write)

@@ -26,6 +26,17 @@ from results.store import PerQuery
 HEADLINE_EPS_255 = 8.0
 """Budget of the worst case when several are swept; the largest one if it is not among them."""
 
+TRAINING_KEYS = (
+    "seconds",
+    "epochs",
+    "images",
+    "peak_memory_bytes",
+    "encoder_parameters",
+    "report",
+    "history",
+)
+"""What a record takes over from the outcome of a training."""
+
 
 class RecordMaker:
     """Assembles records from finished cells.
@@ -71,11 +82,8 @@ class RecordMaker:
                 "worst_case": _worst_case(worst, query),
                 "cross_dataset": [self._cross_dataset(trial, name) for name in others],
                 "bias": _bias(clean, worst, query),
-                "training": {
-                    key: training[key]
-                    for key in ("seconds", "epochs", "images", "peak_memory_bytes")
-                }
-                | {"encoder_parameters": training["encoder_parameters"]},
+                "training": {key: training[key] for key in TRAINING_KEYS}
+                | {"recipe": self._config.training.model_dump(mode="json")},
                 "flags": self._flags(trial),
                 "environment": self._environment,
                 "per_query": None,

@@ -20,7 +20,7 @@ from benchmark.training.losses import smoothed_targets
 
 
 class FnesOptions(PluginConfig):
-    """Strength of extension and softening; no value was published, all are chosen."""
+    """Strength of extension and softening; none was published, all are chosen (docs/ddid.md)."""
 
     gamma: float = Field(default=2.0, ge=1)
     """Extension of the perturbation; above 1 it may leave the ball, as intended."""
@@ -32,7 +32,7 @@ class FnesOptions(PluginConfig):
     """Mass that phi keeps on the label of the clean end (lambda 1)."""
     kept_extended: float = Field(default=0.9, gt=0, le=1)
     """Mass that phi keeps on the label of the extended end (lambda 2)."""
-    shift: float = Field(default=0.1, ge=0, le=1)
+    shift: float = Field(default=0.05, ge=0, le=1)
     """Mass that tau moves to the farthest negative identity (upsilon)."""
 
     @model_validator(mode="after")

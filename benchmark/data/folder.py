@@ -40,9 +40,10 @@ def decode_file(path: Path, image_size: tuple[int, int]) -> NDArray[np.uint8]:
         if rgb.size != (width, height):
             rgb = rgb.resize((width, height), Image.Resampling.BILINEAR)
         return np.asarray(rgb)
-    except (OSError, UnidentifiedImageError, ValueError, SyntaxError, MemoryError) as error:
+    except (OSError, ValueError, SyntaxError, MemoryError) as error:
+        reason = "it is not an image" if isinstance(error, UnidentifiedImageError) else error
         raise DataError(
-            f"cannot decode the image {path}: {error}",
+            f"cannot decode the image {path}: {reason}",
             "fetch the file again, or remove it from the data set",
         ) from error
     except Image.DecompressionBombError as error:

@@ -1,0 +1,35 @@
+"""The committed records of real runs stay readable, and complete enough for a board."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from results.leaderboard import write_leaderboard
+from results.store import load_per_query, load_record
+
+PUBLISHED = Path(__file__).parents[3] / "results" / "published"
+RECORDS = sorted(PUBLISHED.glob("*/*.json"))
+
+
+def test_there_are_published_records():
+    assert RECORDS
+
+
+@pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)
+def test_a_published_record_is_valid_and_matches_its_queries(path):
+    record = load_record(path)
+    outcomes = load_per_query(path.with_suffix(".per_query.npz"))
+    assert 100 * outcomes.ap["clean"].mean() == pytest.approx(record.clean.map)
+    for attack in record.attacks:
+        assert 100 * outcomes.ap[attack.key].mean() == pytest.approx(attack.map)
+    worst = [outcomes.ap[key] for key in record.worst_case.attacks]
+    assert 100 * sum(map(min, zip(*worst, strict=True))) / len(worst[0]) == pytest.approx(
+        record.worst_case.map
+    )
+
+
+def test_a_board_of_the_published_records_can_be_written(tmp_path):
+    markdown, _ = write_leaderboard([load_record(path) for path in RECORDS], tmp_path)
+    assert "metric-at" in markdown.read_text()

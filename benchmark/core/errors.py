@@ -48,12 +48,6 @@ class PluginError(BenchmarkError):
     exit_code = EXIT_PLUGIN
 
 
-class FlagsRaised(BenchmarkError):  # noqa: N818
-    """Sanity flags stand in a record and the run asked to be strict about them."""
-
-    exit_code = EXIT_FLAGS
-
-
 class EnvironmentProblem(BenchmarkError):  # noqa: N818
     """The machine refuses: no space left, folder not writable, a lock held by another run."""
 

@@ -95,7 +95,6 @@ def test_unknown_device() -> None:
         (errors.UsageError, 2),
         (errors.DataError, 3),
         (errors.PluginError, 4),
-        (errors.FlagsRaised, 5),
         (errors.EnvironmentProblem, 6),
     ],
 )

@@ -74,6 +74,24 @@ class CleanResult(_Part):
     """Queries left out because the gallery holds no match."""
 
 
+class QueryPoint(_Part):
+    """A point of the curve of a black-box attack."""
+
+    queries: Count
+    """Answers given for each image so far."""
+    map: Percent
+    """Mean average precision then."""
+
+
+class TargetResult(_Part):
+    """How the images of each query's target identity rank."""
+
+    clean: CleanResult
+    """For the clean queries."""
+    attacked: CleanResult
+    """For the adversarial queries; ``rank10`` is target-hit@10."""
+
+
 class AttackResult(_Part):
     """Retrieval under one attack at one budget, and what the attack cost."""
 
@@ -121,8 +139,16 @@ class AttackResult(_Part):
     """Whether the numbers were measured on images rounded to 8 bits."""
     map_float: Percent | None = None
     """Mean average precision on the images before rounding."""
+    map_jpeg: Percent | None = None
+    """Mean average precision after JPEG of quality 75."""
     max_distance_255: Annotated[float, Field(ge=0)] | None = None
     """Largest change of a pixel, in 1/255 units."""
+    curve: list[QueryPoint] = Field(default_factory=list)
+    """Mean average precision over answers spent; for black-box attacks."""
+    target: TargetResult | None = None
+    """Ranking of the target identities; for attacks that impersonate or rank down."""
+    prepare_seconds: Seconds | None = None
+    """Time in which the attack was trained, if it was; for all data sets together."""
 
     @property
     def key(self) -> str:

@@ -11,7 +11,7 @@ from platformdirs import user_cache_path
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from benchmark.core.errors import UsageError
-from benchmark.core.threat import check_eps_255
+from benchmark.core.threat import Scenario, check_eps_255
 from benchmark.models.config import BackboneConfig
 from benchmark.training.config import TrainingConfig
 
@@ -76,6 +76,10 @@ class EvaluationConfig(_Section):
 
     batch: int = Field(default=64, ge=1)
     """Images at once; does not change any result."""
+    eot_samples: int = Field(default=8, ge=1)
+    """Random draws that white-box attacks on a random encoder average over (EOT)."""
+    checks: bool = True
+    """Probe encoders and try attacks on the canary, and raise sanity flags."""
 
 
 class RunConfig(_Section):
@@ -99,6 +103,8 @@ class RunConfig(_Section):
         list[Seed], BeforeValidator(_as_list), AfterValidator(_unique), Field(min_length=1)
     ] = [0]
     """Seeds of the training; one record each."""
+    scenario: Scenario = Scenario()
+    """Which images are perturbed, and to what end."""
     attack_seed: Seed = 0
     """Seed of the attacks' random starts."""
     output: UserPath = Path("runs")

@@ -1,23 +1,33 @@
 """The attack contract: the base class owns what an author must not be able to get wrong.
 
-That is the ball around the clean image, the pixel box, eval mode, and the metering of the budget.
+That is the ball around the clean image, the pixel box, eval mode, what the attacker may know, and
+the metering of the budget.
 """
 
 from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from dataclasses import dataclass, field
-from typing import ClassVar, final
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, final
 
 import torch
 from torch import Tensor, nn
 
+from benchmark.core.device import DevicePolicy
 from benchmark.core.encoder import check_embeddings, evaluating
 from benchmark.core.errors import PluginError
 from benchmark.core.guides import Guides
+from benchmark.core.oracle import DecisionOracle, QueryCounter, ScoreOracle
 from benchmark.core.plugin import Plugin, PluginConfig
-from benchmark.core.threat import ThreatModel, check_eps_255
+from benchmark.core.progress import Progress
+from benchmark.core.surrogate import Surrogate
+from benchmark.core.threat import Intent, ThreatModel, check_eps_255
+
+if TYPE_CHECKING:
+    from benchmark.data.records import ImageSet
 
 BALL_TOLERANCE = 1e-6
 
@@ -28,14 +38,15 @@ class AttackBatch:
 
     Attributes:
         images: (B, 3, H, W) clean float32 images in [0, 1].
-        pids: (B,) identities.
-        camids: (B,) cameras.
+        pids: (B,) identities that guide: the images' own, or their targets.
+        camids: (B,) cameras whose guides of these identities do not count; -1 for none.
         seeds: One seed an image, so that its result does not depend on its neighbours.
         query_guides: Clean embeddings of the query side (in training: of the batch).
         gallery_guides: Clean embeddings of the gallery (in training: of the batch).
         query_rows: (B,) row of each image among `query_guides`.
         gallery_rows: (B,) row of each image among `gallery_guides`; -1 if it is not there.
         clean: (B, D) clean embeddings of the images, detached.
+        direction: 1 to leave the identities of `pids`, -1 to come close to them.
     """
 
     images: Tensor
@@ -47,6 +58,57 @@ class AttackBatch:
     query_rows: Tensor
     gallery_rows: Tensor
     clean: Tensor
+    direction: float = 1.0
+
+    def rows(self, chosen: Tensor) -> AttackBatch:
+        """Return some images of the batch, by a (B,) mask or indices; the guides stay."""
+        index = torch.arange(len(self.images), device=chosen.device)[chosen]
+        return replace(
+            self,
+            images=self.images[index],
+            pids=self.pids[index],
+            camids=self.camids[index],
+            seeds=[self.seeds[i] for i in index.tolist()],
+            query_rows=self.query_rows[index],
+            gallery_rows=self.gallery_rows[index],
+            clean=self.clean[index],
+        )
+
+    def without_embeddings(self) -> AttackBatch:
+        """Return what a decision-based attacker knows: labels, but no embedding."""
+        return replace(
+            self,
+            query_guides=_labels_alone(self.query_guides),
+            gallery_guides=_labels_alone(self.gallery_guides),
+            clean=self.clean[:, :0],
+        )
+
+
+def _labels_alone(guides: Guides) -> Guides:
+    return replace(guides, embeddings=guides.embeddings[:, :0])
+
+
+@dataclass(frozen=True)
+class AttackTask:
+    """What an attack sees that is trained before it attacks.
+
+    Attributes:
+        encoder: What it is trained against, frozen, in eval mode; its calls are not metered.
+        train: Images of training identities.
+        held_out: Images of other training identities, to choose a checkpoint on.
+        policy: Device and precision.
+        seed: Seed of this preparation.
+        progress: Where to report progress.
+        work_dir: Folder that outlives an interruption, for checkpoints.
+    """
+
+    encoder: nn.Module
+    train: ImageSet
+    held_out: ImageSet
+    policy: DevicePolicy
+    seed: int
+    progress: Progress
+    work_dir: Path
 
 
 class MeteredEncoder(nn.Module):
@@ -82,6 +144,8 @@ class AttackOutcome:
         backwards: Images that went backward.
         seconds: Wall time.
         trace: Mean objective at each step, for attacks that have one.
+        queries: Answers that a black-box attack was given.
+        snapshots: Images of a black-box attack after so many answers for each.
     """
 
     images: Tensor
@@ -89,6 +153,8 @@ class AttackOutcome:
     backwards: int
     seconds: float
     trace: list[float] = field(default_factory=list)
+    queries: int = 0
+    snapshots: dict[int, Tensor] = field(default_factory=dict)
 
 
 class Attack(Plugin):
@@ -98,15 +164,58 @@ class Attack(Plugin):
         config: Validated options.
         eps_255: Budget of the threat's norm in 1/255 units.
         owner: Name of what is attacked, for error messages.
+
+    Attributes:
+        prepared: What `prepare` returned, on the device of the images.
     """
 
     threat: ClassVar[ThreatModel] = ThreatModel()
+    intents: ClassVar[frozenset[Intent]] = frozenset({"dodge"})
+    """What it can be told to do; guided attacks that respect `AttackBatch.direction` can do all."""
+    needs_preparation: ClassVar[bool] = False
+    """Whether `prepare` must run before it attacks."""
 
     def __init__(self, config: PluginConfig, eps_255: float, owner: str = "encoder") -> None:
         self.config = config
         self.eps_255 = check_eps_255(eps_255)
         self.owner = owner
         self.trace: list[float] = []
+        self.prepared: Mapping[str, Tensor] = {}
+        self._snapshots: dict[int, Tensor] = {}
+
+    @classmethod
+    def threat_with(cls, config: PluginConfig) -> ThreatModel:
+        """Return the threat model under these options."""
+        return cls.threat
+
+    @classmethod
+    def surrogates(cls, config: PluginConfig) -> tuple[Surrogate, ...]:
+        """Return the encoders that it sees instead of the target, under these options."""
+        return ()
+
+    def query_budget(self) -> int:
+        """Return how many answers a black-box attack may have for each image."""
+        budget = getattr(self.config, "queries", None)
+        if not isinstance(budget, int):
+            raise PluginError(
+                f"black-box attack {self.name!r} states no budget",
+                "give its Config a field queries, or override query_budget()",
+            )
+        return budget
+
+    def prepare(self, task: AttackTask) -> dict[str, Tensor]:
+        """Train what the attack needs and return it; called once per target and budget.
+
+        It must go on from `task.work_dir` after an interruption with the same result.
+        """
+        raise PluginError(
+            f"attack {self.name!r} needs a preparation and has none", "write prepare()"
+        )
+
+    @final
+    def snapshot(self, images: Tensor, queries: int) -> None:
+        """Keep (B, 3, H, W) images for the curve of mAP over answers spent on each image."""
+        self._snapshots[queries] = images.detach().clone()
 
     @classmethod
     def inner_options(cls, steps: int, alpha_255: float) -> dict[str, object]:
@@ -123,8 +232,11 @@ class Attack(Plugin):
         """Return adversarial images (B, 3, H, W) for a batch.
 
         Args:
-            encoder: The encoder in eval mode; its calls are metered.
-            batch: The images and the guides.
+            encoder: What the threat's knowledge grants, metered: ``white`` the encoder itself in
+                eval mode; ``transfer`` its surrogates as one encoder; ``score`` a `ScoreOracle`;
+                ``decision`` a `DecisionOracle`.
+            batch: The images and the guides, as that encoder embeds them; a decision-based
+                attack sees the labels of the guides alone.
         """
 
     @final
@@ -135,18 +247,34 @@ class Attack(Plugin):
             PluginError: The attack left the ball or the pixel box, or returned something else than
                 one finite float32 image for each clean one.
         """
+        knowledge = self.threat_with(self.config).knowledge
+        counter = None
+        if knowledge in ("score", "decision"):
+            counter = QueryCounter(len(batch.images), self.query_budget(), self.name)
         metered = MeteredEncoder(encoder, self.owner)
-        self.trace = []
+        granted: nn.Module = metered
+        if counter is not None and knowledge == "score":
+            granted = ScoreOracle(metered, counter, self.owner)
+        elif counter is not None:
+            gallery, pids, camids = batch.gallery_guides, batch.pids, batch.camids
+            granted = DecisionOracle(metered, counter, self.owner, gallery, pids, camids)
+            batch = batch.without_embeddings()
+        self.trace, self._snapshots = [], {}
         start = time.perf_counter()
         precise = torch.autocast(batch.images.device.type, enabled=False)
         with evaluating(encoder), torch.enable_grad(), precise:
-            images = self._verified(self.perturb(metered, batch), batch.images)
+            images = self._verified(self.perturb(granted, batch), batch.images)
+        snapshots = {n: self._verified(x, batch.images) for n, x in self._snapshots.items()}
         return AttackOutcome(
             images=images,
             forwards=metered.forwards,
             backwards=metered.backwards,
             seconds=time.perf_counter() - start,
             trace=self.trace,
+            queries=counter.total if counter is not None else 0,
+            snapshots={
+                n: self._verified(kept, batch.images) for n, kept in self._snapshots.items()
+            },
         )
 
     @final

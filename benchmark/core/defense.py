@@ -27,13 +27,11 @@ class Adaptive:
         random: The encoder draws random numbers in eval mode.
         non_differentiable: Some part has no useful gradient.
         optimises_at_inference: The encoder runs an optimisation for each image.
-        surrogate: How to get a differentiable stand-in, in words; empty if none is needed.
     """
 
     random: bool = False
     non_differentiable: bool = False
     optimises_at_inference: bool = False
-    surrogate: str = ""
 
 
 @dataclass(frozen=True)
@@ -151,7 +149,8 @@ class Preparation:
 class Defense(Plugin):
     """Base of every defense. Override `training_step`, or `fit` to own the whole training."""
 
-    adaptive: ClassVar[Adaptive] = Adaptive()
+    adaptive: Adaptive = Adaptive()
+    """What attackers must know of the encoder; a class attribute, or set in the constructor."""
     trained_against: ClassVar[tuple[str, ...]] = ()
     """Attacks that its training sees; the record marks them as seen."""
 
@@ -180,6 +179,14 @@ class Defense(Plugin):
             factory: Builds the harness's plain encoder.
         """
         return factory()
+
+    def surrogate(self, encoder: nn.Module) -> nn.Module | None:
+        """Return a differentiable stand-in for an encoder that is not, for BPDA; None if none is.
+
+        Args:
+            encoder: What `fit` returned. The stand-in must give embeddings of the same width.
+        """
+        return None
 
     def training_step(self, step: TrainingStep) -> Tensor:
         """Return the scalar loss of one step."""

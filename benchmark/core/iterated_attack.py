@@ -21,6 +21,7 @@ from torch.nn import functional as F
 from benchmark.core.attack import Attack, AttackBatch
 from benchmark.core.plugin import PluginConfig
 from benchmark.core.seeding import uniform_noise
+from benchmark.core.threat import Intent
 
 ALPHA_SHARE = 1 / 8
 """Default step as a share of the budget: 1/255 at 8/255, as published; scaled at other budgets."""
@@ -63,6 +64,8 @@ class IteratedAttack(Attack):
 
     Config: ClassVar[type[IteratedConfig]] = IteratedConfig  # type: ignore[misc, assignment]
     config: IteratedConfig
+    intents: ClassVar[frozenset[Intent]] = frozenset({"dodge", "impersonate", "rank-down"})
+    """All, for an objective that is about `AttackBatch.pids`; the harness refuses others."""
 
     @classmethod
     def inner_options(cls, steps: int, alpha_255: float) -> dict[str, object]:
@@ -94,6 +97,12 @@ class IteratedAttack(Attack):
         """Return the embeddings in the space of the objective."""
         return F.normalize(embeddings) if self.config.unit else embeddings
 
+    def value(
+        self, encoder: nn.Module, images: Tensor, state: object, batch: AttackBatch
+    ) -> Tensor:
+        """Return (B,) values to maximise at (B, 3, H, W) images: the objective with its sign."""
+        return batch.direction * self.objective(self.vectors(encoder(images)), state)
+
     def perturb(self, encoder: nn.Module, batch: AttackBatch) -> Tensor:
         """Run the loop and return the best iterate, or the last one if so configured."""
         config, clean = self.config, batch.images
@@ -107,12 +116,12 @@ class IteratedAttack(Attack):
             noise = uniform_noise(batch.seeds, tuple(clean.shape[1:])).to(clean.device)
             images = self.project(clean + config.start * self.eps * noise, clean)
         lower, upper = self.bounds(clean)
-        best = _BestIterate() if config.best_iterate else None
+        best = BestIterate() if config.best_iterate else None
         trace: list[Tensor] = []
         velocity: Tensor | None = None
         for _ in range(steps):
             images = images.detach().requires_grad_(True)
-            values = self.objective(self.vectors(encoder(images)), state)
+            values = self.value(encoder, images, state, batch)
             (gradient,) = torch.autograd.grad(values.sum(), images)
             with torch.no_grad():
                 trace.append(values.detach().mean())
@@ -129,23 +138,29 @@ class IteratedAttack(Attack):
         if best is None:
             return images
         with torch.no_grad():
-            values = self.objective(self.vectors(encoder(images)), state)
+            values = self.value(encoder, images, state, batch)
         best.update(images, values)
         self.trace.append(float(values.mean()))
         return best.images
 
 
-class _BestIterate:
-    """Keeps, for each image, the iterate with the highest objective."""
+class BestIterate:
+    """Keeps, for each image, the iterate with the highest objective.
+
+    Attributes:
+        images: (B, 3, H, W) best images so far.
+        values: (B,) their objectives.
+    """
 
     def __init__(self) -> None:
         self.images = torch.empty(0)
-        self._values = torch.empty(0)
+        self.values = torch.empty(0)
 
     def update(self, images: Tensor, values: Tensor) -> None:
-        if self._values.numel() == 0:
-            self.images, self._values = images, values
+        """Take the images whose objective is at least as high as the best so far."""
+        if self.values.numel() == 0:
+            self.images, self.values = images, values
             return
-        better = values >= self._values
+        better = values >= self.values
         self.images = torch.where(better[:, None, None, None], images, self.images)
-        self._values = torch.where(better, values, self._values)
+        self.values = torch.where(better, values, self.values)

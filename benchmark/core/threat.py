@@ -2,30 +2,58 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from benchmark.core.errors import UsageError
 
+Norm = Literal["linf", "color-lut"]
+
 Side = Literal["query", "gallery", "both"]
 Intent = Literal["dodge", "impersonate", "rank-down"]
+TargetRule = Literal["random", "nearest", "farthest"]
 Knowledge = Literal["none", "white", "transfer", "score", "decision"]
 
 
 class ThreatModel(BaseModel):
-    """One threat model; boards never mix two of them."""
+    """What an attack may change and what it knows; boards never mix two norms."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    norm: Literal["linf"] = "linf"
-    """Norm of the additive budget in pixel space."""
-    side: Side = "query"
-    """Which images are perturbed."""
-    intent: Intent = "dodge"
-    """Dodge: push the true matches down the ranking."""
+    norm: Norm = "linf"
+    """What eps bounds: each pixel (``linf``), or each node of a colour table (``color-lut``)."""
     knowledge: Knowledge = "white"
     """What the attacker knows of the encoder; ``none`` is the random control."""
+
+
+class Scenario(BaseModel):
+    """Which images are perturbed, and to what end; boards never mix two scenarios."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    side: Side = "query"
+    """Which images are perturbed: queries, gallery images of query identities, or both."""
+    intent: Intent = "dodge"
+    """Dodge: push the true matches down. Impersonate: pull the images of a target identity up.
+    Rank-down: push those of a target identity down."""
+    fraction: float = Field(default=1.0, gt=0, le=1)
+    """Share of the gallery images of query identities that are perturbed."""
+    target: TargetRule = "random"
+    """Which other identity is the target, judged by the clean ranking."""
+
+    @model_validator(mode="after")
+    def _is_measurable(self) -> Self:
+        if self.side != "query" and self.intent != "dodge":
+            raise ValueError(f"intent {self.intent} needs side query")
+        if self.side == "query" and self.fraction != 1:
+            raise ValueError("a fraction is of the gallery: it needs side gallery or both")
+        return self
+
+    @property
+    def is_default(self) -> bool:
+        """Whether all queries dodge."""
+        return self == Scenario()
 
 
 def check_eps_255(eps_255: float) -> float:

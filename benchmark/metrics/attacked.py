@@ -1,21 +1,25 @@
-"""Ranking before and under an attack on the query side: the measurement behind every number."""
+"""Ranking before and under an attack: the measurement behind every number."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from benchmark.core.attack import Attack, AttackBatch, round_to_8_bits
+from benchmark.core.attack import Attack, AttackBatch
 from benchmark.core.device import DevicePolicy
-from benchmark.core.encoder import check_embeddings, evaluating
 from benchmark.core.guides import Guides
 from benchmark.core.progress import Bar
 from benchmark.core.seeding import derive_seed
+from benchmark.core.threat import Scenario
 from benchmark.data.records import ImageSet
+from benchmark.metrics.crafting import FORMS, Crafted, Form, Side, craft, fraction_of, own_images
 from benchmark.metrics.embedding import embed_images
 from benchmark.metrics.ranking import RankingResult, rank_queries
+from benchmark.metrics.targets import choose_targets
 
 
 @dataclass(frozen=True)
@@ -34,28 +38,64 @@ class CleanRanking:
 
 
 @dataclass(frozen=True)
+class Vantage:
+    """What the attacker looks through: the target, an adaptive view of it, or surrogates.
+
+    Attributes:
+        encoder: The encoder handed to the attack.
+        query_embeddings: (Q, D') clean queries as that encoder embeds them, on the CPU.
+        gallery_embeddings: (G, D') the clean gallery.
+    """
+
+    encoder: nn.Module
+    query_embeddings: Tensor
+    gallery_embeddings: Tensor
+
+
+@dataclass(frozen=True)
+class TargetRanking:
+    """How the images of each query's target identity rank, clean and under attack.
+
+    Attributes:
+        clean: For the clean queries.
+        attacked: For the adversarial queries, rounded to 8 bits.
+    """
+
+    clean: RankingResult
+    attacked: RankingResult
+
+
+@dataclass(frozen=True)
 class AttackedRanking:
-    """Ranking of adversarial queries and what they cost.
+    """Ranking under an attack and what it cost.
 
     Attributes:
         ranking: Outcome of each query on images rounded to 8 bits: the headline.
         ranking_float: Outcome on the unrounded images.
+        ranking_jpeg: Outcome after JPEG.
         seconds: Time inside the attack.
         forwards: Images that went forward inside the attack.
         backwards: Images that went backward.
-        queries: Answers that a black-box attack asked for; 0 for white-box attacks.
+        queries: Answers that a black-box attack was given; 0 for others.
+        images: Images that were perturbed.
         max_distance_255: Largest change of a pixel of the 8-bit images, in 1/255 units.
         trace: Mean objective at each step.
+        curve: mAP after so many answers for each image; for black-box attacks.
+        target: Ranking of the target identities; for attacks that have some.
     """
 
     ranking: RankingResult
     ranking_float: RankingResult
+    ranking_jpeg: RankingResult
     seconds: float
     forwards: int
     backwards: int
     queries: int
+    images: int
     max_distance_255: float
     trace: list[float]
+    curve: dict[int, float]
+    target: TargetRanking | None
 
 
 def clean_ranking(
@@ -70,7 +110,7 @@ def clean_ranking(
     """Embed and rank clean images; see `embed_images` for the arguments."""
     query_embeddings = embed_images(encoder, query, policy=policy, batch=batch, owner=owner)
     gallery_embeddings = embed_images(encoder, gallery, policy=policy, batch=batch, owner=owner)
-    ranking = _rank(query_embeddings, gallery_embeddings, query, gallery)
+    ranking = rank_sets(query_embeddings, gallery_embeddings, query, gallery)
     return CleanRanking(ranking, query_embeddings, gallery_embeddings)
 
 
@@ -86,77 +126,183 @@ def attacked_ranking(
     batch: int,
     bar: Bar,
     owner: str,
+    vantage: Vantage | None = None,
+    scenario: Scenario = Scenario(),  # noqa: B008 (frozen)
 ) -> AttackedRanking:
-    """Attack every query and rank the clean gallery for it.
+    """Attack queries, gallery images or both, and rank.
 
     Args:
-        encoder: What is attacked.
+        encoder: What is attacked, and what ranks.
         attack: The attack with its budget.
         query: Clean queries.
         gallery: Clean gallery.
         clean: Their ranking and embeddings.
-        seed: Attack seed; each query derives its own from it and from its name.
+        seed: Attack seed; each image derives its own from it and from its name.
         policy: Where to run.
-        batch: Queries at a time; results do not depend on it beyond float rounding.
-        bar: Advanced by the number of finished queries.
+        batch: Images at a time; results do not depend on it beyond float rounding.
+        bar: Advanced by the number of finished images.
         owner: Name of the defense, for error messages.
+        vantage: What the attacker looks through; None: the encoder itself.
+        scenario: Which images are perturbed, and to what end.
 
     Raises:
+        UsageError: The attack cannot do what the scenario asks for.
         PluginError: The attack or the encoder broke its contract.
     """
-    scene = _Scene(query, gallery, clean, policy.device)
-    rounded: list[Tensor] = []
-    unrounded: list[Tensor] = []
-    trace = torch.zeros(0, dtype=torch.float64)
-    seconds, forwards, backwards, farthest = 0.0, 0, 0, 0.0
-    for start in range(0, len(query), batch):
-        attack_batch = scene.batch(start, min(start + batch, len(query)), seed, attack.name)
-        outcome = attack.run(encoder, attack_batch)
-        seconds += outcome.seconds
-        forwards += outcome.forwards
-        backwards += outcome.backwards
-        trace = _add_trace(trace, outcome.trace, len(attack_batch.images))
-        images_8_bit = round_to_8_bits(outcome.images, attack_batch.images, attack.eps_255)
-        farthest = max(farthest, float((images_8_bit - attack_batch.images).abs().max()) * 255)
-        with torch.no_grad(), evaluating(encoder):
-            for images, parts in ((images_8_bit, rounded), (outcome.images, unrounded)):
-                parts.append(check_embeddings(encoder(images), len(images), owner).float().cpu())
-        bar.advance(len(attack_batch.images))
+    view = vantage or Vantage(encoder, clean.query_embeddings, clean.gallery_embeddings)
+    scene = _Scene(query, gallery, view, policy.device, scenario, seed)
+    crafted: dict[Side, Crafted] = {}
+    for side in scene.sides:
+        crafted[side] = craft(
+            encoder,
+            view.encoder,
+            attack,
+            scene.own(side),
+            lambda rows, side=side: scene.batch(side, rows, attack.name),  # type: ignore[misc]
+            scene.rows(side),
+            batch=batch,
+            bar=bar,
+            owner=owner,
+        )
+    return _measure(query, gallery, clean, crafted, scene)
+
+
+def attacked_images(query: ImageSet, gallery: ImageSet, scenario: Scenario) -> int:
+    """Return how many images a scenario perturbs at most."""
+    sizes = {"query": len(query), "gallery": len(own_images(gallery, query))}
+    return sum(sizes[side] for side in _sides(scenario))
+
+
+def rank_sets(
+    query_embeddings: Tensor,
+    gallery_embeddings: Tensor,
+    query: ImageSet,
+    gallery: ImageSet,
+    targets: NDArray[np.int64] | None = None,
+) -> RankingResult:
+    """Rank the gallery for each query; `targets` (Q,) are looked for instead of the own identity.
+
+    No image of a target is left out for its camera: the protocol's rule is about true matches.
+    """
+    no_camera = np.full(len(query), -1, np.int64)
+    return rank_queries(
+        query_embeddings,
+        query.pids if targets is None else targets,
+        query.camids if targets is None else no_camera,
+        gallery_embeddings,
+        gallery.pids,
+        gallery.camids,
+    )
+
+
+def _sides(scenario: Scenario) -> tuple[Side, ...]:
+    return ("query", "gallery") if scenario.side == "both" else (scenario.side,)
+
+
+def _measure(
+    query: ImageSet,
+    gallery: ImageSet,
+    clean: CleanRanking,
+    crafted: dict[Side, Crafted],
+    scene: _Scene,
+) -> AttackedRanking:
+    own: dict[Side, Tensor] = {
+        "query": clean.query_embeddings,
+        "gallery": clean.gallery_embeddings,
+    }
+
+    def embedded(form: Form) -> tuple[Tensor, Tensor]:
+        parts = dict(own)
+        for side, one in crafted.items():
+            parts[side] = one.placed(form, own[side])
+        return parts["query"], parts["gallery"]
+
+    ranked = {form: rank_sets(*embedded(form), query, gallery) for form in FORMS}
+    target = None
+    if scene.targets is not None:
+        clean_target = rank_sets(own["query"], own["gallery"], query, gallery, scene.targets)
+        attacked_target = rank_sets(*embedded("rounded"), query, gallery, scene.targets)
+        target = TargetRanking(clean_target, attacked_target)
+    curve = {}
+    for spent, embeddings in crafted["query"].snapshots.items() if "query" in crafted else ():
+        curve[spent] = rank_sets(embeddings, own["gallery"], query, gallery).summary()["map"]
+    parts = list(crafted.values())
     return AttackedRanking(
-        ranking=_rank(torch.cat(rounded), clean.gallery_embeddings, query, gallery),
-        ranking_float=_rank(torch.cat(unrounded), clean.gallery_embeddings, query, gallery),
-        seconds=seconds,
-        forwards=forwards,
-        backwards=backwards,
-        queries=0,
-        max_distance_255=farthest,
-        trace=(trace / len(query)).tolist(),
+        ranking=ranked["rounded"],
+        ranking_float=ranked["float"],
+        ranking_jpeg=ranked["jpeg"],
+        seconds=sum(one.seconds for one in parts),
+        forwards=sum(one.forwards for one in parts),
+        backwards=sum(one.backwards for one in parts),
+        queries=sum(one.queries for one in parts),
+        images=sum(len(one.rows) for one in parts),
+        max_distance_255=max(one.max_distance_255 for one in parts),
+        trace=parts[0].trace,
+        curve=curve,
+        target=target,
     )
 
 
 class _Scene:
-    """The guides of a query and a gallery set, and batches of queries that see them."""
+    """The two sets as the attacker sees them, and batches of either."""
 
     def __init__(
-        self, query: ImageSet, gallery: ImageSet, clean: CleanRanking, device: torch.device
+        self,
+        query: ImageSet,
+        gallery: ImageSet,
+        view: Vantage,
+        device: torch.device,
+        scenario: Scenario,
+        seed: int,
     ) -> None:
-        self._query, self._device = query, device
-        self._query_guides = _guides(query, clean.query_embeddings, device)
-        self._gallery_guides = _guides(gallery, clean.gallery_embeddings, device)
+        self._sets: dict[Side, ImageSet] = {"query": query, "gallery": gallery}
+        self._guides: dict[Side, Guides] = {
+            "query": _guides(query, view.query_embeddings, device),
+            "gallery": _guides(gallery, view.gallery_embeddings, device),
+        }
+        self._scenario, self._seed, self._device = scenario, seed, device
+        self.targets: NDArray[np.int64] | None = None
+        if scenario.intent != "dodge":
+            both = self._guides["query"], self._guides["gallery"]
+            self.targets = choose_targets(scenario.target, query, *both, seed)
 
-    def batch(self, start: int, stop: int, seed: int, purpose: str) -> AttackBatch:
-        rows = torch.arange(start, stop, device=self._device)
-        names = self._query.names[start:stop]
-        return AttackBatch(
-            images=self._query.tensor(slice(start, stop)).to(self._device),
-            pids=self._query_guides.pids[start:stop],
-            camids=self._query_guides.camids[start:stop],
-            seeds=[derive_seed(seed, purpose, name) for name in names],
-            query_guides=self._query_guides,
-            gallery_guides=self._gallery_guides,
-            query_rows=rows,
-            gallery_rows=torch.full_like(rows, -1),
-            clean=self._query_guides.embeddings[start:stop],
+    @property
+    def sides(self) -> tuple[Side, ...]:
+        """Sets that are perturbed."""
+        return _sides(self._scenario)
+
+    def own(self, side: Side) -> ImageSet:
+        return self._sets[side]
+
+    def rows(self, side: Side) -> NDArray[np.int64]:
+        """Return the rows of a set that are perturbed."""
+        if side == "query":
+            return np.arange(len(self._sets["query"]))
+        chosen = own_images(self._sets["gallery"], self._sets["query"])
+        return fraction_of(self._sets["gallery"], chosen, self._scenario.fraction, self._seed)
+
+    def batch(self, side: Side, rows: NDArray[np.int64], purpose: str) -> AttackBatch:
+        """Return images of a set; the other set is the gallery that they are ranked against."""
+        other: Side = "gallery" if side == "query" else "query"
+        own, guides = self._sets[side], self._guides[side]
+        index = torch.from_numpy(rows).to(self._device)
+        batch = AttackBatch(
+            images=own.tensor(rows).to(self._device),
+            pids=guides.pids[index],
+            camids=guides.camids[index],
+            seeds=[derive_seed(self._seed, purpose, own.names[row]) for row in rows],
+            query_guides=guides,
+            gallery_guides=self._guides[other],
+            query_rows=index,
+            gallery_rows=torch.full_like(index, -1),
+            clean=guides.embeddings[index],
+        )
+        if self.targets is None:
+            return batch
+        targets = torch.from_numpy(self.targets[rows]).to(self._device)
+        toward = -1.0 if self._scenario.intent == "impersonate" else 1.0
+        return replace(
+            batch, pids=targets, camids=torch.full_like(batch.camids, -1), direction=toward
         )
 
 
@@ -166,25 +312,3 @@ def _guides(images: ImageSet, embeddings: Tensor, device: torch.device) -> Guide
         torch.from_numpy(images.pids).to(device),
         torch.from_numpy(images.camids).to(device),
     )
-
-
-def _rank(
-    query_embeddings: Tensor, gallery_embeddings: Tensor, query: ImageSet, gallery: ImageSet
-) -> RankingResult:
-    return rank_queries(
-        query_embeddings,
-        query.pids,
-        query.camids,
-        gallery_embeddings,
-        gallery.pids,
-        gallery.camids,
-    )
-
-
-def _add_trace(total: Tensor, trace: list[float], images: int) -> Tensor:
-    """Add the trace of a batch, weighted by its images; unequal traces are cut to the shorter."""
-    added = torch.tensor(trace, dtype=torch.float64) * images
-    if total.numel() == 0:
-        return added
-    steps = min(len(total), len(added))
-    return total[:steps] + added[:steps]

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
+from benchmark.checks.canary import canary_content
+from benchmark.checks.probe import PROBE_VERSION
 from benchmark.config.schema import RunConfig
 from benchmark.core.attack import Attack
 from benchmark.core.defense import Defense
 from benchmark.core.fingerprint import fingerprint
 from benchmark.core.plugin import Plugin
 from benchmark.core.registry import ATTACKS
+from benchmark.core.surrogate import Surrogate
+from benchmark.core.threat import Scenario
 from benchmark.models.backbone import Backbone
 from benchmark.runner.choice import ChosenAttack
 from benchmark.training.config import TRAINING_VERSION
@@ -20,7 +25,10 @@ PROTOCOL_NAME = "white-box-query"
 PROTOCOL_VERSION = 1
 """Raised when a change of ranking, of the attack loop or of the encoder changes results."""
 
-Kind = Literal["train", "clean", "attack"]
+SURROGATE_SEED = 1_000_000
+"""Seed of the first surrogate's training."""
+
+Kind = Literal["train", "clean", "prepare", "attack", "probe", "canary"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +41,7 @@ class Cell:
         seed: Seed of its training.
         dataset: Data set that the work reads.
         content: Everything that shapes the result; never when, where or how fast.
-        needs: Fingerprints of the cells that must be finished first.
+        parents: Cells that must be finished first.
     """
 
     kind: Kind
@@ -41,11 +49,22 @@ class Cell:
     seed: int
     dataset: str
     content: dict[str, object]
-    needs: tuple[str, ...]
+    parents: tuple[Cell, ...]
     fingerprint: str = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "fingerprint", fingerprint(self.content))
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Fingerprints of the cells that must be finished first."""
+        return tuple(parent.fingerprint for parent in self.parents)
+
+    def ancestors(self) -> Iterator[Cell]:
+        """Yield all cells that must be finished first, each after those that it needs itself."""
+        for parent in self.parents:
+            yield from parent.ancestors()
+            yield parent
 
     @property
     def title(self) -> str:
@@ -83,16 +102,40 @@ class CleanCell(Cell):
 
 
 @dataclass(frozen=True)
-class AttackCell(Cell):
-    """Attack every query of a data set and rank the gallery for it.
+class PrepareCell(Cell):
+    """Train an attack that is trained before it attacks, on training images.
 
     Attributes:
-        clean: The clean ranking, which guides the attack.
+        views: Trainings whose encoders it is trained against: the target's, or surrogates.
+        attack: The attack.
+        eps_255: Its budget in 1/255 units.
+    """
+
+    views: tuple[TrainCell, ...]
+    attack: ChosenAttack
+    eps_255: float
+
+    @property
+    def title(self) -> str:
+        """What the cell does, without the defense."""
+        return f"prepare {self.attack.name} {self.eps_255:g}/255"
+
+
+@dataclass(frozen=True)
+class AttackCell(Cell):
+    """Attack images of a data set and rank the gallery.
+
+    Attributes:
+        clean: The clean ranking of the target.
+        surrogates: Clean rankings of what the attacker sees instead of the target.
+        prepared: The preparation of the attack, if it needs one.
         attack: The attack.
         eps_255: Its budget in 1/255 units.
     """
 
     clean: CleanCell
+    surrogates: tuple[CleanCell, ...]
+    prepared: PrepareCell | None
     attack: ChosenAttack
     eps_255: float
 
@@ -100,6 +143,33 @@ class AttackCell(Cell):
     def title(self) -> str:
         """What the cell does, without the defense."""
         return f"{self.attack.name} {self.eps_255:g}/255 {self.dataset}"
+
+
+@dataclass(frozen=True)
+class ProbeCell(Cell):
+    """Probe an encoder for signs that attacks on it cannot be trusted.
+
+    Attributes:
+        clean: The clean ranking.
+    """
+
+    clean: CleanCell
+
+
+@dataclass(frozen=True)
+class CanaryCell(Cell):
+    """Let an attack show its strength on the stored undefended encoder.
+
+    Attributes:
+        attack: The attack.
+    """
+
+    attack: ChosenAttack
+
+    @property
+    def label(self) -> str:
+        """What the user sees of the cell."""
+        return f"canary · {self.attack.name}"
 
 
 def train_cell(
@@ -125,8 +195,9 @@ def train_cell(
         "seed": seed,
         "prerequisites": {cell.defense: cell.fingerprint for cell in prerequisites},
     }
-    needs = tuple(cell.fingerprint for cell in prerequisites)
-    return TrainCell("train", name, seed, config.dataset, content, needs, plugin, prerequisites)
+    return TrainCell(
+        "train", name, seed, config.dataset, content, prerequisites, plugin, prerequisites
+    )
 
 
 def clean_cell(train: TrainCell, dataset: str, manifest: str) -> CleanCell:
@@ -137,15 +208,51 @@ def clean_cell(train: TrainCell, dataset: str, manifest: str) -> CleanCell:
         "train": train.fingerprint,
         "dataset": {"name": dataset, "manifest_sha256": manifest},
     }
-    return CleanCell(
-        "clean", train.defense, train.seed, dataset, content, (train.fingerprint,), train
+    return CleanCell("clean", train.defense, train.seed, dataset, content, (train,), train)
+
+
+def prepare_cell(
+    target: TrainCell,
+    surrogates: tuple[TrainCell, ...],
+    attack: ChosenAttack,
+    eps_255: float,
+    attack_seed: int,
+) -> PrepareCell:
+    """Build the cell that trains an attack on the training images of its target."""
+    views = surrogates or (target,)
+    content: dict[str, object] = {
+        "kind": "prepare",
+        "version": PROTOCOL_VERSION,
+        "views": [view.fingerprint for view in views],
+        "dataset": target.content["dataset"],
+        "attack": attack_content(attack),
+        "eps_255": eps_255,
+        "attack_seed": attack_seed,
+    }
+    return PrepareCell(
+        kind="prepare",
+        defense=target.defense,
+        seed=target.seed,
+        dataset=target.dataset,
+        content=content,
+        parents=views,
+        views=views,
+        attack=attack,
+        eps_255=eps_255,
     )
 
 
 def attack_cell(
-    clean: CleanCell, attack: ChosenAttack, eps_255: float, attack_seed: int
+    clean: CleanCell,
+    attack: ChosenAttack,
+    eps_255: float,
+    attack_seed: int,
+    *,
+    surrogates: tuple[CleanCell, ...] = (),
+    prepared: PrepareCell | None = None,
+    scenario: Scenario = Scenario(),  # noqa: B008 (frozen)
 ) -> AttackCell:
-    """Build the cell that attacks the queries of a data set."""
+    """Build the cell that attacks images of a data set."""
     content: dict[str, object] = {
         "kind": "attack",
         "version": PROTOCOL_VERSION,
@@ -154,22 +261,59 @@ def attack_cell(
         "eps_255": eps_255,
         "attack_seed": attack_seed,
     }
+    if surrogates:
+        content["surrogates"] = [cell.fingerprint for cell in surrogates]
+    if prepared is not None:
+        content["prepared"] = prepared.fingerprint
+    if not scenario.is_default:
+        content["scenario"] = scenario.model_dump(mode="json")
+    parents = (clean.train, clean, *surrogates, *((prepared,) if prepared else ()))
     return AttackCell(
         kind="attack",
         defense=clean.defense,
         seed=clean.seed,
         dataset=clean.dataset,
         content=content,
-        needs=(clean.train.fingerprint, clean.fingerprint),
+        parents=parents,
         clean=clean,
+        surrogates=surrogates,
+        prepared=prepared,
         attack=attack,
         eps_255=eps_255,
     )
 
 
+def probe_cell(clean: CleanCell, attack_seed: int) -> ProbeCell:
+    """Build the cell that probes an encoder on a data set."""
+    content: dict[str, object] = {
+        "kind": "probe",
+        "version": PROBE_VERSION,
+        "clean": clean.fingerprint,
+        "attack_seed": attack_seed,
+    }
+    parents = (clean.train, clean)
+    return ProbeCell("probe", clean.defense, clean.seed, clean.dataset, content, parents, clean)
+
+
+def canary_cell(attack: ChosenAttack) -> CanaryCell:
+    """Build the cell that checks the strength of an attack; it is the same for all defenses."""
+    content: dict[str, object] = {
+        "kind": "canary",
+        "version": PROTOCOL_VERSION,
+        "attack": attack_content(attack),
+        "canary": canary_content(),
+    }
+    return CanaryCell("canary", "canary", 0, "canary", content, (), attack)
+
+
 def attack_content(attack: ChosenAttack) -> dict[str, object]:
     """Return what identifies an attack: name, options, source."""
     return _plugin_content(attack.plugin, attack.config.model_dump(mode="json"))
+
+
+def surrogate_seed(surrogate: Surrogate) -> int:
+    """Return the training seed of a surrogate: no seed that a user gives to a target."""
+    return SURROGATE_SEED + surrogate.member
 
 
 def _plugin_content(

@@ -9,9 +9,11 @@ from benchmark.config.attack_groups import expand_attacks
 from benchmark.config.schema import NO_CROSS_DATASET, RunConfig
 from benchmark.core.attack import Attack
 from benchmark.core.defense import Defense
-from benchmark.core.errors import PluginError, unknown_name
+from benchmark.core.errors import PluginError, UsageError, unknown_name
 from benchmark.core.plugin import PluginConfig
 from benchmark.core.registry import ATTACKS, BACKBONES, DATASETS, DEFENSES, Registry
+from benchmark.core.surrogate import Surrogate
+from benchmark.core.threat import Scenario, ThreatModel
 from benchmark.data.dataset import Dataset
 from benchmark.models.backbone import Backbone
 
@@ -34,9 +36,19 @@ class ChosenAttack:
         return self.plugin.name
 
     @property
+    def threat(self) -> ThreatModel:
+        """What it may change and what it knows."""
+        return self.plugin.threat_with(self.config)
+
+    @property
+    def surrogates(self) -> tuple[Surrogate, ...]:
+        """The encoders that it sees instead of the target."""
+        return self.plugin.surrogates(self.config)
+
+    @property
     def is_control(self) -> bool:
         """Whether it knows nothing of the encoder and so is no attack but the control."""
-        return self.plugin.threat.knowledge == "none"
+        return self.threat.knowledge == "none"
 
 
 @dataclass(frozen=True)
@@ -45,7 +57,8 @@ class Choice:
 
     Attributes:
         defenses: The chosen defenses, by name, in order.
-        prerequisites: Defenses with default options whose encoders others need, by name.
+        prerequisites: Defenses with default options whose encoders others need, by name, and
+            those that are trained as surrogates.
         attacks: The chosen attacks, in order.
         backbone: The network.
         datasets: Classes of the data sets by name; the first one is trained on.
@@ -70,10 +83,12 @@ def choose(config: RunConfig) -> Choice:
     defenses = {n: _defense(n, config.defense_config.get(n, {})) for n in config.defense}
     _check_options(DEFENSES, config.defense_config)
     _check_options(ATTACKS, config.attack_config)
+    attacks = tuple(_attack(name, config.attack_config.get(name, {})) for name in attack_names)
+    _check_intent(attacks, config.scenario)
     return Choice(
         defenses=defenses,
-        prerequisites=_prerequisites(defenses),
-        attacks=tuple(_attack(name, config.attack_config.get(name, {})) for name in attack_names),
+        prerequisites=_prerequisites(defenses, attacks),
+        attacks=attacks,
         backbone=_class(BACKBONES, config.backbone.name, Backbone),
         datasets={name: _class(DATASETS, name, Dataset) for name in _dataset_names(config)},
     )
@@ -123,21 +138,37 @@ def _attack(name: str, options: dict[str, Any]) -> ChosenAttack:
     return ChosenAttack(plugin, plugin.parse_config(options))
 
 
-def _prerequisites(defenses: dict[str, Defense]) -> dict[str, Defense]:
-    """Return all that the defenses build on, each before those that need it."""
+def _check_intent(attacks: tuple[ChosenAttack, ...], scenario: Scenario) -> None:
+    for attack in attacks:
+        if scenario.intent not in attack.plugin.intents and not attack.is_control:
+            raise UsageError(
+                f"attack {attack.name!r} cannot be told to {scenario.intent}",
+                "leave it out; metric-ifgsm, metric-pgd, fna and apgd-fna can",
+            )
+
+
+def _prerequisites(
+    defenses: dict[str, Defense], attacks: tuple[ChosenAttack, ...]
+) -> dict[str, Defense]:
+    """Return all that defenses build on and surrogates are, each before those that need it."""
     found: dict[str, Defense] = {}
+
+    def need(name: str, path: tuple[str, ...]) -> None:
+        if name in path:
+            raise PluginError(
+                f"defenses build on each other in a circle: {' → '.join([*path, name])}",
+                "break the circle in prerequisites()",
+            )
+        needed = found.get(name) or _defense(name, {})
+        visit(needed, (*path, name))
+        found[name] = needed
 
     def visit(defense: Defense, path: tuple[str, ...]) -> None:
         for name in defense.prerequisites():
-            if name in path:
-                raise PluginError(
-                    f"defenses build on each other in a circle: {' → '.join([*path, name])}",
-                    "break the circle in prerequisites()",
-                )
-            needed = found.get(name) or _defense(name, {})
-            visit(needed, (*path, name))
-            found[name] = needed
+            need(name, path)
 
     for name, defense in defenses.items():
         visit(defense, (name,))
+    for name in dict.fromkeys(s.defense for attack in attacks for s in attack.surrogates):
+        need(name, ())
     return found

@@ -3,28 +3,53 @@
 from __future__ import annotations
 
 import shutil
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 import torch
+from safetensors.torch import load_file, save_file
 from torch import nn
 
+from benchmark.checks.canary import try_on_canary
+from benchmark.checks.probe import probe_encoder
 from benchmark.config.schema import RunConfig
+from benchmark.core.adaptive import adaptive_view
+from benchmark.core.attack import AttackTask
 from benchmark.core.device import DevicePolicy
+from benchmark.core.encoder import evaluating
 from benchmark.core.errors import PluginError
 from benchmark.core.progress import Progress
 from benchmark.core.seeding import derive_seed, seed_everything
-from benchmark.metrics.attacked import CleanRanking, attacked_ranking, clean_ranking
+from benchmark.core.surrogate import SurrogateEnsemble, joined_embeddings
+from benchmark.data.held_out import split_held_out
+from benchmark.metrics.attacked import (
+    AttackedRanking,
+    CleanRanking,
+    Vantage,
+    attacked_images,
+    attacked_ranking,
+    clean_ranking,
+)
 from benchmark.metrics.ranking import RankingResult
 from benchmark.models.checkpoint import load_encoder, save_encoder
 from benchmark.models.encoder import build_encoder
-from benchmark.runner.cells import AttackCell, Cell, CleanCell, TrainCell
+from benchmark.runner.cells import (
+    AttackCell,
+    CanaryCell,
+    Cell,
+    CleanCell,
+    PrepareCell,
+    ProbeCell,
+    TrainCell,
+)
 from benchmark.runner.shelf import Shelf
 from benchmark.runner.store import CellStore, StoredCell, save_arrays
 from benchmark.training.fit import fit_defense
 
 REPORT_FOLDER = "report"
+PREPARED_FILE = "prepared.safetensors"
 
 
 @dataclass
@@ -61,8 +86,14 @@ class Workshop:
             return self._train(cell)
         if isinstance(cell, CleanCell):
             return self._rank_clean(cell, title)
+        if isinstance(cell, PrepareCell):
+            return self._prepare(cell)
         if isinstance(cell, AttackCell):
             return self._attack(cell, title)
+        if isinstance(cell, ProbeCell):
+            return self._probe(cell, title)
+        if isinstance(cell, CanaryCell):
+            return self._canary(cell, title)
         raise TypeError(f"unknown kind of cell {cell.kind!r}")
 
     def encoder(self, train: TrainCell) -> nn.Module:
@@ -135,13 +166,70 @@ class Workshop:
 
         return self.store.publish(cell, write)
 
+    def _view(self, train: TrainCell) -> nn.Module:
+        """Return what a white-box attacker differentiates."""
+        samples = self.config.evaluation.eot_samples
+        return adaptive_view(self.encoder(train), train.plugin, samples)
+
+    def _joined(self, views: tuple[TrainCell, ...]) -> nn.Module:
+        return SurrogateEnsemble([self._load_encoder(view) for view in views])
+
+    def _prepare(self, cell: PrepareCell) -> StoredCell:
+        target = len(cell.views) == 1 and not cell.attack.surrogates
+        work_dir = self.store.work_dir(cell)
+        work_dir.mkdir(parents=True, exist_ok=True)
+        train = self.shelf.split(cell.dataset, "train")
+        fitted, held_out = split_held_out(train, self.config.training.held_out)
+        encoder = self._view(cell.views[0]) if target else self._joined(cell.views)
+        attack = cell.attack.plugin(cell.attack.config, cell.eps_255, cell.defense)
+        start = time.perf_counter()
+        with evaluating(encoder):
+            prepared = attack.prepare(
+                AttackTask(
+                    encoder=encoder,
+                    train=fitted,
+                    held_out=held_out,
+                    policy=self.policy,
+                    seed=derive_seed(self.config.attack_seed, "prepare", cell.attack.name),
+                    progress=self.progress,
+                    work_dir=work_dir,
+                )
+            )
+        seconds = time.perf_counter() - start
+
+        def write(folder: Path) -> dict[str, Any]:
+            tensors = {name: tensor.cpu().contiguous() for name, tensor in prepared.items()}
+            save_file(tensors, folder / PREPARED_FILE)
+            return {"seconds": seconds}
+
+        stored = self.store.publish(cell, write)
+        self.store.forget_work(cell)
+        return stored
+
+    def _vantage(self, cell: AttackCell, clean: CleanRanking) -> Vantage:
+        if not cell.surrogates:
+            encoder = self._view(cell.clean.train)
+            if cell.attack.threat.knowledge not in ("white", "none"):
+                encoder = self.encoder(cell.clean.train)
+            return Vantage(encoder, clean.query_embeddings, clean.gallery_embeddings)
+        seen = [load_clean(self.store.get(one.fingerprint)) for one in cell.surrogates]
+        return Vantage(
+            self._joined(tuple(one.train for one in cell.surrogates)),
+            joined_embeddings([one.query_embeddings for one in seen]),
+            joined_embeddings([one.gallery_embeddings for one in seen]),
+        )
+
     def _attack(self, cell: AttackCell, title: str) -> StoredCell:
         encoder = self.encoder(cell.clean.train)
         query = self.shelf.split(cell.dataset, "query")
         gallery = self.shelf.split(cell.dataset, "gallery")
         clean = load_clean(self.store.get(cell.clean.fingerprint))
         attack = cell.attack.plugin(cell.attack.config, cell.eps_255, cell.defense)
-        with self.progress.task(title, len(query)) as bar:
+        if cell.prepared is not None:
+            folder = self.store.get(cell.prepared.fingerprint).folder
+            attack.prepared = load_file(folder / PREPARED_FILE, device=str(self.policy.device))
+        scenario = self.config.scenario
+        with self.progress.task(title, attacked_images(query, gallery, scenario)) as bar:
             attacked = attacked_ranking(
                 encoder,
                 attack,
@@ -153,26 +241,67 @@ class Workshop:
                 batch=self.config.evaluation.batch,
                 bar=bar,
                 owner=cell.defense,
+                vantage=self._vantage(cell, clean),
+                scenario=scenario,
             )
+        return self.store.publish(cell, lambda folder: _write_attacked(folder, attacked))
 
-        def write(folder: Path) -> dict[str, Any]:
-            save_arrays(
-                folder,
-                **_ranking_arrays(attacked.ranking),
-                **_ranking_arrays(attacked.ranking_float, "float_"),
+    def _probe(self, cell: ProbeCell, title: str) -> StoredCell:
+        clean = load_clean(self.store.get(cell.clean.fingerprint))
+        with self.progress.task(title, 1) as bar:
+            figures = probe_encoder(
+                self.encoder(cell.clean.train),
+                self._view(cell.clean.train),
+                self.shelf.split(cell.dataset, "query"),
+                self.shelf.split(cell.dataset, "gallery"),
+                clean,
+                policy=self.policy,
+                seed=self.config.attack_seed,
+                owner=cell.defense,
             )
-            return {
-                **attacked.ranking.summary(),
-                "map_float": attacked.ranking_float.summary()["map"],
-                "seconds": attacked.seconds,
-                "forwards": attacked.forwards,
-                "backwards": attacked.backwards,
-                "black_box_queries": attacked.queries,
-                "max_distance_255": attacked.max_distance_255,
-                "trace": attacked.trace,
-            }
+            bar.advance(1)
+        return self.store.publish(cell, lambda _: figures)
 
-        return self.store.publish(cell, write)
+    def _canary(self, cell: CanaryCell, title: str) -> StoredCell:
+        with self.progress.task(title, 1) as bar:
+            work_dir = self.store.work_dir(cell)
+            work_dir.mkdir(parents=True, exist_ok=True)
+            figures = try_on_canary(
+                cell.attack.plugin,
+                cell.attack.config,
+                policy=self.policy,
+                cache_dir=self.config.cache_dir,
+                work_dir=work_dir,
+            )
+            bar.advance(1)
+        self.store.forget_work(cell)
+        return self.store.publish(cell, lambda _: figures)
+
+
+def _write_attacked(folder: Path, attacked: AttackedRanking) -> dict[str, Any]:
+    target = attacked.target
+    save_arrays(
+        folder,
+        **_ranking_arrays(attacked.ranking),
+        **_ranking_arrays(attacked.ranking_float, "float_"),
+        **(_ranking_arrays(target.attacked, "target_") if target else {}),
+    )
+    return {
+        **attacked.ranking.summary(),
+        "map_float": attacked.ranking_float.summary()["map"],
+        "map_jpeg": attacked.ranking_jpeg.summary()["map"],
+        "seconds": attacked.seconds,
+        "forwards": attacked.forwards,
+        "backwards": attacked.backwards,
+        "black_box_queries": attacked.queries,
+        "images": attacked.images,
+        "max_distance_255": attacked.max_distance_255,
+        "trace": attacked.trace,
+        "curve": [{"queries": n, "map": value} for n, value in sorted(attacked.curve.items())],
+        "target": None
+        if target is None
+        else {"clean": target.clean.summary(), "attacked": target.attacked.summary()},
+    }
 
 
 def load_trained(

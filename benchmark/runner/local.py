@@ -9,7 +9,15 @@ from dataclasses import dataclass
 
 from benchmark.core.errors import BenchmarkError, PluginError
 from benchmark.core.plugin import Plugin
-from benchmark.runner.cells import AttackCell, Cell, CleanCell, TrainCell
+from benchmark.runner.cells import (
+    AttackCell,
+    CanaryCell,
+    Cell,
+    CleanCell,
+    PrepareCell,
+    ProbeCell,
+    TrainCell,
+)
 from benchmark.runner.compute import Workshop
 from benchmark.runner.estimate import Workload
 from benchmark.runner.faults import machine_problem, plugin_problem
@@ -70,10 +78,9 @@ class LocalExecutor:
         total = len(plan.cells)
         position = {cell.fingerprint: f"{n}/{total}" for n, cell in enumerate(plan.cells, 1)}
         for trial in plan.trials:
-            cells = (*_all_needs(trial.train), *trial.cells)
-            for cell in cells:
+            for cell in trial.cells:
                 self._ensure(cell, position[cell.fingerprint])
-            if self._done.issuperset(cell.fingerprint for cell in cells):
+            if self._done.issuperset(cell.fingerprint for cell in trial.cells):
                 yield trial
 
     def _ensure(self, cell: Cell, position: str) -> None:
@@ -129,15 +136,16 @@ class LocalExecutor:
         )
 
 
-def _all_needs(train: TrainCell) -> list[TrainCell]:
-    """Return the trainings that a training builds on, each after those that it needs itself."""
-    return [one for need in train.prerequisites for one in (*_all_needs(need), need)]
-
-
 def _plugins(cell: Cell) -> list[type[Plugin]]:
     """Return the classes of the plugins that take part in a cell, the likeliest to fail first."""
     if isinstance(cell, AttackCell):
         return [cell.attack.plugin, type(cell.clean.train.plugin)]
+    if isinstance(cell, PrepareCell):
+        return [cell.attack.plugin, *(type(view.plugin) for view in cell.views)]
+    if isinstance(cell, CanaryCell):
+        return [cell.attack.plugin]
+    if isinstance(cell, ProbeCell):
+        return [type(cell.clean.train.plugin)]
     if isinstance(cell, CleanCell):
         return [type(cell.train.plugin)]
     if isinstance(cell, TrainCell):

@@ -6,20 +6,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from benchmark.config.schema import RunConfig
+from benchmark.core.defense import Defense
+from benchmark.core.errors import UsageError
 from benchmark.core.fingerprint import fingerprint
+from benchmark.core.surrogate import Surrogate
 from benchmark.runner.cells import (
     PROTOCOL_NAME,
     PROTOCOL_VERSION,
     AttackCell,
+    CanaryCell,
     Cell,
     CleanCell,
+    ProbeCell,
     TrainCell,
     attack_cell,
     attack_content,
+    canary_cell,
     clean_cell,
+    prepare_cell,
+    probe_cell,
+    surrogate_seed,
     train_cell,
 )
-from benchmark.runner.choice import Choice
+from benchmark.runner.choice import Choice, ChosenAttack
 
 
 @dataclass(frozen=True)
@@ -30,17 +39,28 @@ class Trial:
         train: The training.
         clean: Clean rankings by data set; the first is the one that was trained on.
         attacks: Attacks by data set.
+        probe: The probe for sanity flags, on the data set that was trained on.
+        canaries: The canary of each attack, by name.
     """
 
     train: TrainCell
     clean: dict[str, CleanCell]
     attacks: dict[str, tuple[AttackCell, ...]]
+    probe: ProbeCell | None
+    canaries: dict[str, CanaryCell]
 
     @property
     def cells(self) -> tuple[Cell, ...]:
-        """All cells of the trial, in order."""
+        """All cells of the trial, each after those that it needs."""
         evaluation = [(clean, *self.attacks[name]) for name, clean in self.clean.items()]
-        return (self.train, *(cell for cells in evaluation for cell in cells))
+        ends = (
+            self.train,
+            *self.canaries.values(),
+            *(cell for cells in evaluation for cell in cells),
+            *((self.probe,) if self.probe else ()),
+        )
+        ordered = [cell for end in ends for cell in (*end.ancestors(), end)]
+        return tuple({cell.fingerprint: cell for cell in ordered}.values())
 
 
 @dataclass(frozen=True)
@@ -66,75 +86,111 @@ def make_plan(config: RunConfig, choice: Choice, manifests: Mapping[str, str]) -
         config: The configuration.
         choice: What its names stand for.
         manifests: Hash of the content of each data set, by name.
+
+    Raises:
+        UsageError: A surrogate of another data set is asked for, and the run has one only.
     """
+    planner = _Planner(config, choice, manifests)
     cells: dict[str, Cell] = {}
     trials = []
     for seed in config.seed:
-        needed = _prerequisite_cells(config, choice, manifests, seed)
-        for name, plugin in choice.defenses.items():
-            train = train_cell(
-                name,
-                plugin,
-                config=config,
-                backbone=choice.backbone,
-                manifest=manifests[config.dataset],
-                seed=seed,
-                prerequisites=tuple(needed[p] for p in plugin.prerequisites()),
-            )
-            trial = _trial(config, choice, manifests, train)
+        for name in choice.defenses:
+            trial = planner.trial(name, seed)
             trials.append(trial)
-            _add_needs(cells, train)
-            cells.update((cell.fingerprint, cell) for cell in trial.cells)
+            for cell in trial.cells:
+                cells.setdefault(cell.fingerprint, cell)
     return Plan(tuple(cells.values()), tuple(trials), _protocol(config, choice, manifests))
 
 
-def _prerequisite_cells(
-    config: RunConfig, choice: Choice, manifests: Mapping[str, str], seed: int
-) -> dict[str, TrainCell]:
-    cells: dict[str, TrainCell] = {}
-    for name, plugin in choice.prerequisites.items():
-        cells[name] = train_cell(
+class _Planner:
+    """Builds the cells of trials."""
+
+    def __init__(self, config: RunConfig, choice: Choice, manifests: Mapping[str, str]) -> None:
+        self._config, self._choice, self._manifests = config, choice, manifests
+
+    def trial(self, name: str, seed: int) -> Trial:
+        """Return the trial of a defense at a seed."""
+        config, choice = self._config, self._choice
+        train = self._train(name, choice.defenses[name], config.dataset, seed)
+        clean = {d: clean_cell(train, d, self._manifests[d]) for d in choice.datasets}
+        attacks = {
+            dataset: tuple(
+                self._attack(cell, attack, eps_255)
+                for eps_255 in config.eps
+                for attack in choice.attacks
+            )
+            for dataset, cell in clean.items()
+        }
+        checked = config.evaluation.checks
+        tried = [attack for attack in choice.attacks if checked and not attack.is_control]
+        return Trial(
+            train=train,
+            clean=clean,
+            attacks=attacks,
+            probe=probe_cell(clean[config.dataset], config.attack_seed) if checked else None,
+            canaries={
+                a.name: canary_cell(a) for a in choice.attacks if checked and not a.is_control
+            },
+        )
+
+    def _train(self, name: str, plugin: Defense, dataset: str, seed: int) -> TrainCell:
+        config, choice = self._config, self._choice
+        return train_cell(
             name,
             plugin,
-            config=config,
+            config=config.model_copy(update={"dataset": dataset}),
             backbone=choice.backbone,
-            manifest=manifests[config.dataset],
+            manifest=self._manifests[dataset],
             seed=seed,
-            prerequisites=tuple(cells[p] for p in plugin.prerequisites()),
+            prerequisites=tuple(
+                self._train(needed, choice.prerequisites[needed], dataset, seed)
+                for needed in plugin.prerequisites()
+            ),
         )
-    return cells
 
-
-def _add_needs(cells: dict[str, Cell], train: TrainCell) -> None:
-    for required in train.prerequisites:
-        _add_needs(cells, required)
-        cells.setdefault(required.fingerprint, required)
-
-
-def _trial(
-    config: RunConfig, choice: Choice, manifests: Mapping[str, str], train: TrainCell
-) -> Trial:
-    clean = {name: clean_cell(train, name, manifests[name]) for name in choice.datasets}
-    attacks = {
-        name: tuple(
-            attack_cell(cell, attack, eps_255, config.attack_seed)
-            for eps_255 in config.eps
-            for attack in choice.attacks
+    def _attack(self, clean: CleanCell, attack: ChosenAttack, eps_255: float) -> AttackCell:
+        config = self._config
+        views = tuple(self._surrogate(one, attack) for one in attack.surrogates)
+        prepared = None
+        if attack.plugin.needs_preparation:
+            prepared = prepare_cell(clean.train, views, attack, eps_255, config.attack_seed)
+        surrogates = tuple(
+            clean_cell(view, clean.dataset, self._manifests[clean.dataset]) for view in views
         )
-        for name, cell in clean.items()
-    }
-    return Trial(train, clean, attacks)
+        return attack_cell(
+            clean,
+            attack,
+            eps_255,
+            config.attack_seed,
+            surrogates=surrogates,
+            prepared=prepared,
+            scenario=config.scenario,
+        )
+
+    def _surrogate(self, surrogate: Surrogate, attack: ChosenAttack) -> TrainCell:
+        dataset = self._config.dataset
+        if surrogate.data == "other":
+            others = [name for name in self._choice.datasets if name != dataset]
+            if not others:
+                raise UsageError(
+                    f"attack {attack.name!r} needs a surrogate of another data set",
+                    "add one with --test-dataset, or leave the attack out",
+                )
+            dataset = others[0]
+        plugin = self._choice.prerequisites[surrogate.defense]
+        return self._train(surrogate.defense, plugin, dataset, surrogate_seed(surrogate))
 
 
 def _protocol(config: RunConfig, choice: Choice, manifests: Mapping[str, str]) -> str:
     attacks = [attack_content(attack) for attack in choice.attacks]
-    return fingerprint(
-        {
-            "name": PROTOCOL_NAME,
-            "version": PROTOCOL_VERSION,
-            "datasets": [{"name": n, "manifest_sha256": manifests[n]} for n in choice.datasets],
-            "attacks": sorted(attacks, key=lambda attack: str(attack["name"])),
-            "eps_255": sorted(config.eps),
-            "attack_seed": config.attack_seed,
-        }
-    )
+    content: dict[str, object] = {
+        "name": PROTOCOL_NAME,
+        "version": PROTOCOL_VERSION,
+        "datasets": [{"name": n, "manifest_sha256": manifests[n]} for n in choice.datasets],
+        "attacks": sorted(attacks, key=lambda attack: str(attack["name"])),
+        "eps_255": sorted(config.eps),
+        "attack_seed": config.attack_seed,
+    }
+    if not config.scenario.is_default:
+        content["scenario"] = config.scenario.model_dump(mode="json")
+    return fingerprint(content)

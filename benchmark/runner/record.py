@@ -114,14 +114,14 @@ class RecordMaker:
         seen = trial.train.plugin.trained_against
         results = []
         for cell in trial.attacks[dataset]:
-            outcome, threat = self._outcome(cell), cell.attack.plugin.threat
+            outcome, threat = self._outcome(cell), cell.attack.threat
             results.append(
                 AttackResult(
                     name=cell.attack.name,
                     eps=cell.eps_255,
                     norm=threat.norm,
-                    side=threat.side,
-                    intent=threat.intent,
+                    side=self._config.scenario.side,
+                    intent=self._config.scenario.intent,
                     knowledge=threat.knowledge,
                     params=cell.attack.config.model_dump(mode="json"),
                     dataset=dataset,
@@ -133,11 +133,18 @@ class RecordMaker:
                     queries=outcome["black_box_queries"],
                     flags=[],
                     map_float=outcome["map_float"],
+                    map_jpeg=outcome["map_jpeg"],
+                    curve=outcome["curve"],
+                    target=outcome["target"],
+                    prepare_seconds=self._prepare_seconds(cell),
                     max_distance_255=outcome["max_distance_255"],
                     **{key: outcome[key] for key in ("map", "rank1", "rank5", "rank10", "minp")},
                 )
             )
         return results
+
+    def _prepare_seconds(self, cell: AttackCell) -> float | None:
+        return self._outcome(cell.prepared)["seconds"] if cell.prepared is not None else None
 
     def _cross_dataset(self, trial: Trial, dataset: str) -> CrossDatasetResult:
         _, attacked = self._rankings(trial, dataset)
@@ -172,16 +179,19 @@ def _key(cell: AttackCell) -> str:
 def _worst(
     cells: tuple[AttackCell, ...], attacked: Mapping[str, RankingResult]
 ) -> dict[str, RankingResult]:
-    """Return the rankings that the worst case is taken over: one budget, without the control."""
-    budgets = [cell.eps_255 for cell in cells if not cell.attack.is_control]
+    """Return the rankings that the worst case is taken over.
+
+    One budget and one norm; without the control, and without attacks whose budget is no additive
+    one.
+    """
+    cells = tuple(
+        cell for cell in cells if not cell.attack.is_control and cell.attack.threat.norm == "linf"
+    )
+    budgets = [cell.eps_255 for cell in cells]
     if not budgets:
         return {}
     headline = HEADLINE_EPS_255 if HEADLINE_EPS_255 in budgets else max(budgets)
-    return {
-        _key(cell): attacked[_key(cell)]
-        for cell in cells
-        if cell.eps_255 == headline and not cell.attack.is_control
-    }
+    return {_key(cell): attacked[_key(cell)] for cell in cells if cell.eps_255 == headline}
 
 
 def _worst_case(rankings: Mapping[str, RankingResult], query: ImageSet) -> WorstCase | None:

@@ -1,0 +1,1 @@
+"""Sanity checks: signs that a robustness number cannot be trusted."""

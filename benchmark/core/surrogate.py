@@ -1,0 +1,50 @@
+"""Surrogates: encoders that the harness trains for attackers who do not see the target."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+SurrogateData = Literal["same", "other"]
+
+
+@dataclass(frozen=True)
+class Surrogate:
+    """A training that an attacker asks for.
+
+    Attributes:
+        defense: Registry name of what is trained, with default options.
+        data: The target's training set, or the other data set of the run.
+        member: Tells apart surrogates that differ in nothing but their seed.
+    """
+
+    defense: str = "none"
+    data: SurrogateData = "same"
+    member: int = 0
+
+
+class SurrogateEnsemble(nn.Module):
+    """Several encoders as one, whose cosine similarity is the mean of theirs.
+
+    Args:
+        encoders: At least one.
+    """
+
+    def __init__(self, encoders: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.encoders = nn.ModuleList(encoders)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return (B, D1 + D2 + ...) embeddings of (B, 3, H, W) images."""
+        return joined_embeddings([encoder(images) for encoder in self.encoders])
+
+
+def joined_embeddings(embeddings: Sequence[Tensor]) -> Tensor:
+    """Return unit embeddings of several encoders side by side, (B, D1 + D2 + ...)."""
+    joined: Tensor = torch.cat([F.normalize(one) for one in embeddings], dim=1)
+    return joined / len(embeddings) ** 0.5

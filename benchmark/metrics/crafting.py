@@ -1,0 +1,183 @@
+"""Craft adversarial images of a set and embed them in the forms in which they may arrive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from benchmark.core.attack import Attack, AttackBatch, AttackOutcome, round_to_8_bits
+from benchmark.core.encoder import check_embeddings, evaluating
+from benchmark.core.errors import UsageError
+from benchmark.core.progress import Bar
+from benchmark.core.seeding import derive_seed
+from benchmark.data.records import ImageSet
+from benchmark.metrics.jpeg import through_jpeg
+
+Side = Literal["query", "gallery"]
+Form = Literal["rounded", "float", "jpeg"]
+FORMS: tuple[Form, ...] = get_args(Form)
+"""Rounded to 8 bits, as PNG keeps them: the headline; as crafted; after JPEG."""
+
+
+@dataclass
+class Crafted:
+    """Embeddings of the adversarial images of a set, and what they cost.
+
+    Attributes:
+        rows: (N,) rows of the set that were perturbed.
+        embeddings: (N, D) by form, on the CPU.
+        snapshots: (N, D) of 8-bit images after so many answers for each.
+        seconds: Time inside the attack.
+        forwards: Images that went forward inside the attack.
+        backwards: Images that went backward.
+        queries: Answers that it was given.
+        max_distance_255: Largest change of a pixel of the 8-bit images.
+        trace: Mean objective at each step.
+    """
+
+    rows: NDArray[np.int64]
+    embeddings: dict[Form, Tensor]
+    snapshots: dict[int, Tensor]
+    seconds: float
+    forwards: int
+    backwards: int
+    queries: int
+    max_distance_255: float
+    trace: list[float]
+
+    def placed(self, form: Form, clean: Tensor) -> Tensor:
+        """Return the (M, D) clean embeddings of the set with the perturbed rows replaced."""
+        placed = clean.clone()
+        placed[torch.from_numpy(self.rows)] = self.embeddings[form]
+        return placed
+
+
+def craft(
+    encoder: nn.Module,
+    view: nn.Module,
+    attack: Attack,
+    own: ImageSet,
+    batch_of: Callable[[NDArray[np.int64]], AttackBatch],
+    rows: NDArray[np.int64],
+    *,
+    batch: int,
+    bar: Bar,
+    owner: str,
+) -> Crafted:
+    """Attack some images of a set.
+
+    Args:
+        encoder: What ranks, and therefore embeds the result.
+        view: What the attack is given.
+        attack: The attack.
+        own: The set.
+        batch_of: Returns the batch of some rows of the set.
+        rows: (N,) rows to perturb.
+        batch: Images at a time.
+        bar: Advanced by the number of finished images.
+        owner: Name of the defense, for error messages.
+
+    Raises:
+        UsageError: The attack is given a target and does not look at it.
+        PluginError: The attack or the encoder broke its contract.
+    """
+    tally = _Tally()
+    for start in range(0, len(rows), batch):
+        attack_batch = batch_of(rows[start : start + batch])
+        if start == 0:
+            _check_that_targets_matter(attack, view, attack_batch, own)
+        outcome = attack.run(view, attack_batch)
+        rounded = round_to_8_bits(outcome.images, attack_batch.images, attack.eps_255)
+        forms = {"rounded": rounded, "float": outcome.images, "jpeg": through_jpeg(rounded)}
+        with torch.no_grad(), evaluating(encoder):
+            for name, images in forms.items():
+                embedded = check_embeddings(encoder(images), len(images), owner)
+                tally.embeddings.setdefault(name, []).append(embedded.float().cpu())
+            for spent, images in outcome.snapshots.items():
+                kept = round_to_8_bits(images, attack_batch.images, attack.eps_255)
+                tally.snapshots.setdefault(spent, []).append(encoder(kept).float().cpu())
+        tally.add(outcome, float((rounded - attack_batch.images).abs().max()) * 255)
+        bar.advance(len(attack_batch.images))
+    return tally.total(rows)
+
+
+def own_images(gallery: ImageSet, query: ImageSet) -> NDArray[np.int64]:
+    """Return the rows of the gallery that show an identity of the queries."""
+    shown = np.isin(gallery.pids, query.identities) & (gallery.pids > 0)
+    return np.flatnonzero(shown)
+
+
+def fraction_of(
+    images: ImageSet, rows: NDArray[np.int64], fraction: float, seed: int
+) -> NDArray[np.int64]:
+    """Return a share of some rows; which ones depends on names and seed alone."""
+    if fraction == 1:
+        return rows
+    keys = [derive_seed(seed, "fraction", images.names[row]) for row in rows]
+    count = max(1, round(fraction * len(rows)))
+    return np.sort(rows[np.argsort(np.array(keys), kind="stable")[:count]])
+
+
+@dataclass
+class _Tally:
+    """Adds up the batches of an attack."""
+
+    embeddings: dict[str, list[Tensor]] = field(default_factory=dict)
+    snapshots: dict[int, list[Tensor]] = field(default_factory=dict)
+    outcomes: list[AttackOutcome] = field(default_factory=list)
+    weights: list[int] = field(default_factory=list)
+    farthest: float = 0.0
+
+    def add(self, outcome: AttackOutcome, farthest: float) -> None:
+        self.weights.append(len(outcome.images))
+        self.outcomes.append(replace(outcome, images=outcome.images[:0].clone(), snapshots={}))
+        self.farthest = max(self.farthest, farthest)
+
+    def total(self, rows: NDArray[np.int64]) -> Crafted:
+        return Crafted(
+            rows=rows,
+            embeddings={form: torch.cat(self.embeddings[form]) for form in FORMS},
+            snapshots={spent: torch.cat(parts) for spent, parts in self.snapshots.items()},
+            seconds=sum(one.seconds for one in self.outcomes),
+            forwards=sum(one.forwards for one in self.outcomes),
+            backwards=sum(one.backwards for one in self.outcomes),
+            queries=sum(one.queries for one in self.outcomes),
+            max_distance_255=self.farthest,
+            trace=self._mean_trace(),
+        )
+
+    def _mean_trace(self) -> list[float]:
+        """Average over images; traces of unequal length are cut to the shortest."""
+        steps = min(len(one.trace) for one in self.outcomes)
+        traces = np.array([one.trace[:steps] for one in self.outcomes])
+        mean: list[float] = np.average(traces, axis=0, weights=self.weights).tolist()
+        return mean
+
+
+def _check_that_targets_matter(
+    attack: Attack, view: nn.Module, batch: AttackBatch, own: ImageSet
+) -> None:
+    """Attack one image toward two targets: an attack that ignores its target cannot have one."""
+    others = batch.pids[batch.pids != batch.pids[0]]
+    own_pid = int(own.pids[int(batch.query_rows[0])])
+    if int(batch.pids[0]) == own_pid or not len(others):
+        return
+    first = batch.rows(torch.tensor([0], device=batch.pids.device))
+    images = [
+        attack.run(view, _with_target(first, pid)).images for pid in (batch.pids[0], others[0])
+    ]
+    if torch.equal(*images):
+        raise UsageError(
+            f"attack {attack.name!r} does not look at its target identity",
+            "it can dodge only; use metric-ifgsm, metric-pgd, fna or an apgd attack",
+        )
+
+
+def _with_target(batch: AttackBatch, pid: Tensor) -> AttackBatch:
+    return replace(batch, pids=pid.reshape(1))

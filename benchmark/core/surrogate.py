@@ -47,4 +47,5 @@ class SurrogateEnsemble(nn.Module):
 def joined_embeddings(embeddings: Sequence[Tensor]) -> Tensor:
     """Return unit embeddings of several encoders side by side, (B, D1 + D2 + ...)."""
     joined: Tensor = torch.cat([F.normalize(one) for one in embeddings], dim=1)
-    return joined / len(embeddings) ** 0.5
+    scaled: Tensor = joined / len(embeddings) ** 0.5
+    return scaled

@@ -21,6 +21,7 @@ TINY_OPTIONS = {
     "image_size": (16, 8),
     "backbone": {"width": 8},
     "training": {"epochs": 2, "identities": 4, "images": 2, "inner": {"steps": 1}},
+    "evaluation": {"checks": False},
     "device": "cpu",
 }
 
@@ -53,4 +54,5 @@ def tiny_arguments(tmp_path: Path) -> list[str]:
         *("--output", str(tmp_path / "out")),
         *("--set", "image_size=[16, 8]", "backbone.width=8", "training.epochs=3"),
         *("training.identities=4", "training.images=2", "training.inner.steps=1"),
+        *("--set", "evaluation.checks=false"),
     ]

@@ -272,9 +272,7 @@ class Attack(Plugin):
             seconds=time.perf_counter() - start,
             trace=self.trace,
             queries=counter.total if counter is not None else 0,
-            snapshots={
-                n: self._verified(kept, batch.images) for n, kept in self._snapshots.items()
-            },
+            snapshots=snapshots,
         )
 
     @final

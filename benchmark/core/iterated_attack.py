@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from benchmark.core.attack import Attack, AttackBatch
 from benchmark.core.plugin import PluginConfig
-from benchmark.core.seeding import uniform_noise
+from benchmark.core.seeding import derive_seed, uniform_noise
 from benchmark.core.threat import Intent
 
 ALPHA_SHARE = 1 / 8
@@ -103,27 +103,50 @@ class IteratedAttack(Attack):
         """Return (B,) values to maximise at (B, 3, H, W) images: the objective with its sign."""
         return batch.direction * self.objective(self.vectors(encoder(images)), state)
 
+    def at_step(self, step: int, state: object, encoder: nn.Module, batch: AttackBatch) -> object:
+        """Return the state of a step, given what `begin` returned; the same by default.
+
+        Values of different steps then no longer compare: refuse ``best_iterate``.
+        """
+        return state
+
+    def smooth(self, gradient: Tensor) -> Tensor:
+        """Return the (B, 3, H, W) gradient that a step follows; unchanged by default."""
+        return gradient
+
+    def draws(self, batch: AttackBatch, step: int, count: int) -> Tensor:
+        """Return (B, count) float64 numbers in [0, 1) from the seed of each image and the step."""
+        noise = uniform_noise([derive_seed(seed, step) for seed in batch.seeds], (count,))
+        return noise.double().add_(1).div_(2).to(batch.images.device)
+
     def perturb(self, encoder: nn.Module, batch: AttackBatch) -> Tensor:
         """Run the loop and return the best iterate, or the last one if so configured."""
-        config, clean = self.config, batch.images
         if self.eps_255 == 0:
-            return clean
+            return batch.images
+        return self.ascend(encoder, batch.images, self.bounds(batch.images), batch)
+
+    def ascend(
+        self, encoder: nn.Module, origin: Tensor, bounds: tuple[Tensor, Tensor], batch: AttackBatch
+    ) -> Tensor:
+        """Run the loop from (B, ., ., .) `origin` inside `bounds`; it is what `encoder` embeds."""
+        config, (lower, upper) = self.config, bounds
         steps = config.steps or self.default_steps()
         alpha = self.step_size() if config.alpha_255 is None else config.alpha_255 / 255
         state = self.begin(batch)
-        images = clean
+        images = origin
         if config.start:
-            noise = uniform_noise(batch.seeds, tuple(clean.shape[1:])).to(clean.device)
-            images = self.project(clean + config.start * self.eps * noise, clean)
-        lower, upper = self.bounds(clean)
+            noise = uniform_noise(batch.seeds, tuple(origin.shape[1:])).to(origin.device)
+            images = torch.clamp(origin + config.start * self.eps * noise, lower, upper)
         best = BestIterate() if config.best_iterate else None
         trace: list[Tensor] = []
         velocity: Tensor | None = None
-        for _ in range(steps):
+        for step in range(steps):
             images = images.detach().requires_grad_(True)
-            values = self.value(encoder, images, state, batch)
+            current = self.at_step(step, state, encoder, batch)
+            values = self.value(encoder, images, current, batch)
             (gradient,) = torch.autograd.grad(values.sum(), images)
             with torch.no_grad():
+                gradient = self.smooth(gradient)
                 trace.append(values.detach().mean())
                 if best is not None:
                     best.update(images.detach(), values.detach())

@@ -63,6 +63,15 @@ class Plugin:
         A plugin that is a package (its module lives in a folder of its own below the top level)
         is hashed with every Python file of that folder.
         """
+        return sha256_sources(cls._source_files())
+
+    @classmethod
+    def joint_source_sha256(cls, *others: type[Plugin]) -> str:
+        """Return the hash of the source of this plugin and of others that it is made of."""
+        return sha256_sources(cls._source_files().union(*(one._source_files() for one in others)))
+
+    @classmethod
+    def _source_files(cls) -> set[Path]:
         files: set[Path] = set()
         for base in cls.__mro__:
             if base is Plugin or not issubclass(base, Plugin):
@@ -78,7 +87,7 @@ class Plugin:
                 ) from error
             is_package = base.__module__.count(".") >= 2
             files.update(path.parent.glob("*.py") if is_package else [path])
-        return sha256_sources(files)
+        return files
 
     @classmethod
     def parse_config(cls, options: dict[str, object]) -> PluginConfig:

@@ -13,7 +13,7 @@ from benchmark.runner.choice import choose
     ("options", "what", "mend"),
     [
         ({"defense": ["nome"]}, "unknown defense 'nome'", "did you mean none"),
-        ({"attack": ["smaa"]}, "unknown attack 'smaa'", "did you mean sma?"),
+        ({"attack": ["smaa"]}, "unknown attack 'smaa'", "did you mean sma or"),
         ({"attack": ["defualt"]}, "unknown attack 'defualt'", "did you mean default"),
         ({"dataset": "synthped"}, "unknown data set 'synthped'", "synthped-plaza"),
         ({"test_dataset": ["market"]}, "unknown data set 'market'", "market1501"),

@@ -1,19 +1,18 @@
-"""Colour table: recolour a query by a smooth function of its colours alone.
+"""Colour table: recolour a query by a function of its colours alone.
 
-Functional attacks of Laidlaw and Feizi (NeurIPS 2019), in the form of Yang et al. (TPAMI 2022):
-a table T gives a new colour to each node v of a lattice over RGB, colours between nodes are
-interpolated trilinearly,
+Functional attacks of Laidlaw and Feizi (NeurIPS 2019), with the table of Yang et al. (TPAMI 2022):
+a table T gives a colour to each node v of a lattice over RGB, and the eight nodes around a pixel's
+colour x are interpolated trilinearly:
 
-    c(x) = sum over 8 corners v of w_v(x) T(v),   |T(v) - v| <= eps,   0 <= T(v) <= 1
+    c(x) = sum over v of w_v(x) T(v),   |T(v) - v| <= eps,   0 <= T(v) <= 1
 
-and T climbs the objective of metric I-FGSM. The weights w_v(x) are not negative, sum to 1 and
-reproduce the colour itself, sum_v w_v(x) v = x; hence |c(x) - x| = |sum_v w_v(x) (T(v) - v)| <=
-eps, and c(x) is in [0, 1].
+The weights are not negative, sum to 1 and reproduce the colour itself, sum over v of w_v(x) v = x.
+Hence |c(x) - x| = |sum over v of w_v(x) (T(v) - v)| <= eps, and c(x) is in [0, 1].
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from itertools import product
 from typing import ClassVar
 
@@ -49,23 +48,50 @@ class ColorLUT(MetricIFGSM):
     config: Config
 
     def perturb(self, encoder: nn.Module, batch: AttackBatch) -> Tensor:
-        """Climb on the nodes and return the recoloured images."""
+        """Attack the identity table as if it were an image, and recolour the images by it."""
         if self.eps_255 == 0:
             return batch.images
-        pixels = Trilinear(batch.images, self.config.nodes)
-        seen = _Recoloured(encoder, pixels)
-        origin, bounds = pixels.identity(self.eps)
-        table = self.ascend(seen, origin, bounds, batch)
-        return self.project(pixels.recoloured(table), batch.images)  # against rounding alone
+        recolour = Recolour(batch.images, self.config.nodes)
+        tables = replace(batch, images=recolour.identity())
+        found = super().perturb(nn.Sequential(recolour, encoder), tables)
+        with torch.no_grad():
+            return self.project(recolour(found), batch.images)  # against float rounding alone
 
 
-class _Recoloured(nn.Module):
-    """Embeds tables instead of images."""
+class Recolour(nn.Module):
+    """Maps tables (B, 3, nodes, nodes^2), by red and by green and blue, to recoloured images.
 
-    def __init__(self, encoder: nn.Module, pixels: Trilinear) -> None:
+    Args:
+        images: (B, 3, H, W) in [0, 1].
+        nodes: Nodes along each colour.
+    """
+
+    def __init__(self, images: Tensor, nodes: int) -> None:
         super().__init__()
-        self.encoder, self.pixels = encoder, pixels
+        self.nodes, self.shape = nodes, images.shape
+        place = images.permute(0, 2, 3, 1).reshape(-1, 3) * (nodes - 1)
+        below = place.floor().clamp_(0, nodes - 2)
+        self.above = place - below
+        own_table = torch.arange(len(images), device=images.device) * nodes**3
+        strides = torch.tensor([nodes**2, nodes, 1], device=images.device)
+        self.first = (below.long() * strides).sum(1) + own_table.repeat_interleave(
+            len(place) // len(images)
+        )
+
+    def identity(self) -> Tensor:
+        """Return the tables that change nothing."""
+        levels = torch.linspace(0, 1, self.nodes, dtype=self.above.dtype, device=self.above.device)
+        table = torch.stack(torch.meshgrid(levels, levels, levels, indexing="ij"))
+        return table.reshape(1, 3, self.nodes, -1).repeat(self.shape[0], 1, 1, 1)
 
     def forward(self, tables: Tensor) -> Tensor:
-        embeddings: Tensor = self.encoder(self.pixels.recoloured(tables))
-        return embeddings
+        """Return (B, 3, H, W) images, differentiable in the (B, 3, nodes, nodes^2) tables."""
+        colours = tables.flatten(2).transpose(1, 2).reshape(-1, 3)
+        mixed = torch.zeros_like(self.above)
+        for red, green, blue in product((0, 1), repeat=3):
+            corner = torch.tensor([red, green, blue], device=tables.device)
+            weight = torch.where(corner == 1, self.above, 1 - self.above).prod(1, keepdim=True)
+            node = self.first + (red * self.nodes + green) * self.nodes + blue
+            mixed = mixed + weight * colours[node]
+        batch, channels, height, width = self.shape
+        return mixed.reshape(batch, height, width, channels).permute(0, 3, 1, 2)

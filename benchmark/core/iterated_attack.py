@@ -104,10 +104,7 @@ class IteratedAttack(Attack):
         return batch.direction * self.objective(self.vectors(encoder(images)), state)
 
     def at_step(self, step: int, state: object, encoder: nn.Module, batch: AttackBatch) -> object:
-        """Return the state of a step, given what `begin` returned; the same by default.
-
-        Values of different steps then no longer compare: refuse ``best_iterate``.
-        """
+        """Return the state of a step from what `begin` returned; if it varies, refuse a best."""
         return state
 
     def smooth(self, gradient: Tensor) -> Tensor:
@@ -121,22 +118,17 @@ class IteratedAttack(Attack):
 
     def perturb(self, encoder: nn.Module, batch: AttackBatch) -> Tensor:
         """Run the loop and return the best iterate, or the last one if so configured."""
+        config, clean = self.config, batch.images
         if self.eps_255 == 0:
-            return batch.images
-        return self.ascend(encoder, batch.images, self.bounds(batch.images), batch)
-
-    def ascend(
-        self, encoder: nn.Module, origin: Tensor, bounds: tuple[Tensor, Tensor], batch: AttackBatch
-    ) -> Tensor:
-        """Run the loop from (B, ., ., .) `origin` inside `bounds`; it is what `encoder` embeds."""
-        config, (lower, upper) = self.config, bounds
+            return clean
         steps = config.steps or self.default_steps()
         alpha = self.step_size() if config.alpha_255 is None else config.alpha_255 / 255
         state = self.begin(batch)
-        images = origin
+        images = clean
         if config.start:
-            noise = uniform_noise(batch.seeds, tuple(origin.shape[1:])).to(origin.device)
-            images = torch.clamp(origin + config.start * self.eps * noise, lower, upper)
+            noise = uniform_noise(batch.seeds, tuple(clean.shape[1:])).to(clean.device)
+            images = self.project(clean + config.start * self.eps * noise, clean)
+        lower, upper = self.bounds(clean)
         best = BestIterate() if config.best_iterate else None
         trace: list[Tensor] = []
         velocity: Tensor | None = None

@@ -22,7 +22,7 @@ from benchmark.core.device import DevicePolicy
 from benchmark.core.iterated_attack import IteratedAttack
 from benchmark.data.layout import SPLITS
 from benchmark.models.encoder import build_encoder
-from benchmark.runner.cells import AttackCell, Cell, TrainCell
+from benchmark.runner.cells import AttackCell, CanaryCell, Cell, PrepareCell, ProbeCell, TrainCell
 from benchmark.runner.shelf import Shelf
 
 CPU_FLOPS_PER_CORE = 7e10
@@ -33,6 +33,12 @@ RENDER_CORE_SECONDS_PER_PIXEL = 1.4e-6
 """Rendering of a pedestrian on one core."""
 OTHER_PARTS = 1.6
 """Share of a training beside its passes: loss, optimiser, augmentation, validation."""
+PROBE_PASSES = 3000
+"""Images that go forward and backward in a probe."""
+CANARY_PASSES = 300
+"""The same on the canary, which is smaller than most encoders."""
+SMALL_CELL_BYTES = 100_000
+"""Size of a cell without embeddings, or with a universal perturbation."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +78,8 @@ class Estimator:
     def workload(self, cell: Cell) -> Workload:
         """Return how much work a cell is."""
         config = self._config
-        name = cell.attack.name if isinstance(cell, AttackCell) else cell.defense
+        attack = getattr(cell, "attack", None)
+        name = cell.defense if attack is None else attack.name
         height, width = config.image_size
         parts = (cell.kind, name, config.backbone.name, config.backbone.width, f"{height}x{width}")
         key = ":".join(map(str, (*parts, self._policy.device.type)))
@@ -100,6 +107,8 @@ class Estimator:
         dim, parameters = self._network["dim"], self._network["parameters"]
         if isinstance(cell, TrainCell):
             return 4 * parameters
+        if isinstance(cell, PrepareCell | ProbeCell | CanaryCell):
+            return SMALL_CELL_BYTES
         queries = self._count(cell.dataset, "query")
         if isinstance(cell, AttackCell):
             return 48 * queries
@@ -107,7 +116,14 @@ class Estimator:
 
     def _passes(self, cell: Cell) -> float:
         if isinstance(cell, AttackCell):
-            return self._count(cell.dataset, "query") * (_attack_steps(cell) + 1)
+            return self._count(cell.dataset, "query") * _attack_passes(cell)
+        if isinstance(cell, PrepareCell):
+            epochs = getattr(cell.attack.config, "epochs", 1)
+            return self._count(cell.dataset, "train") * epochs
+        if isinstance(cell, ProbeCell):
+            return PROBE_PASSES
+        if isinstance(cell, CanaryCell):
+            return CANARY_PASSES
         if isinstance(cell, TrainCell):
             training = self._config.training
             each = training.inner.steps + 2 if cell.plugin.trained_against else 1
@@ -143,10 +159,12 @@ class Estimator:
         }
 
 
-def _attack_steps(cell: AttackCell) -> int:
-    """Return the gradient steps of an attack; 1 if it does not say."""
-    attack = cell.attack.plugin(cell.attack.config, cell.eps_255)
-    steps = getattr(cell.attack.config, "steps", None)
+def _attack_passes(cell: AttackCell) -> float:
+    """Return the passes of an attack on one image; 1 if it does not say how many it takes."""
+    attack, config = cell.attack.plugin(cell.attack.config, cell.eps_255), cell.attack.config
+    steps, queries = getattr(config, "steps", None), getattr(config, "queries", None)
+    if isinstance(queries, int):
+        return queries / 3
     if isinstance(steps, int):
-        return steps
-    return attack.default_steps() if isinstance(attack, IteratedAttack) else 1
+        return steps + 1
+    return attack.default_steps() + 1 if isinstance(attack, IteratedAttack) else 2

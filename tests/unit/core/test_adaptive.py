@@ -40,7 +40,9 @@ def test_eot_averages_unit_embeddings_over_draws():
     mean = ExpectedEncoder(encoder, 5)(images())
     torch.manual_seed(3)
     draws = F.normalize(encoder(images().repeat_interleave(5, 0)))
-    torch.testing.assert_close(mean, torch.stack([draws[i : i + 5].mean(0) for i in (0, 5, 10, 15)]))
+    torch.testing.assert_close(
+        mean, torch.stack([draws[i : i + 5].mean(0) for i in (0, 5, 10, 15)])
+    )
 
 
 def test_bpda_has_the_values_of_one_and_the_gradient_of_the_other():

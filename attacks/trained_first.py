@@ -139,7 +139,9 @@ class TrainedFirst(Attack):
         if self.eps_255 == 0:
             return {}
         seed_everything(derive_seed(task.seed, "clean"))  # an encoder may be random
-        clean = _embedded(task)
+        clean = embed_images(
+            task.encoder, task.train, policy=task.policy, batch=BATCH, owner=self.owner
+        )
         learner = self.learner(task, clean)
         record = _Record(**(load_epoch(task.work_dir) or {}))
         if record.learner:
@@ -174,19 +176,19 @@ class TrainedFirst(Attack):
             bar.advance(1, f"loss {learner.step(lesson):.2f}")
 
     def _choose(self, task: AttackTask, learner: Learner, record: _Record) -> None:
-        """Keep the result if it is the best so far; without a judgement the last one counts."""
+        """Keep the result if it is the best so far; the last one where none can be judged."""
         result = learner.result()
         attacked_map = self._held_out_map(task, result)
-        if not attacked_map > record.lowest:
+        if attacked_map is None or attacked_map <= record.lowest:
             record.chosen = result
-            record.lowest = min(record.lowest, attacked_map)
+            record.lowest = record.lowest if attacked_map is None else attacked_map
 
     @torch.no_grad()
-    def _held_out_map(self, task: AttackTask, result: Mapping[str, Tensor]) -> float:
-        """Return the mAP of attacked held-out images in [0, 1]; NaN if none has a match."""
+    def _held_out_map(self, task: AttackTask, result: Mapping[str, Tensor]) -> float | None:
+        """Return the mAP of attacked held-out images in [0, 1]; None if none has a match."""
         images = task.held_out
         if len(images) == 0:
-            return float("nan")
+            return None
         attacked, clean = [], []
         for start in range(0, len(images), BATCH):
             pixels = images.tensor(slice(start, start + BATCH)).to(task.policy.device)
@@ -195,7 +197,7 @@ class TrainedFirst(Attack):
         queries, gallery = torch.cat(attacked).cpu(), torch.cat(clean).cpu()
         who = (images.pids, images.camids)
         ranking = rank_queries(queries, *who, gallery, *who)
-        return float(ranking.ap[ranking.valid].mean()) if ranking.valid.any() else float("nan")
+        return float(ranking.ap[ranking.valid].mean()) if ranking.valid.any() else None
 
 
 def pk_batches(
@@ -217,15 +219,9 @@ def pk_batches(
     count = max(1, len(pids) // (width * images))
     order: list[NDArray[np.int64]] = []
     while len(order) < count:
-        order += np.split(rng.permutation(len(rows))[: len(rows) // width * width], width)
+        groups = len(rows) // width
+        order += np.split(rng.permutation(len(rows))[: groups * width], groups)
     return [
         np.concatenate([rng.permutation(rows[one])[:images] for one in group])
         for group in order[:count]
     ]
-
-
-def _embedded(task: AttackTask) -> Tensor:
-    """Return the (N, D) clean embeddings of the training images, on the CPU."""
-    return embed_images(
-        task.encoder, task.train, policy=task.policy, batch=BATCH, owner="the trained attack"
-    )

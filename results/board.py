@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from results.labels import AttackId, attack_labels, row_labels
-from results.schema import Record
-
-_NORMS = {"linf": "L∞", "l2": "L2", "l1": "L1", "l0": "L0"}
-_KNOWLEDGE = {
-    "white": "white-box",
-    "transfer": "transfer",
-    "score": "score-based",
-    "decision": "decision-based",
-}
-_INTENTS = {"dodge": "dodging", "impersonate": "impersonating", "rank-down": "ranking down"}
+from results.readings import clean_map, counted, row_values, strongest_target, worst_map
+from results.schema import ADDITIVE, AttackResult, Record
+from results.statistics import mean_std
+from results.threat_words import threat_words
 
 
 @dataclass(frozen=True)
@@ -39,20 +34,28 @@ class Row:
 
 @dataclass(frozen=True)
 class Board:
-    """Rows that may be compared: one data set, backbone, protocol and threat model.
+    """Rows that may be compared: one data set, backbone, protocol, threat model and scenario.
 
     Attributes:
-        rows: Highest worst-case mAP first.
-        attacks: Attacks of the board with their short labels, in the order of the records.
+        rows: The most robust one first.
+        attacks: Additive attacks with their short labels, in the order of the records.
+        apart: Attacks whose budget bounds something else than each pixel, likewise.
     """
 
     rows: tuple[Row, ...]
     attacks: dict[AttackId, str]
+    apart: dict[AttackId, str]
 
     @property
     def example(self) -> Record:
         """Any record: all agree on what the title names."""
         return self.rows[0].records[0]
+
+    @property
+    def slug(self) -> str:
+        """Name for files about this board: the same for the same board of other records."""
+        digest = hashlib.sha256(_board_key(self.example).encode()).hexdigest()
+        return f"{self.example.dataset}-{digest[:8]}"
 
     @property
     def subject(self) -> str:
@@ -72,34 +75,52 @@ class Board:
     @property
     def threat(self) -> str:
         """What the attacks of this board may do, in a few words."""
-        if not self.attacks:
-            return "no attack"
-        norms = _joined(_NORMS.get(a.norm, a.norm) for a in self.attacks)
-        sizes = sorted({a.eps for a in self.attacks if a.eps is not None})
-        budget = f"{norms} ε = {', '.join(f'{eps:g}' for eps in sizes)}/255" if sizes else norms
-        sides = _joined(a.side.replace("both", "query and gallery") for a in self.attacks)
-        intents = _joined(_INTENTS[a.intent] for a in self.attacks)
-        knowledge = _joined(_KNOWLEDGE[k] for k in self._knowledge() if k != "none")
-        return f"{knowledge} {budget} on {sides} images, {intents}".lstrip()
+        return self.threat_of(self.attacks or self.apart)
+
+    @property
+    def targeted(self) -> bool:
+        """Whether the attacks have a target identity, so that its ranking is what counts."""
+        return any(attack.intent != "dodge" for attack in (*self.attacks, *self.apart))
+
+    @property
+    def pulls(self) -> bool:
+        """Whether targets are pulled up, so that a robust defense ranks them low."""
+        return any(attack.intent == "impersonate" for attack in (*self.attacks, *self.apart))
 
     @property
     def note(self) -> str:
         """What the worst case means on this board, in one line."""
-        if not self.attacks:
+        if not self.attacks and not self.apart:
             return "No attack was run: nothing here says how robust a defense is."
-        return f"Worst: each query meets its strongest attack · {self.threat}"
+        if not self.attacks:
+            return f"No additive attack was run: there is no worst case · {self.threat}"
+        worst = "each query meets its strongest attack"
+        if self.targeted:
+            worst = "the attack that moves the targets most, over all queries"
+        return f"Worst: {worst}{self._where} · {self.threat}"
 
-    def _knowledge(self) -> list[str]:
-        records = (record for row in self.rows for record in row.records)
-        return [attack.knowledge for record in records for attack in record.attacks]
+    @property
+    def _where(self) -> str:
+        """Return the budget of the worst case where there are several."""
+        budgets = {one.eps for one in counted(self.example)}
+        several = len({attack.eps for attack in self.attacks}) > 1
+        return "".join(f", at ε = {eps:g}/255" for eps in budgets if several and eps is not None)
+
+    def threat_of(self, attacks: Iterable[AttackId]) -> str:
+        """Return what some attacks of this board may do, in a few words."""
+        wanted = set(attacks)
+        results = [a for row in self.rows for record in row.records for a in record.attacks]
+        shown = [a for a in results if AttackId.of(a) in wanted]
+        return threat_words(shown) if shown else "no attack"
 
 
 def make_boards(records: Iterable[Record]) -> list[Board]:
     """Sort records into boards, and average nothing that does not belong together.
 
     Two records share a board if they agree on data set, backbone, image size, protocol
-    fingerprint, budgets, attacked sides, intents, and the attacks that the worst case covers.
-    They share a row if they also agree on defense, config, source and epochs and differ in seed.
+    fingerprint, budgets, scenario (attacked sides and fraction, intents and targets), and the
+    attacks that the worst case covers. They share a row if they also agree on defense, config,
+    source, epochs and what stood in for its inner attacks, and differ in seed.
 
     Returns:
         Boards in the order of their titles' parts.
@@ -119,7 +140,13 @@ def _board(records: Sequence[Record]) -> Board:
     labelled = [Row(label, part) for label, part in zip(row_labels(rows), rows, strict=True)]
     labelled.sort(key=_standing)
     ids = [AttackId.of(a) for row in labelled for r in row.records for a in r.attacks]
-    return Board(tuple(labelled), attack_labels(ids))
+    names = list(dict.fromkeys(one.name for one in ids))
+    ids.sort(key=lambda one: names.index(one.name))  # the budgets of an attack stand together
+    return Board(
+        tuple(labelled),
+        attack_labels(one for one in ids if one.norm == ADDITIVE),
+        attack_labels(one for one in ids if one.norm != ADDITIVE),
+    )
 
 
 def _one_record_per_seed(group: list[Record]) -> list[tuple[Record, ...]]:
@@ -129,24 +156,30 @@ def _one_record_per_seed(group: list[Record]) -> list[tuple[Record, ...]]:
     return [(record,) for record in group]
 
 
-def _standing(row: Row) -> tuple[float, float, str]:
-    worst = [r.worst_case.map for r in row.records if r.worst_case is not None]
-    clean = [r.clean.map for r in row.records]
-    return (-sum(worst) / len(worst) if worst else 1.0, -sum(clean) / len(clean), row.label)
+def _standing(row: Row) -> tuple[bool, float, float, str]:
+    """Return what sorts the most robust row first, and those without an attack last."""
+    intents = {attack.intent for record in row.records for attack in record.attacks}
+    values = row_values(row.records, strongest_target if intents - {"dodge"} else worst_map)
+    robust = mean_std(values)[0] if values else 0.0
+    sign = 1 if "impersonate" in intents else -1
+    clean = mean_std([clean_map(record) for record in row.records])[0]
+    return (not values, sign * robust, -clean, row.label)
 
 
 def _board_key(record: Record) -> str:
-    threats = sorted({(a.norm, str(a.eps), a.side, a.intent) for a in record.attacks})
     worst = sorted(record.worst_case.attacks) if record.worst_case is not None else []
     parts = [record.dataset, record.backbone, record.image_size, record.protocol.fingerprint]
-    return json.dumps([*parts, threats, worst])
+    return json.dumps([*parts, sorted(set(map(_threat_key, record.attacks))), worst])
+
+
+def _threat_key(attack: AttackResult) -> tuple[str, ...]:
+    """Return budget and scenario; a default adds nothing, so that older records keep their key."""
+    key = (attack.norm, str(attack.eps), attack.side, attack.intent)
+    rule = (attack.target_rule,) if attack.target_rule is not None else ()
+    return (*key, *rule, *((f"{attack.fraction:g}",) if attack.fraction != 1 else ()))
 
 
 def _row_key(record: Record) -> str:
-    defense = record.defense
-    parts = [defense.name, defense.config, defense.source_sha256, record.training.epochs]
-    return json.dumps(parts, sort_keys=True)
-
-
-def _joined(words: Iterable[str]) -> str:
-    return " and ".join(dict.fromkeys(words))
+    defense, training = record.defense, record.training
+    parts = [defense.name, defense.config, defense.source_sha256, training.epochs]
+    return json.dumps([*parts, training.stand_in], sort_keys=True)

@@ -8,14 +8,41 @@ from functools import partial
 from typing import Literal
 
 from results.board import Board, Row
+from results.curves import is_swept, worst_area
 from results.labels import AttackId
-from results.schema import CrossDatasetResult, Flag, Record
+from results.readings import (
+    Metric,
+    Read,
+    attacked,
+    clean_map,
+    clean_rank1,
+    clean_target,
+    cross_clean_map,
+    cross_worst_map,
+    flag_ids,
+    map_of,
+    result_of,
+    row_values,
+    strongest_target,
+    target_of,
+    train_seconds,
+    worst_interval,
+    worst_map,
+    worst_rank1,
+    worst_seen_map,
+    worst_unseen_map,
+)
+from results.schema import Record
 from results.statistics import mean_std
 
 MISSING = "n/a"
 SEEN = "†"
 
-Block = Literal["overview", "attacks", "cross"]
+Block = Literal["overview", "worst", "attacks", "apart", "cross", "cost"]
+Best = Literal["highest", "lowest"]
+
+TARGET_METRICS: dict[Metric, str] = {"map": "target mAP", "rank1": "hit@1", "rank10": "hit@10"}
+"""What is shown of target identities: their mAP, and whether one is among the nearest 1 or 10."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +51,7 @@ class Cell:
 
     Attributes:
         text: As shown.
-        best: Whether it is the best of its column.
+        best: Whether it is the best of those it is compared with.
     """
 
     text: str
@@ -39,136 +66,124 @@ class Column:
         title: Its heading.
         block: Part of the board it belongs to when one table would be too wide.
         show: Text of a row.
-        ranked: Whether higher is better, so that the best is marked.
+        best: Which value is the best and marked; None: values are not compared.
     """
 
     title: str
     block: Block
     show: Callable[[Row], str]
-    ranked: bool = True
+    best: Best | None = "highest"
 
     def cells(self, rows: Sequence[Row]) -> list[Cell]:
-        """Return the entries of all rows; the best are those that read as high as the highest."""
-        texts = [self.show(row) for row in rows]
-        values = [_leading_number(text) for text in texts] if self.ranked else []
-        known = {value for value in values if value is not None}
-        if len(known) < 2:
-            return [Cell(text) for text in texts]
-        return [Cell(text, value == max(known)) for text, value in zip(texts, values, strict=True)]
+        """Return the entries of all rows, the best of them marked."""
+        return marked([self.show(row) for row in rows], self.best)
+
+
+def marked(texts: Sequence[str], best: Best | None) -> list[Cell]:
+    """Return texts as cells; the best are those that read as high (or low) as the extreme."""
+    values = [_leading_number(text) for text in texts] if best else []
+    known = {value for value in values if value is not None}
+    if len(known) < 2:
+        return [Cell(text) for text in texts]
+    extreme = max(known) if best == "highest" else min(known)
+    return [Cell(text, value == extreme) for text, value in zip(texts, values, strict=True)]
 
 
 def board_columns(board: Board) -> list[Column]:
     """Return the columns of `board` in reading order, without the one that names the row."""
-    targets = list(dict.fromkeys(c.dataset for r in _all_records(board) for c in r.cross_dataset))
     return [
-        Column("Seeds", "overview", lambda row: str(len(row.seeds)), ranked=False),
-        Column("Clean mAP", "overview", partial(_percent, read=lambda r: r.clean.map)),
-        Column("Clean R1", "overview", partial(_percent, read=lambda r: r.clean.rank1)),
-        *(
-            Column(label, "attacks", partial(_under_attack, attack=attack))
-            for attack, label in board.attacks.items()
-        ),
-        Column("Worst mAP", "overview", partial(_percent, read=worst_map)),
-        Column("95% CI", "overview", _interval, ranked=False),
-        Column("Worst R1", "overview", partial(_percent, read=worst_rank1)),
-        *(
-            Column(
-                f"→ {_short(target, board.example.dataset)} {what}",
-                "cross",
-                partial(_percent, read=partial(read, dataset=target)),
-            )
-            for target in targets
-            for what, read in (("clean", cross_clean_map), ("worst", cross_worst_map))
-        ),
-        Column("Train", "overview", lambda row: _duration(train_seconds(row)), ranked=False),
-        Column("Flags", "overview", lambda row: str(len(flag_ids(row))), ranked=False),
+        Column("Seeds", "cost", lambda row: str(len(row.seeds)), best=None),
+        _percent_column("Clean mAP", "overview", clean_map),
+        _percent_column("Clean R1", "overview", clean_rank1),
+        *(_attack_columns(board, board.attacks, "attacks")),
+        *(_target_columns(board) if board.targeted else _worst_columns(board)),
+        *(_attack_columns(board, board.apart, "apart")),
+        *_cross_columns(board),
+        Column("Train", "cost", lambda row: duration(train_seconds(row.records)), best=None),
+        Column("Flags", "cost", lambda row: str(len(flag_ids(row.records))), best=None),
     ]
 
 
-def worst_map(record: Record) -> float | None:
-    """Return the worst-case mAP, if anything was attacked."""
-    return record.worst_case.map if record.worst_case is not None else None
-
-
-def worst_rank1(record: Record) -> float | None:
-    """Return the worst-case rank-1, if anything was attacked."""
-    return record.worst_case.rank1 if record.worst_case is not None else None
-
-
-def worst_interval(row: Row) -> tuple[float, float] | None:
-    """Return the 95% interval of the worst-case mAP; over seeds, the mean of the bounds."""
-    bounds = [r.worst_case.ci95_map for r in row.records if r.worst_case is not None]
-    if not bounds:
-        return None
-    return mean_std([low for low, _ in bounds])[0], mean_std([high for _, high in bounds])[0]
-
-
-def attacked(
-    record: Record, attack: AttackId, metric: Literal["map", "rank1"] = "map"
-) -> float | None:
-    """Return a metric under `attack`, if the record has it."""
-    found = next((a for a in record.attacks if AttackId.of(a) == attack), None)
-    if found is None:
-        return None
-    return found.map if metric == "map" else found.rank1
-
-
-def cross_clean_map(record: Record, dataset: str) -> float | None:
-    """Return the mAP on another data set without an attack."""
-    other = _cross(record, dataset)
-    return other.clean.map if other is not None else None
-
-
-def cross_worst_map(record: Record, dataset: str) -> float | None:
-    """Return the worst-case mAP on another data set, else that under its strongest attack."""
-    other = _cross(record, dataset)
-    if other is None:
-        return None
-    if other.worst_case is not None:
-        return other.worst_case.map
-    return min((attack.map for attack in other.attacks), default=None)
-
-
-def train_seconds(row: Row) -> float:
-    """Return the mean time of training."""
-    return mean_std([record.training.seconds for record in row.records])[0]
-
-
-def flag_ids(row: Row) -> set[str]:
-    """Return the sanity checks that any record of the row did not pass."""
-    return {flag.id for record in row.records for flag in _flags(record)}
-
-
-def row_values(row: Row, read: Callable[[Record], float | None]) -> list[float] | None:
-    """Return one value for each seed, or None if a seed lacks it."""
-    values = [value for record in row.records if (value := read(record)) is not None]
-    return values if len(values) == len(row.records) else None
-
-
-def _percent(row: Row, read: Callable[[Record], float | None]) -> str:
-    values = row_values(row, read)
+def percent(row: Row, read: Read) -> str:
+    """Return the mean of a percentage over the seeds of a row, with its deviation."""
+    values = row_values(row.records, read)
     if values is None:
         return MISSING
     mean, std = mean_std(values)
     return f"{mean:.1f}" if std is None else f"{mean:.1f} ± {std:.1f}"
 
 
-def _under_attack(row: Row, attack: AttackId) -> str:
-    text = _percent(row, partial(attacked, attack=attack))
-    results = (a for record in row.records for a in record.attacks)
-    seen = any(a.seen_in_training for a in results if AttackId.of(a) == attack)
-    return text + SEEN if seen else text
+def under_attack(row: Row, attack: AttackId) -> str:
+    """Return the mAP of a row under an attack, marked if it was trained on it."""
+    text = percent(row, partial(attacked, attack=attack, read=map_of))
+    results = [result_of(record, attack) for record in row.records]
+    return text + SEEN if any(one and one.seen_in_training for one in results) else text
 
 
-def _interval(row: Row) -> str:
-    bounds = worst_interval(row)
-    return MISSING if bounds is None else f"{bounds[0]:.1f}–{bounds[1]:.1f}"
+def target_under_attack(row: Row, attack: AttackId, metric: Metric) -> str:
+    """Return a metric of the target identities of a row under an attack."""
+    return percent(row, partial(attacked, attack=attack, read=partial(target_of, metric=metric)))
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Return seconds in the unit in which they read best."""
     if seconds < 60:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.1f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"
+
+
+def target_best(board: Board) -> Best:
+    """Return which rank of a target speaks for the defense."""
+    return "lowest" if board.pulls else "highest"
+
+
+def _percent_column(title: str, block: Block, read: Read, best: Best = "highest") -> Column:
+    return Column(title, block, partial(percent, read=read), best)
+
+
+def _attack_columns(board: Board, attacks: dict[AttackId, str], block: Block) -> Iterable[Column]:
+    for attack, label in attacks.items():
+        if not board.targeted:
+            yield Column(label, block, partial(under_attack, attack=attack))
+            continue
+        for metric, name in TARGET_METRICS.items():
+            show = partial(target_under_attack, attack=attack, metric=metric)
+            yield Column(f"{label} {name}", block, show, target_best(board))
+
+
+def _worst_columns(board: Board) -> Iterable[Column]:
+    yield _percent_column("Worst mAP", "overview", worst_map)
+    yield Column("95% CI", "overview", _interval, best=None)
+    yield _percent_column("Worst R1", "overview", worst_rank1)
+    records = _all_records(board)
+    if any(record.worst_seen and record.worst_unseen for record in records):
+        yield _percent_column("Worst seen", "worst", worst_seen_map)
+        yield _percent_column("Worst unseen", "worst", worst_unseen_map)
+    if is_swept(board):
+        yield _percent_column("Worst area", "worst", worst_area)
+
+
+def _target_columns(board: Board) -> Iterable[Column]:
+    for when, read in (("Clean", clean_target), ("Worst", strongest_target)):
+        for metric, name in TARGET_METRICS.items():
+            best = None if when == "Clean" else target_best(board)
+            show = partial(percent, read=partial(read, metric=metric))
+            yield Column(f"{when} {name}", "overview", show, best)
+
+
+def _cross_columns(board: Board) -> Iterable[Column]:
+    if board.targeted:  # its worst case is over own identities, not targets
+        return
+    records = _all_records(board)
+    for target in dict.fromkeys(c.dataset for r in records for c in r.cross_dataset):
+        name = _short(target, board.example.dataset)
+        for what, read in (("clean", cross_clean_map), ("worst", cross_worst_map)):
+            yield _percent_column(f"→ {name} {what}", "cross", partial(read, dataset=target))
+
+
+def _interval(row: Row) -> str:
+    bounds = worst_interval(row.records)
+    return MISSING if bounds is None else f"{bounds[0]:.1f}–{bounds[1]:.1f}"
 
 
 def _short(dataset: str, beside: str) -> str:
@@ -179,16 +194,6 @@ def _short(dataset: str, beside: str) -> str:
 
 def _leading_number(text: str) -> float | None:
     return None if text == MISSING else float(text.split()[0].removesuffix(SEEN))
-
-
-def _cross(record: Record, dataset: str) -> CrossDatasetResult | None:
-    return next((other for other in record.cross_dataset if other.dataset == dataset), None)
-
-
-def _flags(record: Record) -> Iterable[Flag]:
-    yield from record.flags
-    for attack in record.attacks:
-        yield from attack.flags
 
 
 def _all_records(board: Board) -> list[Record]:

@@ -11,17 +11,22 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from results.attack_table import effects
 from results.board import Board, make_boards
-from results.columns import SEEN, Cell, board_columns
+from results.columns import SEEN, Block, Cell, board_columns
 from results.schema import Record
 
 _LABEL_WIDTH = 34
 _GAP = 2
-_CAPTIONS = {
+_CAPTIONS: dict[Block, str] = {
     "overview": "",
+    "worst": "more on the worst case",
     "attacks": "mAP under each attack",
+    "apart": "attacks that are not additive, never part of a worst case",
     "cross": "mAP on other data sets",
+    "cost": "training",
 }
+"""Parts of a board in the order in which they are printed."""
 
 
 def print_leaderboard(records: Iterable[Record], console: Console | None = None) -> None:
@@ -46,29 +51,36 @@ Filled = tuple[str, list[Cell]]
 
 
 def _tables(board: Board, width: int) -> Iterator[tuple[str, Table]]:
-    columns = board_columns(board)
+    columns = [(c.block, (c.title, c.cells(board.rows))) for c in board_columns(board)]
     labels = [row.label for row in board.rows]
-    free = width - min(_LABEL_WIDTH, max(cell_len(label) for label in ("Defense", *labels)))
-    filled = [(column.block, (column.title, column.cells(board.rows))) for column in columns]
-    if sum(_width(column) for _, column in filled) <= free:
-        yield "", _table(labels, [column for _, column in filled])
+    if sum(_width(column) for _, column in columns) <= _free(width, "Defense", labels):
+        yield "", _table("Defense", labels, [column for _, column in columns])
         return
     for block, caption in _CAPTIONS.items():
-        parts = _chunks([column for name, column in filled if name == block], free)
-        for number, part in enumerate(parts):
-            yield "" if number else caption, _table(labels, part)
+        if block in ("attacks", "apart"):
+            listing = effects(board, board.attacks if block == "attacks" else board.apart)
+            head, names, filled = "Attack", listing.labels, listing.columns
+        else:
+            head, names = "Defense", labels
+            filled = [column for name, column in columns if name == block]
+        if not names:
+            continue
+        for number, part in enumerate(_chunks(filled, _free(width, head, names))):
+            yield "" if number else caption, _table(head, names, part)
 
 
-def _chunks(columns: Sequence[Filled], free: int) -> Iterator[list[Filled]]:
-    """Cut columns into runs that fit `free` cells."""
-    run: list[Filled] = []
-    for column in columns:
-        if run and sum(_width(c) for c in run) + _width(column) > free:
-            yield run
-            run = []
-        run.append(column)
-    if run:
-        yield run
+def _free(width: int, head: str, labels: Sequence[str]) -> int:
+    return width - min(_LABEL_WIDTH, max(cell_len(label) for label in (head, *labels)))
+
+
+def _chunks(columns: Sequence[Filled], free: int) -> list[list[Filled]]:
+    """Cut columns into as few runs as fit `free` cells, of about as many columns each."""
+    for runs in range(1, len(columns) + 1):
+        size = -(-len(columns) // runs)
+        parts = [list(columns[i : i + size]) for i in range(0, len(columns), size)]
+        if size == 1 or all(sum(map(_width, part)) <= free for part in parts):
+            return parts
+    return []
 
 
 def _width(column: Filled) -> int:
@@ -76,7 +88,7 @@ def _width(column: Filled) -> int:
     return _GAP + max(cell_len(text) for text in chain([title], (cell.text for cell in cells)))
 
 
-def _table(labels: Sequence[str], columns: Sequence[Filled]) -> Table:
+def _table(head: str, labels: Sequence[str], columns: Sequence[Filled]) -> Table:
     table = Table(
         box=box.SIMPLE_HEAD,
         show_edge=False,
@@ -84,9 +96,9 @@ def _table(labels: Sequence[str], columns: Sequence[Filled]) -> Table:
         padding=(0, _GAP - 1, 0, 0),  # the divider of the box is the rest of the gap
         header_style="bold",
     )
-    table.add_column("Defense", max_width=_LABEL_WIDTH, overflow="fold")
+    table.add_column(head, max_width=_LABEL_WIDTH, overflow="fold")
     for title, _ in columns:
-        table.add_column(title, justify="right", no_wrap=True)
+        table.add_column(title, justify="right", overflow="fold")
     for number, label in enumerate(labels):
         cells = [column[number] for _, column in columns]
         table.add_row(

@@ -46,11 +46,18 @@ def attack_labels(ids: Iterable[AttackId], always_eps: bool = False) -> dict[Att
     return labels
 
 
+def trained_on(record: Record) -> tuple[str, ...]:
+    """Return the attacks that a training saw; older records tell only those that were tested."""
+    if record.defense.trained_against is not None:
+        return tuple(record.defense.trained_against)
+    return tuple(dict.fromkeys(a.name for a in record.attacks if a.seen_in_training))
+
+
 def row_labels(rows: Sequence[Sequence[Record]]) -> list[str]:
     """Name each row by its defense and, among variants of one defense, by what differs.
 
-    Config keys come first; where they do not suffice the number of epochs, the hash of the
-    source and at last the record's id are added.
+    Config keys come first; where they do not suffice what it was trained against, the number of
+    epochs, the hash of the source and at last the record's id are added.
 
     Args:
         rows: Records of each row; the records of one row differ in their seed only.
@@ -66,6 +73,7 @@ def row_labels(rows: Sequence[Sequence[Record]]) -> list[str]:
 def _variants(name: str, records: list[Record]) -> list[str]:
     facets: list[dict[str, str]] = [dict(_flat(record.defense.config)) for record in records]
     further = [
+        [{"against": ", ".join(trained_on(record))} for record in records],
         [{"epochs": str(record.training.epochs)} for record in records],
         [{"source": record.defense.source_sha256[:8]} for record in records],
         [{"id": record.id[:8]} for record in records],

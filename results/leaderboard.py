@@ -1,29 +1,56 @@
-"""The leaderboard files of a folder: Markdown to read, CSV to compute with."""
+"""The leaderboard files of a folder: Markdown to read, CSV to compute with, figures to look at."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
+
 from results.atomic import publish
+from results.attack_table import attacks_frame
 from results.board import make_boards
+from results.curves import curves_frame
+from results.figures import write_figures
 from results.markdown import boards_markdown
 from results.schema import Record
 from results.table import leaderboard_frame
+from results.unseen import make_matrices, unseen_frame, unseen_markdown
 
 
-def write_leaderboard(records: Sequence[Record], output_dir: Path) -> tuple[Path, Path]:
-    """Write ``leaderboard.md`` and ``leaderboard.csv``; the same records give the same bytes.
+def write_leaderboard(records: Sequence[Record], output_dir: Path) -> list[Path]:
+    """Write ``leaderboard.md``, ``leaderboard.csv`` and ``attacks.csv``, and what else there is.
+
+    That is ``curves.csv`` for sweeps and black-box attacks, ``unseen.md`` and ``unseen.csv`` for
+    defenses that were trained against several attacks, and the figures of both. The same records
+    give the same bytes.
 
     Returns:
-        Paths of both files.
+        Paths of the files, the leaderboard first.
 
     Raises:
         RecordError: The disk is full or the folder refuses.
     """
-    text = boards_markdown(make_boards(records))
-    numbers = leaderboard_frame(records).to_csv(index=False, lineterminator="\n")
-    return (
-        publish(output_dir / "leaderboard.md", text.encode()),
-        publish(output_dir / "leaderboard.csv", numbers.encode()),
-    )
+    paths = [publish(output_dir / name, text.encode()) for name, text in texts(records).items()]
+    return [*paths, *write_figures(make_boards(records), make_matrices(records), output_dir)]
+
+
+def texts(records: Sequence[Record]) -> dict[str, str]:
+    """Return the text of each file of a leaderboard by its name."""
+    boards, matrices = make_boards(records), make_matrices(records)
+    curves = curves_frame(boards)
+    files = {
+        "leaderboard.md": boards_markdown(boards),
+        "leaderboard.csv": _csv(leaderboard_frame(records)),
+        "attacks.csv": _csv(attacks_frame(records)),
+    }
+    if not curves.empty:
+        files["curves.csv"] = _csv(curves)
+    if matrices:
+        files["unseen.md"] = unseen_markdown(matrices)
+        files["unseen.csv"] = _csv(unseen_frame(matrices))
+    return files
+
+
+def _csv(frame: pd.DataFrame) -> str:
+    return frame.to_csv(index=False, lineterminator="\n")

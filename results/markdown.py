@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 import pandas as pd
 
+from results.attack_table import Listing, areas, details
 from results.board import Board
 from results.columns import SEEN, Cell, board_columns
 
 LEGEND = (
     "mAP and R1 in percent, higher is better. ± is the standard deviation over seeds; the 95% CI "
     "is a bootstrap over query identities. "
-    f"{SEEN} the defense was trained on this attack."
+    f"{SEEN} the defense was trained on this attack. "
+    "Share of worst: queries at which no other attack is worse. Costs are of all images, averaged "
+    "over defenses; forwards and backwards count images, answers those given to black-box attacks."
+)
+
+_AREAS = (
+    "Area under the curve of mAP over ε, as a share of that of 100 % throughout, in percent; "
+    "the clean mAP is its start."
 )
 
 
@@ -20,17 +28,49 @@ def boards_markdown(boards: Iterable[Board]) -> str:
     """Return all boards as one document; the same records give the same text."""
     parts = ["# Leaderboard"]
     for board in boards:
-        parts += [f"## {board.title}", _table(board), board.note]
+        parts += [f"## {board.title}", *_sections(board)]
     parts.append(LEGEND if len(parts) > 1 else "No records.")
     return "\n\n".join(parts) + "\n"
 
 
-def _table(board: Board) -> str:
-    frame = pd.DataFrame({"Defense": [_escaped(row.label) for row in board.rows]})
-    for column in board_columns(board):
-        frame[_escaped(column.title)] = [_marked(cell) for cell in column.cells(board.rows)]
-    alignment = ["left"] + ["right"] * (len(frame.columns) - 1)
-    return frame.to_markdown(index=False, disable_numparse=True, colalign=alignment)
+def markdown_table(
+    head: str, labels: Sequence[str], columns: Sequence[tuple[str, list[Cell]]]
+) -> str:
+    """Return a table whose first column, under `head`, names the rows."""
+    frame = pd.DataFrame({head: [_escaped(label) for label in labels]})
+    for number, (_, cells) in enumerate(columns):
+        frame[number] = [_marked(cell) for cell in cells]
+    return frame.to_markdown(
+        index=False,
+        headers=[head, *(_escaped(title) for title, _ in columns)],
+        disable_numparse=True,
+        colalign=["left"] + ["right"] * len(columns),
+    )
+
+
+def _sections(board: Board) -> Iterator[str]:
+    columns = [
+        column for column in board_columns(board) if column.block not in ("attacks", "apart")
+    ]
+    filled = [(column.title, column.cells(board.rows)) for column in columns]
+    yield markdown_table("Defense", [row.label for row in board.rows], filled)
+    yield board.note
+    if board.attacks:
+        yield "### Attacks"
+        yield _listing(details(board, board.attacks))
+    if board.apart:
+        yield "### Attacks that are not additive"
+        yield _listing(details(board, board.apart))
+        yield f"Never part of a worst case · {board.threat_of(board.apart)}"
+    swept = areas(board)
+    if swept.labels:
+        yield "### Security curves"
+        yield _listing(swept)
+        yield _AREAS
+
+
+def _listing(listing: Listing) -> str:
+    return markdown_table("Attack", listing.labels, listing.columns)
 
 
 def _marked(cell: Cell) -> str:

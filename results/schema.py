@@ -11,6 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 SCHEMA_VERSION = 1
 
+ADDITIVE = "linf"
+"""Norm of the attacks that a worst case is taken over; those of other norms stand apart."""
+
 Percent = Annotated[float, Field(ge=0, le=100)]
 Count = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, Field(ge=0)]
@@ -44,6 +47,8 @@ class DefenseEntry(_Part):
     """Title, paper, claims and licence, as the defense states them."""
     source_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     """SHA-256 of the defense's source files."""
+    trained_against: list[Name] | None = None
+    """Attacks that the training saw; null in records from before this was recorded."""
 
 
 class ProtocolEntry(_Part):
@@ -105,6 +110,10 @@ class AttackResult(_Part):
     """Which images are perturbed."""
     intent: Literal["dodge", "impersonate", "rank-down"]
     """What the attacker wants."""
+    fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Share of the gallery images of query identities that are perturbed."""
+    target_rule: Literal["random", "nearest", "farthest"] | None = None
+    """How the target identities were chosen; null without a target."""
     knowledge: Literal["none", "white", "transfer", "score", "decision"]
     """What the attacker sees of the encoder."""
     params: dict[str, JsonValue]
@@ -155,6 +164,11 @@ class AttackResult(_Part):
         """Name of this result within its record: ``sma@8``."""
         return self.name if self.eps is None else f"{self.name}@{self.eps:g}"
 
+    @property
+    def is_control(self) -> bool:
+        """Whether it knows nothing of the encoder: the control, no attack."""
+        return self.knowledge == "none"
+
 
 class WorstCase(_Part):
     """Retrieval when the attacker picks the best of several attacks for each query."""
@@ -169,6 +183,17 @@ class WorstCase(_Part):
     """Keys of the attacks the attacker may pick from."""
     attack_share: dict[str, Annotated[float, Field(ge=0, le=1)]] | None = None
     """Share of the queries at which no other attack is worse; ties count for each."""
+
+
+class SweepPoint(_Part):
+    """The worst case at one budget."""
+
+    eps: Annotated[float, Field(ge=0)]
+    """Budget in 1/255 units."""
+    map: Percent
+    """Mean over the queries of the lowest average precision under the attacks of this budget."""
+    rank1: Percent
+    """Queries whose nearest image stays a match under every attack of this budget."""
 
 
 class CrossDatasetResult(_Part):
@@ -213,6 +238,12 @@ class Training(_Part):
     history: list[dict[str, float]] = Field(default_factory=list)
     """Learning curve: a row for each epoch, with the held-out mAP where it was measured."""
 
+    @property
+    def stand_in(self) -> str | None:
+        """Attack that stood in for the inner attacks of the defense; None: its own were used."""
+        inner = self.recipe.get("inner")
+        return inner.get("attack") if isinstance(inner, dict) else None
+
 
 class Environment(_Part):
     """Where the record was made."""
@@ -256,6 +287,12 @@ class Record(_Part):
     """Retrieval under each attack."""
     worst_case: WorstCase | None
     """Retrieval under the worst attack for each query; null if nothing was attacked."""
+    worst_seen: WorstCase | None = None
+    """The same over the attacks that the training saw; null unless there are both kinds."""
+    worst_unseen: WorstCase | None = None
+    """The same over the attacks that the training did not see; null unless there are both kinds."""
+    worst_by_eps: list[SweepPoint] = Field(default_factory=list)
+    """The worst case at each budget, in ascending order."""
     cross_dataset: list[CrossDatasetResult]
     """The same encoder on other data sets."""
     bias: Bias | None

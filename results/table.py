@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 
 import pandas as pd
 
 from results.board import Board, Row, make_boards
-from results.columns import (
+from results.columns import TARGET_METRICS
+from results.curves import attack_area, is_swept, worst_area
+from results.labels import AttackId, attack_labels, trained_on
+from results.readings import (
+    Read,
     attacked,
+    clean_map,
+    clean_rank1,
+    clean_target,
     cross_clean_map,
     cross_worst_map,
     flag_ids,
+    map_of,
+    rank1_of,
     row_values,
+    strongest_target,
+    target_of,
     train_seconds,
     worst_interval,
     worst_map,
     worst_rank1,
+    worst_seen_map,
+    worst_unseen_map,
 )
-from results.labels import attack_labels
 from results.schema import Record
 from results.statistics import mean_std
 
@@ -33,7 +45,9 @@ def leaderboard_frame(records: Iterable[Record]) -> pd.DataFrame:
     """Return one row for each row of each board, best first within a board.
 
     Numbers are means over seeds, percentages 0-100; ``*_std`` is the sample standard deviation,
-    missing for a single seed. Attacks are named with their budget: ``sma@8_map``.
+    missing for a single seed. Attacks are named with their budget: ``sma@8_map``. On boards whose
+    attacks have targets, ``worst_target_*`` is under the attack that serves the attacker best;
+    elsewhere ``*_area`` is the area under a security curve.
     """
     rows = [_entries(board, row) for board in make_boards(records) for row in board.rows]
     columns = list(dict.fromkeys(key for row in rows for key in row))
@@ -41,10 +55,10 @@ def leaderboard_frame(records: Iterable[Record]) -> pd.DataFrame:
     return frame.round(_DECIMALS)
 
 
-def _entries(board: Board, row: Row) -> dict[str, Value]:
+def board_entries(board: Board, row: Row) -> dict[str, Value]:
+    """Return what tells the rows of all boards apart."""
     record = row.records[0]
-    interval = worst_interval(row)
-    entries: dict[str, Value] = {
+    return {
         "dataset": record.dataset,
         "backbone": record.backbone,
         "height": record.image_size[0],
@@ -54,32 +68,77 @@ def _entries(board: Board, row: Row) -> dict[str, Value]:
         "row": row.label,
         "defense": record.defense.name,
         "config": json.dumps(record.defense.config, sort_keys=True),
+        "trained_against": " ".join(trained_on(record)),
         "seeds": " ".join(str(seed) for seed in row.seeds),
-        "flags": " ".join(sorted(flag_ids(row))),
-        "train_seconds": train_seconds(row),
     }
-    entries |= _mean_and_std("clean_map", row, lambda r: r.clean.map)
-    entries |= _mean_and_std("clean_rank1", row, lambda r: r.clean.rank1)
-    entries |= _mean_and_std("worst_map", row, worst_map)
-    entries["worst_map_ci95_low"] = interval[0] if interval else None
-    entries["worst_map_ci95_high"] = interval[1] if interval else None
-    entries |= _mean_and_std("worst_rank1", row, worst_rank1)
-    for attack, label in attack_labels(board.attacks, always_eps=True).items():
-        read_map = partial(attacked, attack=attack, metric="map")
-        read_rank1 = partial(attacked, attack=attack, metric="rank1")
-        entries |= _mean_and_std(f"{label}_map", row, read_map)
-        entries |= _mean_and_std(f"{label}_rank1", row, read_rank1)
+
+
+def mean_and_std(name: str, row: Row, read: Read) -> dict[str, Value]:
+    """Return the mean over the seeds of a row and its deviation, under two names."""
+    values = row_values(row.records, read)
+    mean, std = mean_std(values) if values is not None else (None, None)
+    return {name: mean, f"{name}_std": std}
+
+
+def _entries(board: Board, row: Row) -> dict[str, Value]:
+    entries = board_entries(board, row)
+    entries["flags"] = " ".join(sorted(flag_ids(row.records)))
+    entries["train_seconds"] = train_seconds(row.records)
+    entries |= mean_and_std("clean_map", row, clean_map)
+    entries |= mean_and_std("clean_rank1", row, clean_rank1)
+    entries |= _targets(row) if board.targeted else _worst(row)
+    labels = (attack_labels(group, always_eps=True) for group in (board.attacks, board.apart))
+    for attack, label in (pair for group in labels for pair in group.items()):
+        entries |= _under_attack(board, row, attack, label)
+    if is_swept(board):
+        entries |= _areas(board, row)
     for target in dict.fromkeys(c.dataset for r in row.records for c in r.cross_dataset):
         for what, read in (("clean", cross_clean_map), ("worst", cross_worst_map)):
             name = f"cross_{target}_{what}_map"
-            entries |= _mean_and_std(name, row, partial(read, dataset=target))
+            entries |= mean_and_std(name, row, partial(read, dataset=target))
     return entries
 
 
-def _mean_and_std(name: str, row: Row, read: Callable[[Record], float | None]) -> dict[str, Value]:
-    values = row_values(row, read)
-    mean, std = mean_std(values) if values is not None else (None, None)
-    return {name: mean, f"{name}_std": std}
+def _worst(row: Row) -> dict[str, Value]:
+    interval = worst_interval(row.records)
+    entries = mean_and_std("worst_map", row, worst_map)
+    entries["worst_map_ci95_low"] = interval[0] if interval else None
+    entries["worst_map_ci95_high"] = interval[1] if interval else None
+    entries |= mean_and_std("worst_rank1", row, worst_rank1)
+    for name, read in (("seen", worst_seen_map), ("unseen", worst_unseen_map)):
+        if row_values(row.records, read):
+            entries |= mean_and_std(f"worst_{name}_map", row, read)
+    return entries
+
+
+def _targets(row: Row) -> dict[str, Value]:
+    entries: dict[str, Value] = {}
+    for when, read in (("clean", clean_target), ("worst", strongest_target)):
+        for metric in TARGET_METRICS:
+            name = f"{when}_target_{metric}"
+            entries |= mean_and_std(name, row, partial(read, metric=metric))
+    return entries
+
+
+def _under_attack(board: Board, row: Row, attack: AttackId, label: str) -> dict[str, Value]:
+    entries: dict[str, Value] = {}
+    for metric, read in (("map", map_of), ("rank1", rank1_of)):
+        entries |= mean_and_std(
+            f"{label}_{metric}", row, partial(attacked, attack=attack, read=read)
+        )
+    if board.targeted:
+        for metric in TARGET_METRICS:
+            read_target = partial(attacked, attack=attack, read=partial(target_of, metric=metric))
+            entries |= mean_and_std(f"{label}_target_{metric}", row, read_target)
+    return entries
+
+
+def _areas(board: Board, row: Row) -> dict[str, Value]:
+    entries = {} if board.targeted else mean_and_std("worst_area", row, worst_area)
+    families = attack_labels(attack._replace(eps=None) for attack in board.attacks)
+    for family, label in families.items():
+        entries |= mean_and_std(f"{label}_area", row, partial(attack_area, family=family))
+    return entries
 
 
 def _reading_order(columns: list[str], name: str) -> tuple[bool, int]:

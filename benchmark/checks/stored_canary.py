@@ -34,6 +34,7 @@ STRENGTHS_FILE = "strengths.json"
 
 BACKBONE = BackboneConfig(name="small-resnet", width=8)
 IMAGE_SIZE = (64, 32)
+SUFFIXES = (".json", ".png", ".safetensors")
 COLUMNS = 16
 """Images in a row of a stored picture."""
 
@@ -85,5 +86,5 @@ def write_images(images: ImageSet, split: CanarySplit, folder: Path = FOLDER) ->
 
 def stored_files(folder: Path = FOLDER) -> dict[str, str]:
     """Return the SHA-256 of each stored file, by its path below the folder."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    paths = sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES)
     return {path.relative_to(folder).as_posix(): sha256_file(path) for path in paths}

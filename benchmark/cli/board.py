@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-FORMATS = ("md", "csv", "json", "all")
+if TYPE_CHECKING:
+    from results.schema import Record
+
+FORMATS = ("md", "csv", "json", "figures", "all")
 LATER = ("latex", "html")
 
 
@@ -17,13 +20,13 @@ def board(
         typer.Argument(help="Folders of runs. Default: runs.", metavar="RECORDS_DIR …"),
     ] = None,
     format_: Annotated[
-        str, typer.Option("--format", help="What to write.", metavar="md|csv|json|all")
+        str, typer.Option("--format", help="What to write.", metavar="|".join(FORMATS))
     ] = "all",
     output: Annotated[
         Path | None, typer.Option(help="Where to write; without it, print.", metavar="DIR")
     ] = None,
 ) -> None:
-    """Print or write the leaderboard of the records in some folders.
+    """Print or write the leaderboard of the records in some folders, with curves and figures.
 
     Examples:
       python -m benchmark board runs
@@ -41,6 +44,8 @@ def board(
         )
     if format_ not in FORMATS:
         raise unknown_name("format", format_, FORMATS)
+    if format_ == "figures" and output is None:
+        raise UsageError("figures cannot be printed", "say where to write them with --output DIR")
     places = folders or [Path("runs")]
     records = read_records(places)
     if not records:
@@ -50,33 +55,37 @@ def board(
         from results.console import print_leaderboard
 
         print_leaderboard(records)
-        return
-    texts = _texts(records, FORMATS[:-1] if format_ == "all" else (format_,))
-    if output is None:
-        typer.echo(next(iter(texts.values())), nl=False)
-        return
-    with machine_problems(output):
-        output.mkdir(parents=True, exist_ok=True)
-        for name, text in texts.items():
-            (output / name).write_text(text, encoding="utf-8")
-            typer.echo(f"wrote {output / name}")
+    elif output is None:
+        typer.echo(next(iter(_texts(records, format_).values())), nl=False)
+    else:
+        with machine_problems(output):
+            _write(records, format_, output)
 
 
-def _texts(records: list, formats: tuple[str, ...]) -> dict[str, str]:  # type: ignore[type-arg]
-    """Return the text of each file by its name."""
+def _write(records: list[Record], format_: str, output: Path) -> None:
+    from results.atomic import publish
+    from results.board import make_boards
+    from results.figures import write_figures
+    from results.unseen import make_matrices
+
+    texts = _texts(records, format_)
+    paths = [publish(output / name, text.encode()) for name, text in texts.items()]
+    if format_ in ("figures", "all"):
+        paths += write_figures(make_boards(records), make_matrices(records), output)
+    for path in paths:
+        typer.echo(f"wrote {path}")
+    if not paths:
+        typer.echo("nothing to draw: no sweep of budgets, no black-box curve, no unseen attacks")
+
+
+def _texts(records: list[Record], format_: str) -> dict[str, str]:
+    """Return the text of each file of a format by its name, the leaderboard first."""
     import json
 
-    from results.board import make_boards
-    from results.markdown import boards_markdown
+    from results.leaderboard import texts
     from results.table import leaderboard_frame
 
-    texts = {}
-    if "md" in formats:
-        texts["leaderboard.md"] = boards_markdown(make_boards(records))
-    frame = leaderboard_frame(records)
-    if "csv" in formats:
-        texts["leaderboard.csv"] = frame.to_csv(index=False, lineterminator="\n")
-    if "json" in formats:
-        rows = json.loads(frame.to_json(orient="records"))
-        texts["leaderboard.json"] = json.dumps(rows, indent=1, ensure_ascii=False) + "\n"
-    return texts
+    files = texts(records)
+    rows = json.loads(leaderboard_frame(records).to_json(orient="records"))
+    files["leaderboard.json"] = json.dumps(rows, indent=1, ensure_ascii=False) + "\n"
+    return {n: text for n, text in files.items() if format_ in ("all", n.rpartition(".")[2])}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -35,6 +36,37 @@ Eps = Annotated[list[str] | None, typer.Option(help="Budgets in 1/255. Default: 
 Seed = Annotated[
     list[str] | None, typer.Option(help="Training seeds; a record each. Default: 0.", metavar="N …")
 ]
+Protocol = Annotated[
+    str | None,
+    typer.Option(
+        help="unseen: train against several attacks, test with all. Default: standard.",
+        metavar="standard|unseen",
+    ),
+]
+Side = Annotated[
+    str | None,
+    typer.Option(help="Which images are perturbed. Default: query.", metavar="query|gallery|both"),
+]
+Intent = Annotated[
+    str | None,
+    typer.Option(
+        help="What the attacker wants. Default: dodge.", metavar="dodge|impersonate|rank-down"
+    ),
+]
+Fraction = Annotated[
+    str | None,
+    typer.Option(
+        help="Share of the gallery images of query identities to perturb. Default: 1.",
+        metavar="0–1",
+    ),
+]
+Target = Annotated[
+    str | None,
+    typer.Option(
+        help="Which other identity to impersonate or rank down. Default: random.",
+        metavar="random|nearest|farthest",
+    ),
+]
 Output = Annotated[Path | None, typer.Option(help="Results go here. Default: runs.", metavar="DIR")]
 PluginFile = Annotated[
     list[Path] | None,
@@ -60,8 +92,29 @@ Json = Annotated[
     bool, typer.Option("--json", help="One JSON document on stdout and nothing else there.")
 ]
 
+SCENARIO = ("side", "intent", "fraction", "target")
+"""Options that are keys of the section ``scenario``."""
 
-def read_config(params: Mapping[str, Any]) -> RunConfig:
+Command = Callable[["RunConfig", bool], int]
+"""Takes the configuration, and whether to write JSON; returns an exit code."""
+
+
+def takes_run_options(command: Command) -> Callable[..., int]:
+    """Give a command of the command line the options of a run.
+
+    It is called with the configuration that they make, and with whether to write JSON.
+    """
+
+    def called(**options: Any) -> int:
+        return command(read_config(options), options["json_"])
+
+    called.__name__, called.__doc__ = command.__name__, command.__doc__
+    called.__annotations__ = {}  # typer reads the signature below
+    called.__signature__ = inspect.signature(_run_options, eval_str=True)  # type: ignore[attr-defined]
+    return called
+
+
+def read_config(options: Mapping[str, Any]) -> RunConfig:
     """Return the validated configuration of the options of a command.
 
     Raises:
@@ -69,9 +122,43 @@ def read_config(params: Mapping[str, Any]) -> RunConfig:
         PluginError: A plugin file raises.
     """
     from benchmark.config.load import load_run_config
+    from benchmark.core.errors import UsageError
 
-    given = {key: value for key, value in params.items() if value not in (None, (), [])}
-    options = {key: value for key, value in given.items() if key not in ("set_", "json_", "ctx")}
-    for switch in ("fresh", "strict"):
-        options[switch] = options.get(switch) or None
-    return load_run_config(options, params.get("set_") or ())
+    given = {key: value for key, value in options.items() if value not in (None, (), [], False)}
+    scenario = [f"scenario.{key}={given.pop(key)}" for key in SCENARIO if key in given]
+    given.pop("json_", None)
+    assignments = [*scenario, *given.pop("set_", ())]
+    config = load_run_config(given, assignments)
+    names_target = any(text.startswith("scenario.target=") for text in assignments)
+    if names_target and config.scenario.intent == "dodge":
+        raise UsageError(
+            "a target was named, but intent dodge has none",
+            "add --intent impersonate or --intent rank-down, or drop the target",
+        )
+    return config
+
+
+def _run_options(
+    defense: Defense = None,
+    preset: Preset = None,
+    dataset: Dataset = None,
+    data_root: DataRoot = None,
+    test_dataset: TestDataset = None,
+    attack: Attack = None,
+    eps: Eps = None,
+    seed: Seed = None,
+    protocol: Protocol = None,
+    side: Side = None,
+    intent: Intent = None,
+    fraction: Fraction = None,
+    target: Target = None,
+    output: Output = None,
+    plugin: PluginFile = None,
+    set_: Assignments = None,
+    device: Device = None,
+    executor: Executor = None,
+    fresh: Fresh = False,
+    strict: Strict = False,
+    json_: Json = False,
+) -> None:
+    """Hold the options of a run with their types, for their signature alone."""

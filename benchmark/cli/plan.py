@@ -4,33 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import typer
-
 from benchmark.cli import options as o
 
 if TYPE_CHECKING:
+    from benchmark.config.schema import RunConfig
     from benchmark.runner.preview import Preview
 
 
-def plan(
-    ctx: typer.Context,
-    defense: o.Defense = None,
-    preset: o.Preset = None,
-    dataset: o.Dataset = None,
-    data_root: o.DataRoot = None,
-    test_dataset: o.TestDataset = None,
-    attack: o.Attack = None,
-    eps: o.Eps = None,
-    seed: o.Seed = None,
-    output: o.Output = None,
-    plugin: o.PluginFile = None,
-    set_: o.Assignments = None,
-    device: o.Device = None,
-    executor: o.Executor = None,
-    fresh: o.Fresh = False,
-    strict: o.Strict = False,
-    json_: o.Json = False,
-) -> int:
+@o.takes_run_options
+def plan(config: RunConfig, json_: bool) -> int:
     """Show what `run` would do with the same options: cells, minutes, disk, missing data.
 
     Minutes are predicted from earlier runs into the same output folder, else from constants.
@@ -41,7 +23,6 @@ def plan(
     from benchmark.cli.screen import logging_to_screen, write_json
     from benchmark.core.errors import EXIT_DATA, EXIT_OK
 
-    config = o.read_config(ctx.params)
     logging_to_screen()
     from benchmark.runner.preview import preview
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from benchmark.cli import options as o
 from benchmark.cli.report import InterruptedRunError, show_error
 
@@ -14,25 +12,8 @@ if TYPE_CHECKING:
     from benchmark.runner.run import RunOutcome
 
 
-def run(
-    ctx: typer.Context,
-    defense: o.Defense = None,
-    preset: o.Preset = None,
-    dataset: o.Dataset = None,
-    data_root: o.DataRoot = None,
-    test_dataset: o.TestDataset = None,
-    attack: o.Attack = None,
-    eps: o.Eps = None,
-    seed: o.Seed = None,
-    output: o.Output = None,
-    plugin: o.PluginFile = None,
-    set_: o.Assignments = None,
-    device: o.Device = None,
-    executor: o.Executor = None,
-    fresh: o.Fresh = False,
-    strict: o.Strict = False,
-    json_: o.Json = False,
-) -> int:
+@o.takes_run_options
+def run(config: RunConfig, json_: bool) -> int:
     """Train defenses, attack them, and print the leaderboard.
 
     What is finished is never computed again: after an interruption, give the same command.
@@ -42,6 +23,10 @@ def run(
 
       python -m benchmark run --defense none,metric-at,ddid --seed 0 1 2 --eps 2 4 8
 
+      python -m benchmark run --defense metric-at --intent impersonate --attack fna metric-pgd
+
+      python -m benchmark run --defense none,metric-at --protocol unseen
+
       python -m benchmark run --defense my-defense --plugin my_defense.py --preset smoke
 
       python -m benchmark run --defense ddid --dataset market1501 --data-root DIR --preset full
@@ -49,7 +34,6 @@ def run(
     from benchmark.cli.screen import logging_to_screen
     from benchmark.core.progress import make_progress
 
-    config = o.read_config(ctx.params)
     logging_to_screen()
     from benchmark.runner.run import run_benchmark
 

@@ -10,6 +10,7 @@ import yaml
 
 from benchmark.config.explain import unknown_key
 from benchmark.core.errors import UsageError, unknown_name
+from benchmark.core.mount import base_name
 from benchmark.core.registry import Registry
 
 PLUGIN_SECTIONS = ("defense", "attack")
@@ -82,24 +83,26 @@ def plugin_options(
 ) -> list[tuple[str, tuple[str, ...]]]:
     """Return the plugins that an assignment is for, and the path into the options of each.
 
-    ``defense.NAME.KEY`` is for one plugin; ``defense.KEY`` for every chosen one that has the key.
+    ``defense.NAME.KEY`` is for one plugin, or for all that NAME mounts; ``defense.KEY`` for every
+    chosen one that has the key.
 
     Raises:
         UsageError: The plugin was not chosen, or no chosen plugin has the key.
     """
     section, first, *rest = assignment.path
-    if first in registry.names() and rest:
-        if first not in chosen:
+    if registry.has(first) and rest:
+        named = [name for name in chosen if first in (name, base_name(name))]
+        if not named:
             raise UsageError(
                 f"--set {assignment.key}: {section} {first!r} is not part of this run",
                 f"add --{section} {first}, or drop the option",
             )
-        return [(first, tuple(rest))]
+        return [(name, tuple(rest)) for name in named]
     known = {name: sorted(registry.get(name).Config.model_fields) for name in chosen}
     holders = [name for name, keys in known.items() if first in keys]
     if holders:
         return [(name, (first, *rest)) for name in holders]
-    if rest and first not in registry.names() and "-" in first:
+    if rest and not registry.has(first) and "-" in first:
         raise unknown_name(registry.kind, first, registry.names())
     keys = sorted({key for keys in known.values() for key in keys})
     names = ", ".join(chosen)

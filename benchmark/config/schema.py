@@ -11,6 +11,7 @@ from platformdirs import user_cache_path
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from benchmark.core.errors import UsageError
+from benchmark.core.mount import MOUNT
 from benchmark.core.threat import Scenario, check_eps_255
 from benchmark.models.config import BackboneConfig
 from benchmark.training.config import TrainingConfig
@@ -42,6 +43,17 @@ def _as_list(value: Any) -> Any:
     return [value]
 
 
+def _as_names(value: Any) -> list[Any]:
+    """Accept what `_as_list` does; ``KEY=VALUE`` after ``NAME:ARGUMENT`` belongs to that name."""
+    names: list[Any] = []
+    for part in _as_list(value):
+        if names and "=" in str(part) and MOUNT in str(names[-1]):
+            names[-1] += f",{part}"
+        else:
+            names.append(part)
+    return names
+
+
 def _unique(values: list[Any]) -> list[Any]:
     return list(dict.fromkeys(values))
 
@@ -56,7 +68,7 @@ def _expand_user(path: Path) -> Path:
     return path.expanduser()
 
 
-Names = Annotated[list[str], BeforeValidator(_as_list), AfterValidator(_unique)]
+Names = Annotated[list[str], BeforeValidator(_as_names), AfterValidator(_unique)]
 Eps = Annotated[float, AfterValidator(check_eps_255)]
 Seed = Annotated[int, Field(ge=0)]
 UserPath = Annotated[Path, AfterValidator(_expand_user)]
@@ -105,6 +117,16 @@ class RunConfig(_Section):
     """Seeds of the training; one record each."""
     scenario: Scenario = Scenario()
     """Which images are perturbed, and to what end."""
+    protocol: Literal["standard", "unseen"] = "standard"
+    """Standard: every defense as it is. Unseen: adversarial trainings once for each train attack,
+    for the matrix of train attack by test attack."""
+    train_attacks: Annotated[Names, Field(min_length=1)] = [
+        "metric-fgsm",
+        "metric-ifgsm",
+        "metric-pgd",
+        "sma",
+    ]
+    """Attacks that the protocol unseen trains against."""
     attack_seed: Seed = 0
     """Seed of the attacks' random starts."""
     output: UserPath = Path("runs")

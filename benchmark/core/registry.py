@@ -13,9 +13,10 @@ import traceback
 from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from benchmark.core.errors import PluginError, UsageError, unknown_name
+from benchmark.core.mount import MOUNT, Mountable, base_name
 from benchmark.core.plugin import Plugin
 
 P = TypeVar("P", bound=Plugin)
@@ -35,6 +36,7 @@ class Registry(Generic[P]):
         self.kind = kind
         self._group = group
         self._classes: dict[str, type[P]] = {}
+        self._mounted: dict[str, type[P]] = {}
         self._entries: dict[str, EntryPoint] | None = None
 
     def _entry_points(self) -> dict[str, EntryPoint]:
@@ -55,6 +57,10 @@ class Registry(Generic[P]):
     def names(self) -> list[str]:
         """Return all names in order, without importing any plugin."""
         return sorted({*self._entry_points(), *self._classes})
+
+    def has(self, name: str) -> bool:
+        """Whether a plugin answers to `name` or to the NAME of ``NAME:ARGUMENT``; no imports."""
+        return base_name(name) in self.names()
 
     def register(self, name: str) -> Callable[[type[P]], type[P]]:
         """Return a class decorator that registers a plugin under `name`.
@@ -85,12 +91,17 @@ class Registry(Generic[P]):
     def get(self, name: str) -> type[P]:
         """Return the class behind `name`, importing it if need be.
 
+        ``NAME:ARGUMENT`` is a class of its own, made by the plugin NAME.
+
         Raises:
-            UsageError: No plugin has this name; the closest names are given.
+            UsageError: No plugin has this name; the closest names are given. Or it takes no
+                argument, or not this one.
             PluginError: The plugin's module does not import.
         """
         if name in self._classes:
             return self._classes[name]
+        if MOUNT in name:
+            return self._mount(name)
         entry = self._entry_points().get(name)
         if entry is None:
             raise unknown_name(self.kind, name, self.names())
@@ -105,6 +116,21 @@ class Registry(Generic[P]):
         cls.name = name
         self._classes[name] = cls
         return cls
+
+    def _mount(self, name: str) -> type[P]:
+        if name not in self._mounted:
+            base = self.get(base_name(name))
+            if not issubclass(base, Mountable):
+                raise UsageError(
+                    f"the {self.kind} {base.name!r} takes no argument: {name!r}",
+                    f"write {base.name}; --set sets its options",
+                )
+            base.check_mounted(name)
+            cls = base.mount(name.partition(MOUNT)[2])
+            self._check_class(name, cls)
+            cls.name = name
+            self._mounted[name] = cast(type[P], cls)
+        return self._mounted[name]
 
     def _check_class(self, name: str, cls: object) -> None:
         if not (isinstance(cls, type) and issubclass(cls, Plugin)):

@@ -48,3 +48,37 @@ def _ratio(part: Tensor, whole: Tensor) -> Tensor:
     """Return part / whole, and 0 where there is nothing."""
     some = whole > 0
     return torch.where(some, part, 0) / torch.where(some, whole, 1)
+
+
+def smooth_average_precision(
+    similarities: Tensor, positive: Tensor, valid: Tensor, temperature: float = 0.01
+) -> Tensor:
+    """Return the average precision of each query over smoothed ranks, (B,) in [0, 1].
+
+    With sigma(t) = 1 / (1 + exp(-t / temperature)), s the similarities, P the true matches and V
+    what is ranked (Brown et al., "Smooth-AP", ECCV 2020, eq. 5):
+
+        AP = mean over i in P of  (1 + sum_{j in P, j != i} sigma(s_j - s_i))
+                                / (1 + sum_{j in V, j != i} sigma(s_j - s_i))
+
+    Args:
+        similarities: (B, N), higher is nearer.
+        positive: (B, N) boolean, the true matches; those that are not valid do not count.
+        valid: (B, N) boolean, what is ranked.
+        temperature: Width of the step from behind to before, in units of the similarities.
+
+    Returns:
+        0, without a gradient, where a row has no positive.
+    """
+    matches = positive & valid
+    counts = matches.sum(1)
+    # Each match in a slot of its own, padded to the largest number of matches of a row.
+    slots = matches.int().argsort(dim=1, descending=True, stable=True)[:, : int(counts.max())]
+    real = matches.gather(1, slots)
+    own = similarities.gather(1, slots)
+    before = ((similarities[:, None, :] - own[:, :, None]) / temperature).sigmoid()
+    # An image is half before itself; 1/2 more makes that the 1 of its own place.
+    hits = (before * matches[:, None, :]).sum(2) + 0.5
+    places = (before * valid[:, None, :]).sum(2) + 0.5
+    precision = torch.where(real, hits / places, 0)
+    return _ratio(precision.sum(1), counts.to(similarities.dtype))

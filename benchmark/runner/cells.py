@@ -18,7 +18,7 @@ from benchmark.core.surrogate import Surrogate
 from benchmark.core.threat import Scenario
 from benchmark.models.backbone import Backbone
 from benchmark.runner.choice import ChosenAttack
-from benchmark.training.config import TRAINING_VERSION
+from benchmark.training.config import TRAINING_VERSION, TrainingConfig
 from benchmark.training.selection import SELECTION_ATTACK
 
 PROTOCOL_NAME = "white-box-query"
@@ -83,11 +83,25 @@ class TrainCell(Cell):
 
     Attributes:
         plugin: The defense with its options.
+        training: The recipe.
         prerequisites: The trainings whose encoders it is given.
     """
 
     plugin: Defense
+    training: TrainingConfig
     prerequisites: tuple[TrainCell, ...]
+
+    @property
+    def trained_against(self) -> tuple[str, ...]:
+        """Attacks that the training sees."""
+        stand_in = self.training.inner.attack
+        return self.plugin.trained_against if stand_in is None else (stand_in,)
+
+    @property
+    def title(self) -> str:
+        """What the cell does, without the defense."""
+        stand_in = self.training.inner.attack
+        return super().title if stand_in is None else f"{super().title} against {stand_in}"
 
 
 @dataclass(frozen=True)
@@ -183,20 +197,29 @@ def train_cell(
     prerequisites: tuple[TrainCell, ...],
 ) -> TrainCell:
     """Build the cell that trains a defense; `manifest` is the hash of the training data."""
+    training = config.training.for_training_against(plugin.trained_against)
     content: dict[str, object] = {
         "kind": "train",
         "version": TRAINING_VERSION,
         "defense": _plugin_content(plugin, plugin.config.model_dump(mode="json")),
         "backbone": _plugin_content(backbone, config.backbone.model_dump(mode="json")),
         "image_size": list(config.image_size),
-        "training": config.training.model_dump(mode="json"),
-        "attacks": _attacks_within(plugin),
+        "training": training.model_dump(mode="json"),
+        "attacks": _attacks_within(plugin, training),
         "dataset": {"name": config.dataset, "manifest_sha256": manifest},
         "seed": seed,
         "prerequisites": {cell.defense: cell.fingerprint for cell in prerequisites},
     }
     return TrainCell(
-        "train", name, seed, config.dataset, content, prerequisites, plugin, prerequisites
+        kind="train",
+        defense=name,
+        seed=seed,
+        dataset=config.dataset,
+        content=content,
+        parents=prerequisites,
+        plugin=plugin,
+        training=training,
+        prerequisites=prerequisites,
     )
 
 
@@ -322,7 +345,8 @@ def _plugin_content(
     return {"name": plugin.name, "config": options, "source_sha256": plugin.source_sha256()}
 
 
-def _attacks_within(plugin: Defense) -> dict[str, str]:
+def _attacks_within(plugin: Defense, training: TrainingConfig) -> dict[str, str]:
     """Return the sources of the attacks that a training uses."""
-    names = {SELECTION_ATTACK, *plugin.trained_against} & set(ATTACKS.names())
-    return {name: ATTACKS.get(name).source_sha256() for name in sorted(names)}
+    stand_in = training.inner.attack
+    wanted = {stand_in} if stand_in else {SELECTION_ATTACK, *plugin.trained_against}
+    return {n: ATTACKS.get(n).source_sha256() for n in sorted(wanted) if ATTACKS.has(n)}

@@ -6,16 +6,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmark.config.attack_groups import expand_attacks
-from benchmark.config.schema import NO_CROSS_DATASET, RunConfig
+from benchmark.config.schema import CROSS_DATASETS, NO_CROSS_DATASET, RunConfig
 from benchmark.core.attack import Attack
 from benchmark.core.defense import Defense
 from benchmark.core.errors import PluginError, UsageError, unknown_name
+from benchmark.core.mount import Mountable, base_name
 from benchmark.core.plugin import PluginConfig
 from benchmark.core.registry import ATTACKS, BACKBONES, DATASETS, DEFENSES, Registry
 from benchmark.core.surrogate import Surrogate
 from benchmark.core.threat import Scenario, ThreatModel
 from benchmark.data.dataset import Dataset
 from benchmark.models.backbone import Backbone
+from benchmark.protocols.unseen import check_unseen, stand_ins
 
 
 @dataclass(frozen=True)
@@ -57,18 +59,28 @@ class Choice:
 
     Attributes:
         defenses: The chosen defenses, by name, in order.
+        stand_ins: What each one's inner attacks are replaced by, an entry for each training.
         prerequisites: Defenses with default options whose encoders others need, by name, and
             those that are trained as surrogates.
         attacks: The chosen attacks, in order.
         backbone: The network.
         datasets: Classes of the data sets by name; the first one is trained on.
+        other: Data set that surrogates of other data are trained on, if an attack wants one;
+            it need not be tested on.
     """
 
     defenses: dict[str, Defense]
+    stand_ins: dict[str, tuple[str | None, ...]]
     prerequisites: dict[str, Defense]
     attacks: tuple[ChosenAttack, ...]
     backbone: type[Backbone]
     datasets: dict[str, type[Dataset]]
+    other: tuple[str, type[Dataset]] | None
+
+    @property
+    def sources(self) -> dict[str, type[Dataset]]:
+        """All data sets that are read."""
+        return self.datasets | dict([self.other] if self.other is not None else [])
 
 
 def choose(config: RunConfig) -> Choice:
@@ -83,14 +95,16 @@ def choose(config: RunConfig) -> Choice:
     defenses = {n: _defense(n, config.defense_config.get(n, {})) for n in config.defense}
     _check_options(DEFENSES, config.defense_config)
     _check_options(ATTACKS, config.attack_config)
-    attacks = tuple(_attack(name, config.attack_config.get(name, {})) for name in attack_names)
+    attacks = tuple(_attack(name, config.attack_config) for name in attack_names)
     _check_intent(attacks, config.scenario)
     return Choice(
         defenses=defenses,
+        stand_ins=_stand_ins(config, defenses),
         prerequisites=_prerequisites(defenses, attacks),
         attacks=attacks,
         backbone=_class(BACKBONES, config.backbone.name, Backbone),
         datasets={name: _class(DATASETS, name, Dataset) for name in _dataset_names(config)},
+        other=_other_dataset(config, attacks),
     )
 
 
@@ -98,19 +112,35 @@ def _dataset_names(config: RunConfig) -> list[str]:
     return [config.dataset, *config.test_datasets]
 
 
+def _other_dataset(
+    config: RunConfig, attacks: tuple[ChosenAttack, ...]
+) -> tuple[str, type[Dataset]] | None:
+    wanting = [a.name for a in attacks if any(s.data == "other" for s in a.surrogates)]
+    if not wanting:
+        return None
+    for name in (*config.test_datasets, *CROSS_DATASETS.get(config.dataset, ())):
+        return name, _class(DATASETS, name, Dataset)
+    raise UsageError(
+        f"attack {wanting[0]!r} needs a surrogate of another data set",
+        "add one with --test-dataset, or leave the attack out",
+    )
+
+
 def _check_names(config: RunConfig) -> None:
     """Refuse unknown names before anything is imported."""
+    stand_in = config.training.inner.attack
     wanted: list[tuple[Registry[Any], list[str]]] = [
         (DEFENSES, [*config.defense, *config.defense_config]),
-        (ATTACKS, list(config.attack_config)),
+        (ATTACKS, [*config.attack_config, *config.train_attacks]),
+        (ATTACKS, [stand_in] if stand_in is not None else []),
         (BACKBONES, [config.backbone.name]),
         (DATASETS, [config.dataset, *(config.test_dataset or ())]),
     ]
     for registry, names in wanted:
         for name in names:
             allowed = registry is DATASETS and name == NO_CROSS_DATASET
-            if name not in registry.names() and not allowed:
-                raise unknown_name(registry.kind, name, registry.names())
+            if not registry.has(name) and not allowed:
+                raise unknown_name(registry.kind, base_name(name), registry.names())
 
 
 def _check_options(registry: Registry[Any], options: dict[str, dict[str, Any]]) -> None:
@@ -133,9 +163,23 @@ def _defense(name: str, options: dict[str, Any]) -> Defense:
     return plugin(plugin.parse_config(options))
 
 
-def _attack(name: str, options: dict[str, Any]) -> ChosenAttack:
+def _attack(name: str, options: dict[str, dict[str, Any]]) -> ChosenAttack:
+    """Return an attack; options of NAME are those of every ``NAME:ARGUMENT``, too."""
     plugin: type[Attack] = _class(ATTACKS, name, Attack)
-    return ChosenAttack(plugin, plugin.parse_config(options))
+    if issubclass(plugin, Mountable):
+        plugin.check_mounted(name)
+    chosen = {**options.get(base_name(name), {}), **options.get(name, {})}
+    return ChosenAttack(plugin, plugin.parse_config(chosen))
+
+
+def _stand_ins(
+    config: RunConfig, defenses: dict[str, Defense]
+) -> dict[str, tuple[str | None, ...]]:
+    if config.protocol == "standard":
+        return dict.fromkeys(defenses, (None,))
+    chosen = [_attack(name, {}) for name in config.train_attacks]
+    check_unseen(defenses.values(), [(one.plugin, one.threat.knowledge) for one in chosen])
+    return {name: stand_ins(one, config.train_attacks) for name, one in defenses.items()}
 
 
 def _check_intent(attacks: tuple[ChosenAttack, ...], scenario: Scenario) -> None:

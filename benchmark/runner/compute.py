@@ -114,7 +114,7 @@ class Workshop:
             cell.plugin,
             train=self.shelf.split(cell.dataset, "train"),
             backbone=self.config.backbone,
-            training=self.config.training,
+            training=cell.training,
             image_size=self.config.image_size,
             policy=self.policy,
             seed=cell.seed,

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from benchmark.config.schema import RunConfig
 from benchmark.core.defense import Defense
-from benchmark.core.errors import UsageError
 from benchmark.core.fingerprint import fingerprint
 from benchmark.core.surrogate import Surrogate
 from benchmark.runner.cells import (
@@ -29,6 +28,7 @@ from benchmark.runner.cells import (
     train_cell,
 )
 from benchmark.runner.choice import Choice, ChosenAttack
+from benchmark.training.config import TrainingConfig
 
 
 @dataclass(frozen=True)
@@ -86,19 +86,17 @@ def make_plan(config: RunConfig, choice: Choice, manifests: Mapping[str, str]) -
         config: The configuration.
         choice: What its names stand for.
         manifests: Hash of the content of each data set, by name.
-
-    Raises:
-        UsageError: A surrogate of another data set is asked for, and the run has one only.
     """
     planner = _Planner(config, choice, manifests)
     cells: dict[str, Cell] = {}
     trials = []
     for seed in config.seed:
         for name in choice.defenses:
-            trial = planner.trial(name, seed)
-            trials.append(trial)
-            for cell in trial.cells:
-                cells.setdefault(cell.fingerprint, cell)
+            for stand_in in choice.stand_ins[name]:
+                trials.append(planner.trial(name, seed, stand_in))
+    for trial in trials:
+        for cell in trial.cells:
+            cells.setdefault(cell.fingerprint, cell)
     return Plan(tuple(cells.values()), tuple(trials), _protocol(config, choice, manifests))
 
 
@@ -108,10 +106,11 @@ class _Planner:
     def __init__(self, config: RunConfig, choice: Choice, manifests: Mapping[str, str]) -> None:
         self._config, self._choice, self._manifests = config, choice, manifests
 
-    def trial(self, name: str, seed: int) -> Trial:
-        """Return the trial of a defense at a seed."""
+    def trial(self, name: str, seed: int, stand_in: str | None) -> Trial:
+        """Return the trial of a defense at a seed, with what stands in for its inner attacks."""
         config, choice = self._config, self._choice
-        train = self._train(name, choice.defenses[name], config.dataset, seed)
+        training = config.training.against(stand_in)
+        train = self._train(name, choice.defenses[name], config.dataset, seed, training)
         clean = {d: clean_cell(train, d, self._manifests[d]) for d in choice.datasets}
         attacks = {
             dataset: tuple(
@@ -128,29 +127,29 @@ class _Planner:
             clean=clean,
             attacks=attacks,
             probe=probe_cell(clean[config.dataset], config.attack_seed) if checked else None,
-            canaries={
-                a.name: canary_cell(a) for a in choice.attacks if checked and not a.is_control
-            },
+            canaries={attack.name: canary_cell(attack) for attack in tried},
         )
 
-    def _train(self, name: str, plugin: Defense, dataset: str, seed: int) -> TrainCell:
+    def _train(
+        self, name: str, plugin: Defense, dataset: str, seed: int, training: TrainingConfig
+    ) -> TrainCell:
         config, choice = self._config, self._choice
         return train_cell(
             name,
             plugin,
-            config=config.model_copy(update={"dataset": dataset}),
+            config=config.model_copy(update={"dataset": dataset, "training": training}),
             backbone=choice.backbone,
             manifest=self._manifests[dataset],
             seed=seed,
             prerequisites=tuple(
-                self._train(needed, choice.prerequisites[needed], dataset, seed)
+                self._train(needed, choice.prerequisites[needed], dataset, seed, training)
                 for needed in plugin.prerequisites()
             ),
         )
 
     def _attack(self, clean: CleanCell, attack: ChosenAttack, eps_255: float) -> AttackCell:
         config = self._config
-        views = tuple(self._surrogate(one, attack) for one in attack.surrogates)
+        views = tuple(map(self._surrogate, attack.surrogates))
         prepared = None
         if attack.plugin.needs_preparation:
             prepared = prepare_cell(clean.train, views, attack, eps_255, config.attack_seed)
@@ -167,18 +166,14 @@ class _Planner:
             scenario=config.scenario,
         )
 
-    def _surrogate(self, surrogate: Surrogate, attack: ChosenAttack) -> TrainCell:
+    def _surrogate(self, surrogate: Surrogate) -> TrainCell:
         dataset = self._config.dataset
         if surrogate.data == "other":
-            others = [name for name in self._choice.datasets if name != dataset]
-            if not others:
-                raise UsageError(
-                    f"attack {attack.name!r} needs a surrogate of another data set",
-                    "add one with --test-dataset, or leave the attack out",
-                )
-            dataset = others[0]
+            assert self._choice.other is not None
+            dataset = self._choice.other[0]
         plugin = self._choice.prerequisites[surrogate.defense]
-        return self._train(surrogate.defense, plugin, dataset, surrogate_seed(surrogate))
+        seed = surrogate_seed(surrogate)
+        return self._train(surrogate.defense, plugin, dataset, seed, self._config.training)
 
 
 def _protocol(config: RunConfig, choice: Choice, manifests: Mapping[str, str]) -> str:

@@ -80,7 +80,7 @@ def preview(config: RunConfig) -> Preview:
     """
     choice, policy = choose(config), choose_device(config.device)
     shelf = Shelf(config, choice, SilentProgress())
-    manifests, missing = _manifests(shelf, list(choice.datasets))
+    manifests, missing = _manifests(shelf, list(choice.sources))
     plan = make_plan(config, choice, manifests)
     folder = OutputFolder(config.output)
     store, estimator = CellStore(folder.cells), Estimator(config, shelf, policy)
@@ -93,7 +93,7 @@ def preview(config: RunConfig) -> Preview:
         return PlannedCell(cell.defense, cell.seed, cell.title, cell.fingerprint, finished, seconds)
 
     cells = [planned(cell) for cell in plan.cells]
-    at_hand = [name for name in choice.datasets if name not in missing]
+    at_hand = [name for name in choice.sources if name not in missing]
     waiting = [c for c, p in zip(plan.cells, cells, strict=True) if not p.finished]
     written = sum(estimator.cell_bytes(c) for c in waiting if c.dataset in at_hand)
     data = {name: estimator.data_bytes(name) for name in at_hand}

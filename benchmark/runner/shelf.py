@@ -30,7 +30,7 @@ class Shelf:
                 cache_dir=config.cache_dir,
                 progress=progress,
             )
-            for name, plugin in choice.datasets.items()
+            for name, plugin in choice.sources.items()
         }
 
     def dataset(self, name: str) -> Dataset:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from collections.abc import Collection
+from typing import Any, Self
+
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from benchmark.core.plugin import PluginConfig
 
@@ -19,6 +22,16 @@ class InnerConfig(PluginConfig):
     """Step size."""
     steps: int = Field(default=4, ge=1)
     """Gradient steps."""
+    attack: str | None = None
+    """Registry name of what stands in for every inner attack; unset: what the defense asks for."""
+
+    @model_serializer(mode="wrap")
+    def _dump(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out a stand-in that is not there: fingerprints from before it stay."""
+        content: dict[str, Any] = dump(self)
+        if self.attack is None:
+            content.pop("attack", None)
+        return content
 
 
 class AugmentConfig(PluginConfig):
@@ -63,3 +76,19 @@ class TrainingConfig(PluginConfig):
     """Augmentation."""
     inner: InnerConfig = InnerConfig()
     """Inner budget of adversarial trainings."""
+
+    def against(self, attack: str | None) -> Self:
+        """Return the recipe with another stand-in for inner attacks; None: as it is."""
+        if attack is None:
+            return self
+        return self.model_copy(update={"inner": self.inner.model_copy(update={"attack": attack})})
+
+    def for_training_against(self, attacks: Collection[str]) -> Self:
+        """Return the recipe without a stand-in that would stand in for nothing but itself.
+
+        Args:
+            attacks: What the training asks for; empty if it attacks nothing.
+        """
+        if attacks and set(attacks) != {self.inner.attack}:
+            return self
+        return self.model_copy(update={"inner": self.inner.model_copy(update={"attack": None})})

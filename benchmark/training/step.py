@@ -124,14 +124,20 @@ class Step:
 
 
 def inner_attacks(config: TrainingConfig, owner: str) -> InnerAttacks:
-    """Return a factory of attacks with the inner budget of a training."""
+    """Return a factory of attacks with the inner budget of a training.
+
+    If the budget names a stand-in, it is built whatever attack is asked for; of the options it
+    takes the number of steps, if it has one.
+    """
     inner = config.inner
 
     def build(name: str, options: Mapping[str, object]) -> Attack:
-        attack_class = cast(type[Attack], ATTACKS.get(name))
-        chosen = dict(options)
+        attack_class = cast(type[Attack], ATTACKS.get(inner.attack or name))
+        chosen, steps = dict(options), inner.steps
         eps_255 = cast(float, chosen.pop("eps_255", inner.eps_255))
-        budget = attack_class.inner_options(inner.steps, inner.alpha_255)
+        if inner.attack is not None:
+            steps = cast(int, chosen.pop("steps", steps))
+        budget = attack_class.inner_options(steps, inner.alpha_255)
         return attack_class(attack_class.parse_config({**budget, **chosen}), eps_255, owner)
 
     return build

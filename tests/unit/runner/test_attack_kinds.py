@@ -43,7 +43,23 @@ def test_surrogates_are_trained_once_for_all_targets(config):
 def test_a_surrogate_of_other_data_needs_other_data(config):
     told = config("tiny-transfer", test_dataset=["none"])
     with pytest.raises(UsageError, match="needs a surrogate of another data set"):
-        make_plan(told, choose(told), MANIFESTS)
+        choose(told)
+
+
+def test_other_data_need_not_be_tested_on(tiny_config):
+    told = tiny_config(
+        plugin=PLUGINS,
+        attack=["tiny-transfer"],
+        test_dataset=["none"],
+        dataset="synthped-plaza",
+        size="smoke",
+    )
+    choice = choose(told)
+    assert list(choice.datasets) == ["synthped-plaza"]
+    assert list(choice.sources) == ["synthped-plaza", "synthped-campus"]
+    manifests = dict.fromkeys(choice.sources, "a" * 64)
+    datasets = {cell.dataset for cell in make_plan(told, choice, manifests).cells}
+    assert datasets == {"synthped-plaza", "synthped-campus"}
 
 
 def test_a_preparation_serves_all_data_sets_and_one_budget(config):

@@ -1,0 +1,76 @@
+"""Deep mis-ranking: a generator is trained to spoil the ranking of any image.
+
+Wang et al., "Transferable, Controllable, and Inconspicuous Adversarial Attacks on Person
+Re-identification With Deep Mis-Ranking" (CVPR 2020, arXiv 2004.04199):
+
+    x' = clip(x + M * eps * tanh(G(x)))
+    L_G = L_GAN + lambda_rank (L_xent + L_etri) + lambda_visual (1 - MS-SSIM(x, x'))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar, Self
+
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from attacks.mis_ranking.learner import MisRankingLearner
+from attacks.mis_ranking.networks import learned_networks
+from attacks.trained_first import TrainedConfig, TrainedFirst
+from benchmark.core.attack import AttackTask
+from benchmark.core.plugin import Card
+
+
+class MisRanking(TrainedFirst):
+    """Mis-ranking: a trained generator that needs one pass for each image it attacks."""
+
+    card: ClassVar[Card] = Card(
+        title="Deep mis-ranking",
+        paper="Wang et al., CVPR 2020, arXiv 2004.04199",
+        notes="TBD",
+    )
+
+    class Config(TrainedConfig):
+        """Options."""
+
+        width: int = Field(default=16, ge=1)
+        """Channels of the generator's first convolution; published: 32."""
+        discriminator_width: int = Field(default=16, ge=1)
+        """Channels of the discriminator's first convolution; published: 64."""
+        learning_rate: float = Field(default=2e-4, gt=0)
+        """Step size of Adam, for both networks."""
+        lambda_rank: float = Field(default=10.0, gt=0)
+        """Weight of the mis-ranking losses."""
+        lambda_visual: float = Field(default=0.1, ge=0)
+        """Weight of 1 - MS-SSIM."""
+        visual: bool = True
+        """Whether images must look natural, too: to a discriminator and by MS-SSIM."""
+        margin: float = Field(default=0.3, ge=0)
+        """Margin of the mis-ranking triplet, in units of the embeddings."""
+        smoothing: float = Field(default=0.1, ge=0, lt=1)
+        """Label smoothing of the loss toward the least likely identity."""
+        scale: float = Field(default=16.0, gt=0)
+        """Factor from a cosine to a training identity's centroid to its logit."""
+        mask_ratio: float | None = Field(default=None, gt=0, le=1)
+        """Share of the pixels that may change; None: all, without a mask."""
+
+        @model_validator(mode="after")
+        def _mask_is_judged(self) -> Self:
+            if self.mask_ratio is not None and not self.visual:
+                raise ValueError("mask_ratio needs visual=true: it looks with the discriminator")
+            return self
+
+    config: Config
+
+    def learner(self, task: AttackTask, clean: Tensor) -> MisRankingLearner:
+        """Return networks with random weights."""
+        return MisRankingLearner(self, task, clean)
+
+    def attacked(self, images: Tensor, prepared: Mapping[str, Tensor]) -> Tensor:
+        """Return the images plus what the generator makes of them."""
+        config = self.config
+        networks = learned_networks(
+            config.width, config.discriminator_width, config.mask_ratio, prepared
+        )
+        return self.project(images + networks.change(images, self.eps), images)

@@ -1,0 +1,56 @@
+"""The strengths of the built-in attacks on the canary: measure them and store them."""
+
+from __future__ import annotations
+
+import json
+import logging
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+from benchmark.checks.canary import EPS_255, map_under, open_stage, ready_attack
+from benchmark.checks.stored_canary import CARD_FILE, FOLDER, STRENGTHS_FILE, read_strengths
+from benchmark.core.attack import Attack
+from benchmark.core.device import choose_device
+from benchmark.core.errors import BenchmarkError
+from benchmark.core.fingerprint import sha256_file
+from benchmark.core.registry import ATTACKS
+
+BUILT_IN = "attacks."
+"""Package of the attacks whose strengths are stored."""
+
+_LOG = logging.getLogger(__name__)
+
+
+def store_strengths(chosen: Sequence[str], command: str, folder: Path = FOLDER) -> None:
+    """Measure the chosen attacks, or all that there are, and store what they reach.
+
+    Args:
+        chosen: Names; the stored strengths of other attacks stay. None: all, and none stays.
+        command: How to do it again, for the file.
+        folder: Where the canary is.
+    """
+    stage = open_stage(choose_device("cpu"), folder)
+    strengths = dict(read_strengths(folder)["attacks"]) if chosen else {}
+    for name in chosen or ATTACKS.names():
+        try:
+            plugin = cast(type[Attack], ATTACKS.get(name))
+            if not plugin.__module__.startswith(BUILT_IN):
+                continue
+            config = plugin.parse_config({})
+            with tempfile.TemporaryDirectory() as work_dir:
+                attack = ready_attack(plugin, config, EPS_255, stage, Path(work_dir))
+            strengths[name] = round(map_under(attack, stage), 2)
+        except BenchmarkError as error:
+            _LOG.warning("%s is left out: %s", name, error.what)
+            continue
+        _LOG.info("%-20s mAP %5.1f of %.1f", name, strengths[name], stage.clean_map)
+    content = {
+        "command": command,
+        "card_sha256": sha256_file(folder / CARD_FILE),
+        "eps_255": EPS_255,
+        "clean_map": round(stage.clean_map, 2),
+        "attacks": dict(sorted(strengths.items())),
+    }
+    (folder / STRENGTHS_FILE).write_text(json.dumps(content, indent=1) + "\n")

@@ -1,0 +1,1 @@
+"""Protocols: which trainings and attacks together answer one question."""

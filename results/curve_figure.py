@@ -1,0 +1,110 @@
+"""Small multiples of curves: a panel for each attack, a line for each defense."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from results.board import Board
+from results.curves import Curve, Panel
+
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Colours that the colour-blind tell apart (Okabe & Ito, 2008), without the pale yellow."""
+
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", "*")
+_DASHES = ("-", "--", ":", "-.")
+
+_COLUMNS = 4
+_PANEL_INCHES = (2.7, 2.1)
+_NARROWEST_INCHES = 6.0
+_CHARACTERS_AN_INCH = 14
+
+_AXIS_TITLES = {"eps": "ε (1/255)", "answers": "answers for each image"}
+
+
+def draw_panels(board: Board, panels: Sequence[Panel]) -> Figure:
+    """Return a figure of all panels with one legend and the title of the board.
+
+    A line is the mean over seeds, a band reaches from the lowest seed to the highest.
+    """
+    columns = min(_COLUMNS, len(panels))
+    rows = -(-len(panels) // columns)
+    width = max(_NARROWEST_INCHES, columns * _PANEL_INCHES[0])
+    labels = [row.label for row in board.rows]
+    title = _wrapped([board.subject, board.threat], width)
+    keys_in_line = max(1, int(width * _CHARACTERS_AN_INCH / (max(map(len, labels)) + 8)))
+    lines = title.count("\n") + 1 - (-len(labels) // keys_in_line)
+    figure = Figure((width, rows * _PANEL_INCHES[1] + 0.2 * lines + 0.3), layout="constrained")
+    grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
+    places = [axes for line in grid for axes in line]
+    looks = _looks(labels)
+    for axes, panel in zip(places, panels, strict=False):
+        _draw(axes, panel, looks)
+    for axes in places[len(panels) :]:
+        axes.remove()
+    for axes, panel in list(zip(places, panels, strict=False))[-columns:]:
+        axes.set_xlabel(_AXIS_TITLES[panel.axis])
+    measure = "target mAP (%)" if board.targeted else "mAP (%)"
+    for line in grid:
+        line[0].set_ylabel(measure)
+    figure.suptitle(title, fontsize="medium")
+    handles = {h.get_label(): h for axes in places for h in axes.get_legend_handles_labels()[0]}
+    shown = [handles[label] for label in labels if label in handles]
+    keys = min(len(shown), keys_in_line)
+    figure.legend(handles=shown, loc="outside lower center", ncols=keys, frameon=False)
+    return figure
+
+
+class _Look(NamedTuple):
+    colour: str
+    marker: str
+    dash: str
+
+
+def _draw(axes: Axes, panel: Panel, looks: dict[str, _Look]) -> None:
+    for curve in panel.curves:
+        colour, marker, dash = looks[curve.label]
+        (line,) = axes.plot(curve.x, curve.mean, label=curve.label, color=colour, linewidth=1.4)
+        line.set(marker=marker, markersize=4, linestyle=dash)
+        if curve.seeds > 1:
+            axes.fill_between(curve.x, curve.low, curve.high, color=colour, alpha=0.2, linewidth=0)
+    axes.set_title(panel.title, fontsize="medium")
+    axes.set_xlim(left=0)
+    axes.set_ylim(bottom=0)
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    if panel.axis == "eps":
+        axes.set_xticks(_apart(panel.curves))
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+
+
+def _apart(curves: Sequence[Curve]) -> list[float]:
+    """Return the budgets of some curves without those too close to the next for their labels."""
+    budgets = sorted({x for curve in curves for x in curve.x}, reverse=True)
+    kept = budgets[:1]
+    for x in budgets[1:]:
+        if kept[-1] - x >= 0.11 * budgets[0] and (x == 0 or x >= 0.11 * budgets[0]):
+            kept.append(x)
+    return sorted({0.0, *kept})
+
+
+def _looks(labels: Sequence[str]) -> dict[str, _Look]:
+    """Give each row a colour, a marker and a dash, so that no two look alike."""
+    return {
+        label: _Look(
+            PALETTE[number % len(PALETTE)],
+            _MARKERS[number % len(_MARKERS)],
+            _DASHES[number // len(PALETTE) % len(_DASHES)],
+        )
+        for number, label in enumerate(labels)
+    }
+
+
+def _wrapped(parts: Sequence[str], width: float) -> str:
+    return "\n".join(textwrap.fill(part, int(width * _CHARACTERS_AN_INCH)) for part in parts)

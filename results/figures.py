@@ -1,0 +1,80 @@
+"""Figures of boards: security curves and the matrix of unseen attacks, as PNG and SVG.
+
+The same records give the same bytes with the same matplotlib.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from results.atomic import publish
+from results.board import Board
+from results.curves import Panel, answer_panels, budget_panels
+from results.unseen import Matrix
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FIGURES_FOLDER = "figures"
+
+_FORMATS: dict[str, dict[str, str | None]] = {
+    "png": {"Software": None},
+    "svg": {"Date": None, "Creator": None},
+}
+"""Formats, each with the metadata that would change the bytes and is left out."""
+
+
+def write_figures(
+    boards: Iterable[Board], matrices: Iterable[Matrix], output_dir: Path
+) -> list[Path]:
+    """Draw what there is to draw into ``output_dir/figures``.
+
+    Returns:
+        Paths of the files; none if no board holds a sweep, a black-box curve or a matrix.
+
+    Raises:
+        RecordError: The disk is full or the folder refuses.
+    """
+    folder = output_dir / FIGURES_FOLDER
+    paths = []
+    for name, figure in _figures(boards, matrices):
+        for kind, content in _rendered(figure, name).items():
+            paths.append(publish(folder / f"{name}.{kind}", content))
+    return paths
+
+
+def _figures(boards: Iterable[Board], matrices: Iterable[Matrix]) -> Iterator[tuple[str, Figure]]:
+    for board in boards:
+        for name, panels in (
+            ("security", budget_panels(board)),
+            ("answers", answer_panels(board)),
+        ):
+            if panels:
+                yield f"{name}-{board.slug}", _drawn_curves(board, panels)
+    for matrix in matrices:
+        from results.heat_map import draw_matrix
+
+        yield f"unseen-{matrix.board.slug}", draw_matrix(matrix)
+
+
+def _drawn_curves(board: Board, panels: Sequence[Panel]) -> Figure:
+    from results.curve_figure import draw_panels
+
+    return draw_panels(board, panels)
+
+
+def _rendered(figure: Figure, name: str) -> dict[str, bytes]:
+    """Return the bytes of a figure in each format; the text of an SVG is drawn as paths."""
+    import matplotlib as mpl
+
+    contents = {}
+    with mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "path"}):
+        for kind, metadata in _FORMATS.items():
+            stream = io.BytesIO()
+            options: dict[str, Any] = {"metadata": metadata}
+            figure.savefig(stream, format=kind, dpi=150, **options)
+            contents[kind] = stream.getvalue()
+    return contents

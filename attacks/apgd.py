@@ -36,12 +36,14 @@ class RankedGallery:
         clean: (B, D) unit clean embeddings of the images: their match where they have no other.
         positive: (B, N + 1) matches; the last column is `clean`.
         valid: (B, N + 1) what is ranked.
+        most: Largest number of matches of an image.
     """
 
     vectors: Tensor
     clean: Tensor
     positive: Tensor
     valid: Tensor
+    most: int
 
     @classmethod
     def of(cls, batch: AttackBatch) -> RankedGallery:
@@ -52,9 +54,9 @@ class RankedGallery:
         wrong = (guides.pids >= 0)[None, :] & ~same
         alone = ~matches.any(1, keepdim=True)
         positive = torch.cat([matches, alone], 1)
-        return cls(
-            guides.vectors(unit=True), clean, positive, torch.cat([matches | wrong, alone], 1)
-        )
+        valid = torch.cat([matches | wrong, alone], 1)
+        most = int(positive.sum(1).max())
+        return cls(guides.vectors(unit=True), clean, positive, valid, most)
 
     def cosines(self, vectors: Tensor) -> Tensor:
         """Return (B, N + 1) cosines of (B, D) unit vectors with each column."""

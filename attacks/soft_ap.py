@@ -9,7 +9,7 @@ from torch import Tensor
 
 from attacks.apgd import GalleryAttack, GalleryConfig, RankedGallery
 from benchmark.core.plugin import Card
-from benchmark.metrics.soft_ap import smooth_average_precision, soft_average_precision
+from benchmark.metrics.soft_ap import smooth_ap_loss, soft_average_precision
 
 
 class SoftAP(GalleryAttack):
@@ -33,6 +33,6 @@ class SoftAP(GalleryAttack):
         if self.config.form == "bins":
             distances = (2 - 2 * cosines).clamp_min(1e-12).sqrt()
             return -soft_average_precision(distances, state.positive, state.valid, self.config.bins)
-        return -smooth_average_precision(
-            cosines, state.positive, state.valid, self.config.temperature
+        return smooth_ap_loss(
+            cosines, state.positive, state.valid, self.config.temperature, state.most
         )

@@ -21,6 +21,8 @@ from torch.nn import functional as F
 
 from benchmark.core.attack import AttackBatch
 from benchmark.core.iterated_attack import IteratedAttack, IteratedConfig, Steps
+from benchmark.core.plugin import PluginConfig
+from benchmark.core.surrogate import Surrogate, SurrogateData
 from benchmark.core.threat import Intent, ThreatModel
 
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -38,6 +40,15 @@ class TransferConfig(IteratedConfig):
     """Cosines are of unit embeddings."""
 
 
+class OneSurrogate(PluginConfig):
+    """Which encoder the attacker trains, for attacks that need one."""
+
+    surrogate: str = "none"
+    """Defense that it is trained with, by registry name."""
+    surrogate_data: SurrogateData = "same"
+    """Trained on the target's training set, or on the other data set of the run."""
+
+
 class TransferAttack(IteratedAttack):
     """Base of transfer attacks; the encoder that it gets is its surrogates as one."""
 
@@ -46,6 +57,12 @@ class TransferAttack(IteratedAttack):
 
     Config = TransferConfig
     config: TransferConfig
+
+    @classmethod
+    def surrogates(cls, config: PluginConfig) -> tuple[Surrogate, ...]:
+        """Return the surrogate that the options name."""
+        assert isinstance(config, OneSurrogate)
+        return (Surrogate(config.surrogate, config.surrogate_data),)
 
     def begin(self, batch: AttackBatch) -> Tensor:
         """Return the clean vectors."""
@@ -108,7 +125,7 @@ class SmoothGradients(TransferAttack):
         sigma: float = Field(default=3.0, gt=0)
         """Standard deviation of the Gaussian in pixels of an image 128 wide; scaled to others."""
         radius: int = Field(default=7, ge=1)
-        """Pixels at each side of its centre, for an image 128 wide; scaled to others, at least 1."""
+        """Pixels on each side of its centre in an image 128 wide; scaled to others, at least 1."""
 
     config: Config
 

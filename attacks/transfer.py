@@ -4,33 +4,14 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from attacks.surrogate_gradient import DiverseInputs, SmoothGradients
+from attacks.surrogate_gradient import DiverseInputs, OneSurrogate, SmoothGradients
 from benchmark.core.iterated_attack import Momentum
 from benchmark.core.plugin import Card, PluginConfig
-from benchmark.core.surrogate import Surrogate, SurrogateData
+from benchmark.core.surrogate import Surrogate
 
-_CHOSEN = (
-    "50 steps of eps/8 away from the clean embedding, random start. Chosen: sizes in whole pixels, "
-    "kernels scaled with the width of the image (published: 15 pixels at 128)."
-)
-
-
-class SurrogateOptions(PluginConfig):
-    """Which encoder the attacker trains."""
-
-    surrogate: str = "none"
-    """Defense that it is trained with, by registry name."""
-    surrogate_data: SurrogateData = "same"
-    """Whether it is trained on the target's training set or on the other data set of the run."""
-
-    def surrogates(self) -> tuple[Surrogate, ...]:
-        """Return the one surrogate."""
-        return (Surrogate(self.surrogate, self.surrogate_data),)
-
-
-def _one(config: PluginConfig) -> tuple[Surrogate, ...]:
-    assert isinstance(config, SurrogateOptions)
-    return (Surrogate(config.surrogate, config.surrogate_data),)
+_LOOP = "Away from the clean embedding by 50 steps of eps/8, from a random start of the whole ball."
+_SIZES = "Resized sides are whole pixels; the padding is zero."
+_KERNEL = "15 pixels and sigma 3 at width 128; chosen: scaled with the width of the image."
 
 
 class DI(DiverseInputs):
@@ -39,13 +20,62 @@ class DI(DiverseInputs):
     card: ClassVar[Card] = Card(
         title="Diverse inputs",
         paper="Xie et al., CVPR 2019, arXiv 1803.06978",
-        notes=_CHOSEN,
+        notes=f"{_LOOP} {_SIZES}",
     )
 
-    class Config(DiverseInputs.Config, SurrogateOptions):
+    class Config(DiverseInputs.Config, OneSurrogate):
         """Options."""
+
+
+class TIM(SmoothGradients):
+    """TIM: transfer by gradients smoothed with a Gaussian, as if the image were shifted."""
+
+    card: ClassVar[Card] = Card(
+        title="Translation invariance",
+        paper="Dong et al., CVPR 2019, arXiv 1904.02884",
+        notes=f"{_LOOP} {_KERNEL}",
+    )
+
+    class Config(SmoothGradients.Config, OneSurrogate):
+        """Options."""
+
+
+class TIDIM(DiverseInputs, SmoothGradients):
+    """TI-DIM: diverse inputs, smoothed gradients and momentum 1."""
+
+    card: ClassVar[Card] = Card(
+        title="Translation-invariant diverse inputs with momentum",
+        paper="Dong et al., CVPR 2019, arXiv 1904.02884",
+        notes=f"{_LOOP} {_SIZES} {_KERNEL}",
+    )
+
+    class Config(DiverseInputs.Config, SmoothGradients.Config, OneSurrogate):
+        """Options."""
+
+        momentum: Momentum = 1.0
+
+
+class EnsembleTransfer(DiverseInputs, SmoothGradients):
+    """Ensemble transfer: TI-DIM on the mean cosine of several surrogates, one of them robust."""
+
+    card: ClassVar[Card] = Card(
+        title="TI-DIM on an ensemble of surrogates",
+        paper="Liu et al., ICLR 2017, arXiv 1611.02770, with Dong et al., CVPR 2019",
+        notes=f"{_LOOP} {_SIZES} {_KERNEL} Chosen: an undefended encoder of the same data, one of "
+        "the other data, and one trained by metric-at, because perturbations of a robust surrogate "
+        "carry over to robust targets.",
+    )
+
+    class Config(DiverseInputs.Config, SmoothGradients.Config):
+        """Options."""
+
+        momentum: Momentum = 1.0
 
     @classmethod
     def surrogates(cls, config: PluginConfig) -> tuple[Surrogate, ...]:
-        """Return the one surrogate that the options name."""
-        return _one(config)
+        """Return the three surrogates."""
+        return (
+            Surrogate("none", "same"),
+            Surrogate("none", "other"),
+            Surrogate("metric-at", "same"),
+        )

@@ -96,7 +96,7 @@ def details(board: Board, attacks: Mapping[AttackId, str]) -> Listing:
     def add(title: str, texts: Iterable[str]) -> None:
         listing.columns.append((title, [Cell(text) for text in texts]))
 
-    if not board.targeted:
+    if not board.targeted and attacks is board.attacks:
         shares = (partial(worst_share, attack=attack) for attack in attacks)
         add("Share of worst", (_mean(records, share, ".1f") for share in shares))
     for title, (read, style) in _COSTS.items():

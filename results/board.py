@@ -97,6 +97,8 @@ class Board:
         worst = "each query meets its strongest attack"
         if self.targeted:
             worst = "the attack that moves the targets most, over all queries"
+        elif any(attack.side != "query" for attack in self.attacks):
+            worst += " (a lower bound: one gallery holds one attack for all queries)"
         return f"Worst: {worst}{self._where} · {self.threat}"
 
     @property

@@ -56,7 +56,8 @@ def _tables(board: Board, width: int) -> Iterator[tuple[str, Table]]:
     if sum(_width(column) for _, column in columns) <= _free(width, "Defense", labels):
         yield "", _table("Defense", labels, [column for _, column in columns])
         return
-    for block, caption in _CAPTIONS.items():
+    for block, words in _CAPTIONS.items():
+        caption = words.replace("mAP under", "targets under") if board.targeted else words
         if block in ("attacks", "apart"):
             listing = effects(board, board.attacks if block == "attacks" else board.apart)
             head, names, filled = "Attack", listing.labels, listing.columns
@@ -112,7 +113,7 @@ def _legend(board: Board) -> str:
     parts = ["%"]
     if any(len(row.seeds) > 1 for row in rows):
         parts.append("± std over seeds")
-    if board.attacks:
+    if board.attacks and not board.targeted:
         parts.append("CI over query identities")
     if any(a.seen_in_training for row in rows for r in row.records for a in r.attacks):
         parts.append(f"{SEEN} trained on this attack")

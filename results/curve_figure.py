@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from results.board import Board
 from results.curves import Curve, Panel
@@ -24,6 +24,9 @@ _PANEL_INCHES = (2.7, 2.1)
 _NARROWEST_INCHES = 6.0
 _CHARACTERS_AN_INCH = 14
 
+_WIDE = 20
+"""Ratio of most to fewest answers above which their axis is logarithmic."""
+
 _AXIS_TITLES = {"eps": "ε (1/255)", "answers": "answers for each image"}
 
 
@@ -36,7 +39,8 @@ def draw_panels(board: Board, panels: Sequence[Panel]) -> Figure:
     rows = -(-len(panels) // columns)
     width = max(_NARROWEST_INCHES, columns * _PANEL_INCHES[0])
     labels = [row.label for row in board.rows]
-    title = _wrapped([board.subject, board.threat], width)
+    threat = board.threat_of(attack for panel in panels for attack in panel.attacks)
+    title = _wrapped([board.subject, threat], width)
     keys_in_line = max(1, int(width * _CHARACTERS_AN_INCH / (max(map(len, labels)) + 8)))
     lines = title.count("\n") + 1 - (-len(labels) // keys_in_line)
     figure = Figure((width, rows * _PANEL_INCHES[1] + 0.2 * lines + 0.3), layout="constrained")
@@ -49,6 +53,8 @@ def draw_panels(board: Board, panels: Sequence[Panel]) -> Figure:
         axes.remove()
     for axes, panel in list(zip(places, panels, strict=False))[-columns:]:
         axes.set_xlabel(_AXIS_TITLES[panel.axis])
+    highest = max(y for panel in panels for curve in panel.curves for y in curve.high)
+    places[0].set_ylim(0, 1.05 * highest or 1)  # shared by all
     measure = "target mAP (%)" if board.targeted else "mAP (%)"
     for line in grid:
         line[0].set_ylabel(measure)
@@ -70,16 +76,20 @@ def _draw(axes: Axes, panel: Panel, looks: dict[str, _Look]) -> None:
     for curve in panel.curves:
         colour, marker, dash = looks[curve.label]
         (line,) = axes.plot(curve.x, curve.mean, label=curve.label, color=colour, linewidth=1.4)
-        line.set(marker=marker, markersize=4, linestyle=dash)
+        line.set(marker=marker, markersize=4, linestyle=dash, clip_on=False)
         if curve.seeds > 1:
             axes.fill_between(curve.x, curve.low, curve.high, color=colour, alpha=0.2, linewidth=0)
     axes.set_title(panel.title, fontsize="medium")
     axes.set_xlim(left=0)
-    axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
     if panel.axis == "eps":
         axes.set_xticks(_apart(panel.curves))
+        return
+    answers = [x for curve in panel.curves for x in curve.x if x]
+    if max(answers) > _WIDE * min(answers):
+        axes.set_xscale("symlog", linthresh=min(answers), linscale=0.4)
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     else:
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
 

@@ -56,11 +56,13 @@ class Panel:
     Attributes:
         title: The attack, or ``worst case``.
         axis: What the curves run over.
+        attacks: The attack at each budget; none for the worst case.
         curves: One for each row that was measured.
     """
 
     title: str
     axis: Axis
+    attacks: tuple[AttackId, ...]
     curves: tuple[Curve, ...]
 
 
@@ -77,22 +79,23 @@ def budget_panels(board: Board) -> list[Panel]:
     if not is_swept(board):
         return []
     families = attack_labels(attack._replace(eps=None) for attack in board.attacks)
-    named: list[tuple[str, Callable[[Record], Points]]] = [
-        (label, partial(attack_points, family=family)) for family, label in families.items()
-    ]
-    if not board.targeted:
-        named.insert(0, (WORST, worst_points))
-    return _panels(board, "eps", named)
+    panels = [] if board.targeted else [_panel(board, WORST, "eps", (), worst_points)]
+    for family, label in families.items():
+        attacks = tuple(one for one in board.attacks if one._replace(eps=None) == family)
+        read = partial(attack_points, family=family)
+        panels.append(_panel(board, label, "eps", attacks, read))
+    return [panel for panel in panels if panel.curves]
 
 
 def answer_panels(board: Board) -> list[Panel]:
     """Return the curves of black-box attacks over the answers given for each image."""
     if board.targeted:  # what is recorded is the own identity's mAP
         return []
-    named = [
-        (label, partial(_answer_points, attack=attack)) for attack, label in board.attacks.items()
+    panels = [
+        _panel(board, label, "answers", (attack,), partial(_answer_points, attack=attack))
+        for attack, label in board.attacks.items()
     ]
-    return _panels(board, "answers", named)
+    return [panel for panel in panels if panel.curves]
 
 
 def worst_points(record: Record) -> Points:
@@ -145,15 +148,15 @@ def _answer_points(record: Record, attack: AttackId) -> Points:
     return {0.0: record.clean.map, **{float(p.queries): p.map for p in found.curve}}
 
 
-def _panels(
-    board: Board, axis: Axis, named: Iterable[tuple[str, Callable[[Record], Points]]]
-) -> list[Panel]:
-    panels = []
-    for title, read in named:
-        curves = [c for row in board.rows if (c := _curve(row, [read(r) for r in row.records]))]
-        if curves:
-            panels.append(Panel(title, axis, tuple(curves)))
-    return panels
+def _panel(
+    board: Board,
+    title: str,
+    axis: Axis,
+    attacks: tuple[AttackId, ...],
+    read: Callable[[Record], Points],
+) -> Panel:
+    curves = (_curve(row, [read(record) for record in row.records]) for row in board.rows)
+    return Panel(title, axis, attacks, tuple(curve for curve in curves if curve is not None))
 
 
 def _curve(row: Row, points: Sequence[Points]) -> Curve | None:

@@ -14,6 +14,8 @@ LEGEND = (
     "mAP and R1 in percent, higher is better. ± is the standard deviation over seeds; the 95% CI "
     "is a bootstrap over query identities. "
     f"{SEEN} the defense was trained on this attack. "
+    "With targets: mAP of the images of each query's target identity, and hit@k, whether one of "
+    "them is among the nearest k; low is better where a target is impersonated. "
     "Share of worst: queries at which no other attack is worse. Costs are of all images, averaged "
     "over defenses; forwards and backwards count images, answers those given to black-box attacks."
 )

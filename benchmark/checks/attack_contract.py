@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.checks.attack_subject import IMAGES, AttackSubject, in_double, one_by_one
-from benchmark.checks.canary import map_under, open_stage, rank_clean, try_on_canary
+from benchmark.checks.canary import Stage, map_under, open_stage, rank_clean, try_on_canary
 from benchmark.checks.contract import (
     Check,
     CheckResult,
@@ -33,12 +33,14 @@ QUERIES = 8
 LIMITS = {"queries": 60, "epochs": 1}
 """Answers and epochs of preparation, to be quick; the canary uses the options as they are."""
 
+ALONE = [0, IMAGES - 1]
+"""Images that are attacked alone, too."""
 SAME = 1e-5
 SAME_SHARE = 0.999
 """Share of the values that must be the same alone and in a batch. A sign attack turns the rounding
 of a gradient near zero into a whole step, so that rounding is kept out: the encoder embeds one
 image at a time, or, if that does not suffice, all is computed in double precision."""
-SMALL_255, LARGE_255 = 2.0, 16.0
+SMALL_255, LARGE_255 = BUDGETS_255[:2]
 BUDGET_TOLERANCE_MAP = 5.0
 """What mAP under the large budget may be above that under the small one: of 8 queries, chance."""
 
@@ -49,16 +51,16 @@ def check_attack(
     *,
     policy: DevicePolicy,
     work_dir: Path,
-    canary: bool = True,
+    stage: Stage | None = None,
 ) -> list[CheckResult]:
-    """Run the contract suite of attacks, and the canary.
+    """Run the contract suite of attacks on the canary, and let the attack show its strength.
 
     Args:
         plugin: The class.
         options: Options to check it with.
         policy: Where to compute.
         work_dir: Folder for preparations; must exist.
-        canary: Whether to let it show its strength, too.
+        stage: What it attacks instead of the canary; it then need not show its strength.
 
     Raises:
         UsageError: The attack has no such options.
@@ -67,13 +69,15 @@ def check_attack(
         return [CheckResult("class", False, "it does not derive from benchmark.Attack")]
     config = plugin.parse_config(dict(options or {}))
     small = affordable(plugin, options or {}, LIMITS)
-    subject = AttackSubject(plugin, small, open_stage(policy), work_dir)
-    results = run_checks(CHECKS, subject)
-    if canary:
-        folder = work_dir / "canary"
-        folder.mkdir(exist_ok=True)
-        results += run_checks([("canary", lambda one: _canary(one, config, folder))], subject)
-    return results
+    subject = AttackSubject(
+        plugin, dict(options or {}), small, stage or open_stage(policy), work_dir
+    )
+    if stage is not None:
+        return run_checks(CHECKS, subject)
+    folder = work_dir / "canary"
+    folder.mkdir(exist_ok=True)
+    strength: Check[AttackSubject] = ("canary", lambda one: _canary(one, config, folder))
+    return run_checks((*CHECKS, strength), subject)
 
 
 def _canary(subject: AttackSubject, config: PluginConfig, work_dir: Path) -> str:
@@ -93,7 +97,7 @@ def _card(subject: AttackSubject) -> str:
 
 
 def _options(subject: AttackSubject) -> str:
-    return check_options(subject.plugin)
+    return check_options(subject.plugin, subject.options) or "none"
 
 
 def _inner_options(subject: AttackSubject) -> str:
@@ -144,16 +148,17 @@ def _leaves_no_trace(subject: AttackSubject) -> str:
 
 
 def _repeatable(subject: AttackSubject) -> str:
-    first = subject.outcome(8.0)
-    with torch.random.fork_rng():
-        torch.manual_seed(derive_seed("another state"))
-        second = subject.run(8.0)
-    require(
-        torch.equal(first.images, second.images),
-        "the same seeds give another result: draw from generators seeded by batch.seeds, "
-        "never from the global state",
-    )
-    require(_cost(first) == _cost(second), "the same seeds give another cost")
+    for eps_255 in BUDGETS_255:
+        first = subject.outcome(eps_255)
+        with torch.random.fork_rng():
+            torch.manual_seed(derive_seed("another state"))
+            second = subject.run(eps_255)
+        require(
+            torch.equal(first.images, second.images),
+            f"the same seeds give another result at {eps_255:g}/255: draw from generators seeded "
+            "by batch.seeds, never from the global state",
+        )
+        require(_cost(first) == _cost(second), "the same seeds give another cost")
     return "same seeds, same images and same cost"
 
 
@@ -177,14 +182,14 @@ def _same_share(subject: AttackSubject) -> float:
     """Return the share of values that are the same in a batch, alone and in another order."""
     try:
         together = subject.run(8.0).images
-        alone = torch.cat([subject.run(8.0, [row]).images for row in range(IMAGES)])
+        alone = torch.cat([subject.run(8.0, [row]).images for row in ALONE])
         turned = subject.run(8.0, list(reversed(range(IMAGES)))).images.flip(0)
     except RuntimeError:
         if subject.dtype == torch.float64:  # it need not be able to compute in double precision
             return 0.0
         raise
-    same = [((one - together).abs() <= SAME).double().mean() for one in (alone, turned)]
-    return float(torch.stack(same).min())
+    pairs = ((alone, together[ALONE]), (turned, together))
+    return min(float(((a - b).abs() <= SAME).double().mean()) for a, b in pairs)
 
 
 def _budget_counts(subject: AttackSubject) -> str:

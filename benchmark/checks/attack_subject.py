@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,13 +30,15 @@ class AttackSubject:
 
     Attributes:
         plugin: Its class.
-        config: Its options, affordable.
+        options: What was chosen.
+        config: All options, affordable.
         stage: What it attacks.
         work_dir: Where preparations may write.
         dtype: Precision of its images and guides.
     """
 
     plugin: type[Attack]
+    options: Mapping[str, Any]
     config: PluginConfig
     stage: Stage
     work_dir: Path

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import inspect
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel
 
 from benchmark.core.errors import BenchmarkError
 from benchmark.core.plugin import Plugin, PluginConfig
 
-S = TypeVar("S")
+WARNING = "warning:"
+"""How the detail of a check begins that holds for want of a promise."""
+
+
+class Subject(Protocol):
+    """What is examined."""
+
+    @property
+    def plugin(self) -> type[Plugin]:
+        """The class."""
+
+
+S = TypeVar("S", bound=Subject)
 Check = tuple[str, Callable[[S], str]]
 """A name, and a function that returns what it saw or raises `Broken`."""
 
@@ -30,6 +45,11 @@ class CheckResult:
     passed: bool
     detail: str = ""
 
+    @property
+    def warns(self) -> bool:
+        """Whether it holds, and something should be mended all the same."""
+        return self.passed and self.detail.startswith(WARNING)
+
 
 class Broken(Exception):  # noqa: N818
     """A check does not hold; the message says what was seen."""
@@ -46,9 +66,19 @@ def _outcome(name: str, check: Callable[[S], str], subject: S) -> CheckResult:
     except Broken as broken:
         return CheckResult(name, False, str(broken))
     except BenchmarkError as error:
+        if error.__cause__ is not None:
+            return CheckResult(name, False, error.what + _place(error.__cause__, subject.plugin))
         return CheckResult(name, False, " → ".join(filter(None, (error.what, error.mend))))
     except Exception as error:
-        return CheckResult(name, False, f"raised {type(error).__name__}: {error}")
+        what = f"raised {type(error).__name__}: {error}"
+        return CheckResult(name, False, what + _place(error, subject.plugin))
+
+
+def _place(error: BaseException, plugin: type[Plugin]) -> str:
+    """Return the last line of the plugin's own file that an error went through."""
+    file = inspect.getfile(plugin)
+    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == file]
+    return f" ({Path(file).name}, line {lines[-1]})" if lines else ""
 
 
 def require(holds: bool, otherwise: str) -> None:
@@ -64,22 +94,24 @@ def require(holds: bool, otherwise: str) -> None:
 def check_card(plugin: type[Plugin]) -> str:
     """Check that a plugin says what it is."""
     require(bool(plugin.name), "it has no registry name")
-    require(bool(plugin.card.title), "its card has no title")
-    require(bool(plugin.summary()), "its class has no docstring")
     require(len(plugin.source_sha256()) == 64, "its source has no hash")
-    return plugin.card.title
+    if not plugin.card.title:
+        return f"{WARNING} its card has no title"
+    return plugin.card.title if plugin.summary() else f"{WARNING} its class has no docstring"
 
 
-def check_options(plugin: type[Plugin]) -> str:
-    """Check that options have defaults and that unknown ones are refused."""
-    require(plugin.parse_config({}) == plugin.Config(), "defaults parse to something else")
-    known = ", ".join(plugin.Config.model_fields) or "none"
+def check_options(plugin: type[Plugin], options: Mapping[str, Any]) -> str:
+    """Check that options parse, by default too unless some are required, and no unknown one."""
+    fields = plugin.Config.model_fields
+    required = [key for key, option in fields.items() if option.is_required()]
+    if not required:
+        require(plugin.parse_config({}) == plugin.Config(), "defaults parse to something else")
     unknown = "no_such_option"
     try:
-        plugin.parse_config({unknown: 1})
+        plugin.parse_config({**options, unknown: 1})
     except BenchmarkError as error:
         require(unknown in str(error), f"the error does not name the unknown key: {error}")
-        return known
+        return ", ".join(f"{key} (required)" if key in required else key for key in fields)
     raise Broken("unknown options are not refused: derive Config from PluginConfig")
 
 

@@ -7,9 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmark.core.attack import AttackBatch
 from benchmark.core.encoder import evaluating
-from benchmark.core.guides import mean_positive
 
 VANISHING = 1e-9
 """Largest gradient of an image, per unit of pixel value, below which it has vanished."""
@@ -30,14 +28,15 @@ class Gradients(BaseModel):
     """Median over the images of the largest absolute gradient."""
 
 
-def measure_gradients(encoder: nn.Module, batch: AttackBatch) -> Gradients:
-    """Differentiate ||f(x) - mean of its matches||^2 on unit embeddings at the clean images.
+def measure_gradients(encoder: nn.Module, images: Tensor, goal: Tensor) -> Gradients:
+    """Differentiate ||f(x) - goal||^2 on unit embeddings f at the clean images.
 
     Args:
         encoder: The encoder, or what an attacker differentiates instead.
-        batch: Images with their guides.
+        images: (B, 3, H, W) clean images.
+        goal: (B, D) what an attacker pushes away from: the mean of the true matches.
     """
-    gradient = metric_gradient(encoder, batch)
+    gradient = _gradient(encoder, images, goal)
     largest = gradient.abs().amax((1, 2, 3))
     return Gradients(
         zero_images=float((largest == 0).float().mean()),
@@ -47,15 +46,19 @@ def measure_gradients(encoder: nn.Module, batch: AttackBatch) -> Gradients:
     )
 
 
-def metric_gradient(encoder: nn.Module, batch: AttackBatch) -> Tensor:
+def has_graph(encoder: nn.Module, images: Tensor) -> bool:
+    """Whether autograd can differentiate the embeddings of (B, 3, H, W) images at all."""
+    leaf = images.detach().clone().requires_grad_(True)
+    with evaluating(encoder), torch.enable_grad():
+        return bool(encoder(leaf).requires_grad)
+
+
+def _gradient(encoder: nn.Module, images: Tensor, goal: Tensor) -> Tensor:
     """Return the (B, 3, H, W) gradient; zeros if the embeddings do not depend on the pixels."""
-    guides = batch.gallery_guides
-    matches = guides.positive_mask(batch.pids, batch.camids, batch.gallery_rows)
-    goal = mean_positive(guides, matches, F.normalize(batch.clean), unit=True)
-    leaf = batch.images.detach().clone().requires_grad_(True)
+    leaf = images.detach().clone().requires_grad_(True)
     with evaluating(encoder), torch.enable_grad():
         distance = (F.normalize(encoder(leaf)) - goal).square().sum()
     if not distance.requires_grad:
         return torch.zeros_like(leaf)
-    (gradient,) = torch.autograd.grad(distance, leaf, allow_unused=True, materialize_grads=True)
-    return gradient.detach()
+    (gradient,) = torch.autograd.grad(distance, leaf)
+    return gradient

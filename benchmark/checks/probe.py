@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional as F
 
-from benchmark.checks.consistency import Consistency, measure_consistency
-from benchmark.checks.gradients import Gradients, measure_gradients
+from benchmark.checks.consistency import measure_consistency
+from benchmark.checks.figures import ProbeFigures, SweepFigure
+from benchmark.checks.gradients import has_graph, measure_gradients
 from benchmark.checks.strength import Sparring, chance_map
 from benchmark.core.adaptive import BackwardThrough, ExpectedEncoder
-from benchmark.core.attack import AttackBatch
 from benchmark.core.device import DevicePolicy
-from benchmark.core.guides import Guides
+from benchmark.core.guides import Guides, mean_positive
 from benchmark.data.records import ImageSet
 from benchmark.metrics.attacked import CleanRanking
 from benchmark.metrics.ranking import RankingResult
@@ -42,57 +42,6 @@ SWEPT: tuple[str, dict[str, object]] = ("metric-pgd", {"steps": 10, "start": 0.0
 BLACK_BOX: tuple[str, dict[str, object]] = ("square", {"queries": 200})
 """Needs no gradient."""
 PROBE_ATTACKS = (SINGLE_STEP, ITERATED[0], SWEPT[0], BLACK_BOX[0])
-
-
-class _Figures(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
-class SweepFigure(_Figures):
-    """Metric PGD at one budget."""
-
-    eps_255: float
-    """Budget in 1/255 units."""
-    map: float
-    """mAP of the probed queries in percent."""
-    trace: list[float]
-    """Mean objective at each step."""
-
-
-class ProbeFigures(_Figures):
-    """What the probe saw; every mAP is of the probed queries, in percent."""
-
-    queries: int
-    """Queries that were probed."""
-    clean_map: float
-    """Without an attack."""
-    chance_map: float
-    """Expected of rankings in random order."""
-    has_surrogate: bool
-    """Whether white-box attacks had a stand-in on the backward pass (BPDA)."""
-    eot_samples: int
-    """Random draws that white-box attacks averaged over; 1: no EOT."""
-    consistency: Consistency
-    """Of the encoder over repeated calls."""
-    encoder_gradients: Gradients
-    """Of the encoder itself."""
-    view_gradients: Gradients
-    """Of what white-box attacks differentiate."""
-    single_step_map: float | None
-    """Under metric FGSM; null, as all that follows a gradient, if there is none to follow."""
-    iterated_map: float | None
-    """Under metric I-FGSM at the same budget."""
-    sweep: list[SweepFigure]
-    """Under metric PGD at rising budgets."""
-    black_box_map: float
-    """Under an attack that needs no gradient, at the budget of the single step."""
-
-    @property
-    def white_box_map(self) -> float | None:
-        """Lowest mAP under white-box attacks at the common budget."""
-        swept = [one.map for one in self.sweep if one.eps_255 == EPS_255]
-        known = [m for m in (self.single_step_map, self.iterated_map, *swept) if m is not None]
-        return min(known, default=None)
 
 
 def probe_encoder(
@@ -123,20 +72,22 @@ def probe_encoder(
     """
     rows = probed_rows(query, clean.ranking)
     few, seen = query.subset(rows), _subset(clean, rows)
-    batch = _batch(few, gallery, seen, policy)
+    images = few.tensor(slice(None)).to(policy.device)
+    goal = _mean_match(few, gallery, seen, policy)
     sparring = Sparring(encoder, view, few, gallery, seen, policy, seed, owner)
     through = view.encoder if isinstance(view, ExpectedEncoder) else view
     figures = ProbeFigures(
         queries=len(few),
+        eps_255=EPS_255,
         clean_map=seen.ranking.summary()["map"],
         chance_map=chance_map(few, gallery),
         has_surrogate=isinstance(through, BackwardThrough),
         eot_samples=view.samples if isinstance(view, ExpectedEncoder) else 1,
-        consistency=measure_consistency(encoder, batch.images, owner),
-        encoder_gradients=measure_gradients(encoder, batch),
-        view_gradients=measure_gradients(view, batch),
+        consistency=measure_consistency(encoder, images, owner),
+        encoder_gradients=measure_gradients(encoder, images, goal),
+        view_gradients=measure_gradients(view, images, goal),
         black_box_map=_map(sparring, BLACK_BOX),
-        **_white_box(sparring, batch),
+        **_white_box(sparring, images),
     )
     return figures.model_dump(mode="json")
 
@@ -161,12 +112,10 @@ def probed_rows(query: ImageSet, ranking: RankingResult) -> NDArray[np.int64]:
     return rows
 
 
-def _white_box(sparring: Sparring, batch: AttackBatch) -> dict[str, Any]:
-    """Attack by gradient, unless the view has none that autograd would return."""
-    with torch.enable_grad():
-        leaf = batch.images[:1].detach().clone().requires_grad_(True)
-        if not sparring.view(leaf).requires_grad:
-            return {"single_step_map": None, "iterated_map": None, "sweep": []}
+def _white_box(sparring: Sparring, images: Tensor) -> dict[str, Any]:
+    """Attack by gradient, unless autograd has none to return."""
+    if not has_graph(sparring.view, images[:1]):
+        return {"single_step_map": None, "iterated_map": None, "sweep": []}
     sweep = []
     for eps_255 in SWEEP_255:
         attacked = sparring.under(SWEPT[0], eps_255, SWEPT[1])
@@ -192,30 +141,13 @@ def _subset(clean: CleanRanking, rows: NDArray[np.int64]) -> CleanRanking:
     )
 
 
-def _batch(
+def _mean_match(
     query: ImageSet, gallery: ImageSet, clean: CleanRanking, policy: DevicePolicy
-) -> AttackBatch:
-    device = policy.device
-    own, other = (
-        Guides(
-            embeddings.to(device),
-            torch.from_numpy(images.pids).to(device),
-            torch.from_numpy(images.camids).to(device),
-        )
-        for images, embeddings in (
-            (query, clean.query_embeddings),
-            (gallery, clean.gallery_embeddings),
-        )
+) -> Tensor:
+    """Return (B, D), the mean unit embedding of the matches of each query."""
+    guides = Guides(
+        clean.gallery_embeddings, torch.from_numpy(gallery.pids), torch.from_numpy(gallery.camids)
     )
-    index = torch.arange(len(query), device=device)
-    return AttackBatch(
-        images=query.tensor(slice(None)).to(device),
-        pids=own.pids,
-        camids=own.camids,
-        seeds=[0] * len(query),
-        query_guides=own,
-        gallery_guides=other,
-        query_rows=index,
-        gallery_rows=torch.full_like(index, -1),
-        clean=own.embeddings,
-    )
+    mask = guides.positive_mask(torch.from_numpy(query.pids), torch.from_numpy(query.camids))
+    own = F.normalize(clean.query_embeddings)
+    return mean_positive(guides, mask, own, unit=True).to(policy.device)

@@ -10,6 +10,7 @@ import typer
 from benchmark.cli import data
 from benchmark.cli.argv import spread
 from benchmark.cli.board import board
+from benchmark.cli.check import check
 from benchmark.cli.describe import describe
 from benchmark.cli.doctor import doctor
 from benchmark.cli.list import list_names
@@ -35,6 +36,7 @@ app.command("list")(list_names)
 app.command("describe")(describe)
 app.add_typer(data.app, name="data")
 app.command("board")(board)
+app.command("check")(check)
 app.command("validate")(validate)
 app.command("doctor")(doctor)
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 
 def soft_average_precision(
@@ -44,16 +47,14 @@ def soft_average_precision(
     return _ratio((precision * found).sum(1), total)
 
 
-def _ratio(part: Tensor, whole: Tensor) -> Tensor:
-    """Return part / whole, and 0 where there is nothing."""
-    some = whole > 0
-    return torch.where(some, part, 0) / torch.where(some, whole, 1)
-
-
-def smooth_average_precision(
-    similarities: Tensor, positive: Tensor, valid: Tensor, temperature: float = 0.01
+def smooth_ap_loss(
+    similarities: Tensor,
+    positive: Tensor,
+    valid: Tensor,
+    temperature: float = 0.04,
+    most: int | None = None,
 ) -> Tensor:
-    """Return the average precision of each query over smoothed ranks, (B,) in [0, 1].
+    """Return 1 - the average precision of each query over smoothed ranks, (B,) in [0, 1].
 
     With sigma(t) = 1 / (1 + exp(-t / temperature)), s the similarities, P the true matches and V
     what is ranked (Brown et al., "Smooth-AP", ECCV 2020, eq. 5):
@@ -61,24 +62,65 @@ def smooth_average_precision(
         AP = mean over i in P of  (1 + sum_{j in P, j != i} sigma(s_j - s_i))
                                 / (1 + sum_{j in V, j != i} sigma(s_j - s_i))
 
+    The loss is computed from the wrong images before each match, not from the AP, which rounds to
+    1 where they are far behind. It can be differentiated once.
+
     Args:
         similarities: (B, N), higher is nearer.
         positive: (B, N) boolean, the true matches; those that are not valid do not count.
         valid: (B, N) boolean, what is ranked.
         temperature: Width of the step from behind to before, in units of the similarities.
+        most: Largest number of true matches of a row, if it is known; None waits for the device.
 
     Returns:
-        0, without a gradient, where a row has no positive.
+        1, without a gradient, where a row has no positive.
     """
     matches = positive & valid
-    counts = matches.sum(1)
-    # Each match in a slot of its own, padded to the largest number of matches of a row.
-    slots = matches.int().argsort(dim=1, descending=True, stable=True)[:, : int(counts.max())]
-    real = matches.gather(1, slots)
-    own = similarities.gather(1, slots)
-    before = ((similarities[:, None, :] - own[:, :, None]) / temperature).sigmoid()
-    # An image is half before itself; 1/2 more makes that the 1 of its own place.
-    hits = (before * matches[:, None, :]).sum(2) + 0.5
-    places = (before * valid[:, None, :]).sum(2) + 0.5
-    precision = torch.where(real, hits / places, 0)
-    return _ratio(precision.sum(1), counts.to(similarities.dtype))
+    most = int(matches.sum(1).max()) if most is None else most
+    shares: Tensor = _WrongShares.apply(  # type: ignore[no-untyped-call]
+        similarities / temperature, matches, valid & ~matches, most
+    )
+    return torch.where(matches.any(1), shares, 1)
+
+
+class _WrongShares(torch.autograd.Function):
+    """Mean over matches of the share of wrong images up to them; memory of (B, N) alone.
+
+    With r right images (the match itself included) and w wrong ones before a match, its share is
+    w / (r + w), with the derivatives r / (r + w)^2 by w and -w / (r + w)^2 by r.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, scaled: Tensor, matches: Tensor, wrong: Tensor, most: int) -> Tensor:
+        # Each match in a slot of its own, padded to the largest number of matches of a row.
+        slots = matches.int().argsort(dim=1, descending=True, stable=True)[:, :most]
+        is_match, is_wrong = matches.to(scaled.dtype), wrong.to(scaled.dtype)
+        weights = is_match.gather(1, slots) / is_match.sum(1, keepdim=True).clamp_min(1)
+        own, own_gradient = scaled.gather(1, slots), scaled.new_zeros(slots.shape)
+        total, gradient = scaled.new_zeros(len(scaled)), torch.zeros_like(scaled)
+        for slot in range(slots.shape[1]):
+            before = (scaled - own[:, slot, None]).sigmoid_()
+            # A match is half before itself; 1/2 more makes that the 1 of its own place.
+            right = (before * is_match).sum(1) + 0.5
+            false = (before * is_wrong).sum(1)
+            place, weight = right + false, weights[:, slot]
+            total += weight * false / place
+            scale = weight / place.square()
+            slope = is_wrong * (scale * right)[:, None] - is_match * (scale * false)[:, None]
+            slope.mul_(before).mul_(1 - before)
+            gradient += slope
+            own_gradient[:, slot] = slope.sum(1)
+        ctx.save_for_backward(gradient.scatter_add(1, slots, -own_gradient))
+        return total
+
+    @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, output: Tensor) -> tuple[Tensor, None, None, None]:
+        (gradient,) = ctx.saved_tensors
+        return output[:, None] * gradient, None, None, None
+
+
+def _ratio(part: Tensor, whole: Tensor) -> Tensor:
+    """Return part / whole, and 0 where there is nothing."""
+    some = whole > 0
+    return torch.where(some, part, 0) / torch.where(some, whole, 1)

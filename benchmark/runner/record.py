@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.checks.evidence import Finding
 from benchmark.config.schema import RunConfig
 from benchmark.core.fingerprint import fingerprint
 from benchmark.core.provenance import environment
@@ -16,10 +17,11 @@ from benchmark.metrics.ranking import RankingResult
 from benchmark.metrics.worst_case import worst_case, worst_counts
 from benchmark.runner.cells import PROTOCOL_NAME, AttackCell, Cell
 from benchmark.runner.compute import ranking_of
+from benchmark.runner.evidence import attack_key, counts, findings_on
 from benchmark.runner.plan import Plan, Trial
 from benchmark.runner.shelf import Shelf
 from benchmark.runner.store import CellStore
-from results.schema import AttackResult, CrossDatasetResult, Record, WorstCase
+from results.schema import AttackResult, CrossDatasetResult, Flag, Record, WorstCase
 from results.statistics import cluster_bootstrap_ci
 from results.store import PerQuery
 
@@ -60,7 +62,7 @@ class RecordMaker:
         main, *others = trial.clean
         query = self._shelf.split(main, "query")
         clean, attacked = self._rankings(trial, main)
-        worst = _worst(trial.attacks[main], attacked)
+        worst = _worst(self._counted(trial, main), attacked)
         training = self._outcome(trial.train)
         plugin = trial.train.plugin
         record = Record.model_validate(
@@ -104,7 +106,7 @@ class RecordMaker:
     def _rankings(
         self, trial: Trial, dataset: str
     ) -> tuple[RankingResult, dict[str, RankingResult]]:
-        attacked = {_key(cell): self._ranking(cell) for cell in trial.attacks[dataset]}
+        attacked = {attack_key(cell): self._ranking(cell) for cell in trial.attacks[dataset]}
         return self._ranking(trial.clean[dataset]), attacked
 
     def _attack_results(
@@ -112,6 +114,7 @@ class RecordMaker:
     ) -> list[AttackResult]:
         query = self._shelf.split(dataset, "query")
         seen = trial.train.plugin.trained_against
+        findings = findings_on(trial, dataset, self._config, self._outcome)
         results = []
         for cell in trial.attacks[dataset]:
             outcome, threat = self._outcome(cell), cell.attack.threat
@@ -126,12 +129,12 @@ class RecordMaker:
                     params=cell.attack.config.model_dump(mode="json"),
                     dataset=dataset,
                     seen_in_training=cell.attack.name in seen,
-                    ci95_map=cluster_bootstrap_ci(attacked[_key(cell)].ap, query.pids),
+                    ci95_map=cluster_bootstrap_ci(attacked[attack_key(cell)].ap, query.pids),
                     seconds=outcome["seconds"],
                     forwards=outcome["forwards"],
                     backwards=outcome["backwards"],
                     queries=outcome["black_box_queries"],
-                    flags=[],
+                    flags=[_flag(one) for one in findings if one.attack == attack_key(cell)],
                     map_float=outcome["map_float"],
                     map_jpeg=outcome["map_jpeg"],
                     curve=outcome["curve"],
@@ -148,7 +151,7 @@ class RecordMaker:
 
     def _cross_dataset(self, trial: Trial, dataset: str) -> CrossDatasetResult:
         _, attacked = self._rankings(trial, dataset)
-        worst = _worst(trial.attacks[dataset], attacked)
+        worst = _worst(self._counted(trial, dataset), attacked)
         return CrossDatasetResult.model_validate(
             {
                 "dataset": dataset,
@@ -158,7 +161,12 @@ class RecordMaker:
             }
         )
 
-    def _flags(self, trial: Trial) -> list[dict[str, str]]:
+    def _counted(self, trial: Trial, dataset: str) -> tuple[AttackCell, ...]:
+        cells = trial.attacks[dataset]
+        return tuple(cell for cell in cells if counts(trial, cell, self._outcome))
+
+    def _flags(self, trial: Trial) -> list[Flag]:
+        """Return what is wrong with more than a single attack's result."""
         flags = []
         for dataset, cell in trial.clean.items():
             outcome = self._outcome(cell)
@@ -168,12 +176,14 @@ class RecordMaker:
                     f"{outcome['skipped']} of {total} queries of {dataset} have no match in "
                     "another camera; they are left out of all averages"
                 )
-                flags.append({"id": "query-without-match", "message": message})
+                flags.append(Flag(id="query-without-match", message=message))
+            findings = findings_on(trial, dataset, self._config, self._outcome)
+            flags += [_flag(one) for one in findings if one.attack is None]
         return flags
 
 
-def _key(cell: AttackCell) -> str:
-    return f"{cell.attack.name}@{cell.eps_255:g}"
+def _flag(finding: Finding) -> Flag:
+    return Flag(id=finding.id, message=finding.message)
 
 
 def _worst(
@@ -191,7 +201,9 @@ def _worst(
     if not budgets:
         return {}
     headline = HEADLINE_EPS_255 if HEADLINE_EPS_255 in budgets else max(budgets)
-    return {_key(cell): attacked[_key(cell)] for cell in cells if cell.eps_255 == headline}
+    return {
+        attack_key(cell): attacked[attack_key(cell)] for cell in cells if cell.eps_255 == headline
+    }
 
 
 def _worst_case(rankings: Mapping[str, RankingResult], query: ImageSet) -> WorstCase | None:

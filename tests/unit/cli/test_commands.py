@@ -138,10 +138,11 @@ def test_run_then_board_then_validate(cli, tiny_arguments, tmp_path):
     code, out, _ = cli("board", tmp_path / "out", "--format", "csv")
     assert out == (tmp_path / "out" / "leaderboard.csv").read_text()
     code, out, _ = cli("board", tmp_path / "out", "--output", tmp_path / "tables")
-    assert sorted(path.suffix for path in (tmp_path / "tables").iterdir()) == [
-        ".csv",
-        ".json",
-        ".md",
+    assert sorted(path.name for path in (tmp_path / "tables").iterdir()) == [
+        "attacks.csv",
+        "leaderboard.csv",
+        "leaderboard.json",
+        "leaderboard.md",
     ]
     assert "tiny-defense" in cli("board", tmp_path / "out")[1]
     records[0].write_text("{}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -47,9 +48,13 @@ def rendered(records: list[Record], width: int, styled: bool = False) -> str:
 
 def test_markdown_marks_the_best_and_fills_gaps(records: list[Record]) -> None:
     text = boards_markdown(make_boards(records))
-    ddid, none = (line for line in text.splitlines() if line.startswith(("| ddid", "| none")))
-    assert "**31.5 ± 0.7**" in ddid
-    assert "**36.5 ± 0.7†**" in ddid
+    lines = text.splitlines()
+    ddid, none = (line for line in lines if line.startswith(("| ddid", "| none")))
+    sma, pgd = (line for line in lines if line.startswith(("| sma", "| metric-pgd")))
+    assert "**58.5 ± 0.0**" not in ddid
+    assert "**20.4 ± 0.7**" in ddid
+    assert "**31.5 ± 0.7**" in sma
+    assert "**36.5 ± 0.7†**" in pgd
     assert "**62.2**" in none
     assert "n/a" in none
     assert "→ campus clean" in text
@@ -79,7 +84,7 @@ def test_files_are_the_same_for_any_order_of_records(tmp_path: Path, records: li
 
 
 def test_csv_holds_raw_numbers(tmp_path: Path, records: list[Record]) -> None:
-    _, path = write_leaderboard(records, tmp_path)
+    path = next(p for p in write_leaderboard(records, tmp_path) if p.name == "leaderboard.csv")
     frame = pd.read_csv(path)
     assert frame["defense"].tolist() == ["ddid", "none"]
     assert frame["sma@8_map"].tolist() == [31.5, 12.0]
@@ -89,7 +94,7 @@ def test_csv_holds_raw_numbers(tmp_path: Path, records: list[Record]) -> None:
 
 
 def test_no_records_still_write_files(tmp_path: Path) -> None:
-    markdown, _ = write_leaderboard([], tmp_path)
+    markdown, *_ = write_leaderboard([], tmp_path)
     assert "No records." in markdown.read_text()
     assert "No records." in rendered([], 80)
 
@@ -105,8 +110,16 @@ def test_console_keeps_to_its_width(records: list[Record], width: int) -> None:
 
 def test_wide_console_shows_one_table(records: list[Record]) -> None:
     assert rendered(records, 240).count("Defense") == 1
-    assert rendered(records, 100).count("Defense") == 3
+    narrow = rendered(records, 100)
+    assert narrow.count("Defense") == 3
+    assert narrow.count("Attack") == 1
+
+
+def test_no_column_stands_alone_on_a_terminal_of_80(records: list[Record]) -> None:
+    heads = [line for line in rendered(records, 80).splitlines() if line.startswith("Defense")]
+    assert [len(head.split("  ")) > 2 for head in heads] == [True] * 3
+    assert any({"Seeds", "Train", "Flags"} <= set(head.split()) for head in heads)
 
 
 def test_console_sets_the_best_in_bold(records: list[Record]) -> None:
-    assert "\x1b[1;32m31.5 ± 0.7\x1b[0m" in rendered(records, 100, styled=True)
+    assert re.search("\x1b\\[1;32m *31.5 ± 0.7\x1b\\[0m", rendered(records, 100, styled=True))

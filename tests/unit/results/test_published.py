@@ -31,5 +31,5 @@ def test_a_published_record_is_valid_and_matches_its_queries(path):
 
 
 def test_a_board_of_the_published_records_can_be_written(tmp_path):
-    markdown, _ = write_leaderboard([load_record(path) for path in RECORDS], tmp_path)
+    markdown, *_ = write_leaderboard([load_record(path) for path in RECORDS], tmp_path)
     assert "metric-at" in markdown.read_text()

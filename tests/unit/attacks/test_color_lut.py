@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import functools
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from attacks.color_lut import ColorLUT, Recolour
+from benchmark.core.attack import AttackBatch
+from benchmark.core.threat import ThreatModel
+from tests.tiny_scene import image_set, make_attack, scene, tiny_encoder
+
+few = settings(max_examples=25, deadline=None)
+
+
+@functools.cache
+def tiny(double: bool = False) -> tuple[nn.Module, AttackBatch]:
+    encoder = tiny_encoder().double() if double else tiny_encoder()
+    return encoder, scene(encoder, image_set(size=(16, 8)), [0, 6, 15])
+
+
+def some_images(*shape: int, seed: int = 0) -> Tensor:
+    rng = np.random.default_rng(seed)
+    images = rng.random((shape[0], 3, *shape[1:]))
+    images[rng.random(images.shape) < 0.1] = 1.0  # the last node
+    images[rng.random(images.shape) < 0.1] = 0.0
+    return torch.from_numpy(images)
+
+
+def corners(colour: np.ndarray, nodes: int) -> list[tuple[tuple[int, ...], float]]:
+    """Return the nodes around a colour and their weights, one side of the cell at a time."""
+    sides = []
+    for value in colour:
+        below = min(int(np.floor(value * (nodes - 1))), nodes - 2)
+        part = value * (nodes - 1) - below
+        sides.append([(below, 1 - part), (below + 1, part)])
+    return [
+        (tuple(node for node, _ in chosen), float(np.prod([weight for _, weight in chosen])))
+        for chosen in product(*sides)
+    ]
+
+
+def looked_up(image: np.ndarray, table: np.ndarray) -> np.ndarray:
+    """Return one (3, H, W) image through a (3, n, n, n) table, pixel by pixel."""
+    result = np.zeros_like(image)
+    for row, column in np.ndindex(*image.shape[1:]):
+        for node, weight in corners(image[:, row, column], table.shape[1]):
+            result[:, row, column] += weight * table[(slice(None), *node)]
+    return result
+
+
+@pytest.mark.parametrize("nodes", [2, 3, 25])
+def test_interpolation_equals_brute_force(nodes: int) -> None:
+    images = some_images(2, 7, 5)
+    tables = torch.rand(2, 3, nodes, nodes**2, dtype=torch.float64)
+    found = Recolour(images, nodes)(tables).numpy()
+    cubes = tables.reshape(2, 3, nodes, nodes, nodes).numpy()
+    expected = [looked_up(*pair) for pair in zip(images.numpy(), cubes, strict=True)]
+    np.testing.assert_allclose(found, np.stack(expected), atol=1e-12)
+
+
+@few
+@given(st.integers(2, 33), st.integers(1, 20), st.integers(1, 20), st.integers(0, 99))
+def test_the_identity_changes_nothing(nodes: int, height: int, width: int, seed: int) -> None:
+    images = some_images(2, height, width, seed=seed).float()
+    recolour = Recolour(images, nodes)
+    assert float((recolour(recolour.identity()) - images).abs().max()) <= 1e-6
+
+
+def test_gradients_equal_finite_differences() -> None:
+    recolour = Recolour(some_images(2, 2, 1), 2)
+    tables = torch.rand(2, 3, 2, 4, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda t: recolour(t).square(), (tables,))
+
+
+def test_equal_colours_stay_equal() -> None:
+    images = some_images(1, 4, 4)
+    images[:, :, 3] = images[:, :, 0]
+    tables = torch.rand(1, 3, 25, 625, dtype=torch.float64)
+    recoloured = Recolour(images, 25)(tables)
+    assert torch.equal(recoloured[:, :, 3], recoloured[:, :, 0])
+
+
+@few
+@given(st.floats(0, 255), st.integers(2, 30), st.integers(1, 20), st.integers(1, 20))
+def test_nodes_in_the_ball_keep_pixels_in_it(
+    eps_255: float, nodes: int, height: int, width: int
+) -> None:
+    images = some_images(2, height, width, seed=nodes).float()
+    recolour = Recolour(images, nodes)
+    identity = recolour.identity()
+    signs = torch.randint(0, 2, identity.shape) * 2 - 1
+    tables = (identity + eps_255 / 255 * signs).clamp(0, 1)
+    recoloured = recolour(tables)  # not projected
+    assert float((recoloured - images).abs().max()) <= eps_255 / 255 + 1e-6
+    assert -1e-6 <= float(recoloured.min()) <= float(recoloured.max()) <= 1 + 1e-6
+
+
+def test_steps_equal_the_chain_rule_by_hand() -> None:
+    encoder, batch = tiny(double=True)
+    nodes, eps, alpha = 4, 8 / 255, 3 / 255
+    options = {"steps": 2, "nodes": nodes, "alpha_255": 3.0, "best_iterate": False}
+    attack = make_attack("color-lut", 8.0, **options)
+    found = attack.run(encoder, batch).images
+    guides = batch.gallery_guides
+    levels = np.linspace(0, 1, nodes)
+    identity = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"))
+    for i, clean in enumerate(batch.images.numpy()):
+        rows = (guides.pids == batch.pids[i]) & (guides.camids != batch.camids[i])
+        goal = F.normalize(guides.embeddings[rows]).mean(0)
+        table = identity.copy()
+        for _ in range(2):
+            x = torch.tensor(looked_up(clean, table), requires_grad=True)
+            value = (F.normalize(encoder(x[None]))[0] - goal).square().sum()
+            gradient = torch.autograd.grad(value, x)[0].numpy()
+            on_nodes = np.zeros_like(table)
+            for row, column in np.ndindex(*clean.shape[1:]):
+                for node, weight in corners(clean[:, row, column], nodes):
+                    on_nodes[(slice(None), *node)] += weight * gradient[:, row, column]
+            table = table + alpha * np.sign(on_nodes)
+            table = np.clip(np.clip(table, identity - eps, identity + eps), 0, 1)
+        np.testing.assert_allclose(found[i].numpy(), looked_up(clean, table), atol=1e-9)
+        assert not np.allclose(found[i].numpy(), clean, atol=1e-3)
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.floats(0, 255), st.sampled_from([(16, 8), (9, 14)]), st.integers(2, 12))
+def test_images_stay_in_the_ball_and_in_the_box(
+    eps_255: float, size: tuple[int, int], nodes: int
+) -> None:
+    encoder, _ = tiny()
+    batch = scene(encoder, image_set(size=size), [0, 9])
+    attack = make_attack("color-lut", eps_255, steps=2, nodes=nodes)
+    images = attack.run(encoder, batch).images
+    assert float((images - batch.images).abs().max()) <= eps_255 / 255 + 1e-6
+    assert 0 <= float(images.min()) <= float(images.max()) <= 1
+    if eps_255 == 0:
+        assert torch.equal(images, batch.images)
+
+
+def test_without_a_budget_nothing_changes() -> None:
+    encoder, batch = tiny()
+    outcome = make_attack("color-lut", 0.0).run(encoder, batch)
+    assert torch.equal(outcome.images, batch.images)
+    assert outcome.forwards == 0
+
+
+def test_results_do_not_depend_on_the_batch() -> None:
+    encoder, batch = tiny(double=True)
+    attack = make_attack("color-lut", 8.0, steps=3, nodes=5)
+    whole = attack.run(encoder, batch).images
+    part = attack.run(encoder, batch.rows(torch.tensor([2, 0]))).images
+    assert torch.allclose(part, whole[[2, 0]], atol=1e-9)
+
+
+def test_best_iterate_is_the_one_of_the_highest_objective() -> None:
+    encoder, batch = tiny()
+    options = {"steps": 4, "alpha_255": 16.0}  # so large that it overshoots
+
+    def value(**more: object) -> Tensor:
+        attack = make_attack("color-lut", 8.0, **options, **more)
+        assert isinstance(attack, ColorLUT)
+        images = attack.run(encoder, batch).images
+        with torch.no_grad():
+            return attack.objective(attack.vectors(encoder(images)), attack.begin(batch))
+
+    best, last = value(), value(best_iterate=False)
+    assert bool((best >= last - 1e-5).all())
+
+
+def test_it_is_reported_apart() -> None:
+    assert ColorLUT.threat == ThreatModel(norm="color-lut")

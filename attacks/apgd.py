@@ -88,12 +88,14 @@ class APGDSoftNN(GalleryAttack):
     card: ClassVar[Card] = Card(
         title="APGD, soft nearest-neighbour margin",
         paper=_LOOP,
+        notes="The margin, its scale of 10, 20 steps, start at the clean image: chosen; larger "
+        "scales break more Rank-1 and leave a higher mAP.",
     )
 
     class Config(GalleryConfig):
         """Options."""
 
-        scale: float = Field(default=20.0, gt=0)
+        scale: float = Field(default=10.0, gt=0)
         """Factor s of the cosines: the larger, the more the nearest images decide."""
 
     config: Config
@@ -118,6 +120,7 @@ class APGDFNA(AutoPGD, FNA):
     card: ClassVar[Card] = Card(
         title="APGD, furthest negative",
         paper=f"{_LOOP}; Bouniot et al., CVPRW 2020",
+        notes="20 steps from the clean image: chosen. Guides are the query set's, as in FNA.",
     )
 
     class Config(AutoPGDConfig, FNA.Config):
@@ -134,6 +137,8 @@ class APGDSMA(AutoPGD, SMA):
     card: ClassVar[Card] = Card(
         title="APGD, self metric",
         paper=f"{_LOOP}; Bouniot et al., CVPRW 2020",
+        notes="20 steps: chosen. The start is random in the whole ball; at the clean image the "
+        "gradient vanishes.",
     )
 
     class Config(AutoPGDConfig, SMA.Config):

@@ -54,6 +54,8 @@ class TIDIM(DiverseInputs, SmoothGradients):
 
         momentum: Momentum = 1.0
 
+    config: Config
+
 
 class EnsembleTransfer(DiverseInputs, SmoothGradients):
     """Ensemble transfer: TI-DIM on the mean cosine of several surrogates, one of them robust."""
@@ -70,6 +72,8 @@ class EnsembleTransfer(DiverseInputs, SmoothGradients):
         """Options."""
 
         momentum: Momentum = 1.0
+
+    config: Config
 
     @classmethod
     def surrogates(cls, config: PluginConfig) -> tuple[Surrogate, ...]:

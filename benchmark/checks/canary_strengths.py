@@ -9,7 +9,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
-from benchmark.checks.canary import EPS_255, map_under, open_stage, ready_attack
+from benchmark.checks.canary import (
+    CONTROL,
+    CONTROL_MARGIN_MAP,
+    EPS_255,
+    Stage,
+    map_under,
+    open_stage,
+    ready_attack,
+)
 from benchmark.checks.stored_canary import CARD_FILE, FOLDER, STRENGTHS_FILE, read_strengths
 from benchmark.core.attack import Attack
 from benchmark.core.device import choose_device
@@ -27,25 +35,28 @@ def store_strengths(chosen: Sequence[str], command: str, folder: Path = FOLDER) 
     """Measure the chosen attacks, or all that there are, and store what they reach.
 
     Args:
-        chosen: Names; the stored strengths of other attacks stay. None: all, and none stays.
+        chosen: Names; the stored strengths of other attacks stay. Empty: all, and none stays.
+            An attack that is hardly stronger than noise gets none: it would prove nothing.
         command: How to do it again, for the file.
         folder: Where the canary is.
     """
     stage = open_stage(choose_device("cpu"), folder)
     strengths = dict(read_strengths(folder)["attacks"]) if chosen else {}
-    for name in chosen or ATTACKS.names():
+    for name in chosen or [CONTROL, *(name for name in ATTACKS.names() if name != CONTROL)]:
+        strengths.pop(name, None)
         try:
             plugin = cast(type[Attack], ATTACKS.get(name))
             if not plugin.__module__.startswith(BUILT_IN):
                 continue
-            config = plugin.parse_config({})
-            with tempfile.TemporaryDirectory() as work_dir:
-                attack = ready_attack(plugin, config, EPS_255, stage, Path(work_dir))
-            strengths[name] = round(map_under(attack, stage), 2)
+            reached = _measured(plugin, stage)
         except BenchmarkError as error:
             _LOG.warning("%s is left out: %s", name, error.what)
             continue
-        _LOG.info("%-20s mAP %5.1f of %.1f", name, strengths[name], stage.clean_map)
+        _LOG.info("%-20s mAP %5.1f of %.1f", name, reached, stage.clean_map)
+        if name != CONTROL and reached > strengths[CONTROL] - CONTROL_MARGIN_MAP:
+            _LOG.warning("%s is left out: it is hardly stronger than %s", name, CONTROL)
+            continue
+        strengths[name] = round(reached, 2)
     content = {
         "command": command,
         "card_sha256": sha256_file(folder / CARD_FILE),
@@ -54,3 +65,10 @@ def store_strengths(chosen: Sequence[str], command: str, folder: Path = FOLDER) 
         "attacks": dict(sorted(strengths.items())),
     }
     (folder / STRENGTHS_FILE).write_text(json.dumps(content, indent=1) + "\n")
+
+
+def _measured(plugin: type[Attack], stage: Stage) -> float:
+    config = plugin.parse_config({})
+    with tempfile.TemporaryDirectory() as work_dir:
+        attack = ready_attack(plugin, config, EPS_255, stage, Path(work_dir))
+    return map_under(attack, stage)

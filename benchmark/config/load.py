@@ -71,7 +71,7 @@ def _layers(given: dict[str, Any], assignments: Sequence[Assignment]) -> dict[st
         if assignment.path == ("preset",):
             name = assignment.value
     name = str(name) if name is not None else DEFAULT_PRESET
-    raw = {**deepcopy(read_preset(name)), **given}
+    raw = {**deepcopy(read_preset(name)), **deepcopy(given)}
     for assignment in assignments:
         assign(raw, assignment.path, assignment.value)
     raw["preset"] = name

@@ -195,7 +195,7 @@ class _StepSizes:
             best: (B,) highest objectives so far.
         """
         wavering = self._rises < RISING_SHARE * self._observed
-        stuck = ~self._halved & (best <= self._best)
+        stuck = ~self._halved & (best == self._best)
         self._halved = wavering | stuck
         self.sizes = torch.where(self._halved[:, None, None, None], self.sizes / 2, self.sizes)
         self._best, self._observed = best, 0

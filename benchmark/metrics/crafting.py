@@ -90,7 +90,7 @@ def craft(
     tally = _Tally()
     for start in range(0, len(rows), batch):
         attack_batch = batch_of(rows[start : start + batch])
-        if start == 0:
+        if start == 0 and attack.threat_with(attack.config).knowledge != "none":
             _check_that_targets_matter(attack, view, attack_batch, own)
         outcome = attack.run(view, attack_batch)
         rounded = round_to_8_bits(outcome.images, attack_batch.images, attack.eps_255)

@@ -348,6 +348,5 @@ def _plugin_content(
 def _attacks_within(plugin: Defense, training: TrainingConfig) -> dict[str, str]:
     """Return the sources of the attacks that a training uses."""
     stand_in = training.inner.attack
-    against = (stand_in,) if stand_in else plugin.trained_against
-    wanted = {SELECTION_ATTACK, *against}
+    wanted = {stand_in} if stand_in else {SELECTION_ATTACK, *plugin.trained_against}
     return {n: ATTACKS.get(n).source_sha256() for n in sorted(wanted) if ATTACKS.has(n)}

@@ -21,7 +21,14 @@ from benchmark.runner.evidence import attack_key, counts, findings_on
 from benchmark.runner.plan import Plan, Trial
 from benchmark.runner.shelf import Shelf
 from benchmark.runner.store import CellStore
-from results.schema import AttackResult, CrossDatasetResult, Flag, Record, WorstCase
+from results.schema import (
+    AttackResult,
+    CrossDatasetResult,
+    Flag,
+    Record,
+    SweepPoint,
+    WorstCase,
+)
 from results.statistics import cluster_bootstrap_ci
 from results.store import PerQuery
 
@@ -73,6 +80,7 @@ class RecordMaker:
                     "config": plugin.config.model_dump(mode="json"),
                     "card": plugin.card.model_dump(mode="json"),
                     "source_sha256": plugin.source_sha256(),
+                    "trained_against": list(trial.train.trained_against),
                 },
                 "dataset": main,
                 "backbone": self._config.backbone.name,
@@ -82,10 +90,12 @@ class RecordMaker:
                 "clean": self._outcome(trial.clean[main]),
                 "attacks": self._attack_results(trial, main, attacked),
                 "worst_case": _worst_case(worst, query),
+                **self._worst_by_training(trial, worst, query),
+                "worst_by_eps": _worst_by_eps(self._counted(trial, main), attacked),
                 "cross_dataset": [self._cross_dataset(trial, name) for name in others],
                 "bias": _bias(clean, worst, query),
                 "training": {key: training[key] for key in TRAINING_KEYS}
-                | {"recipe": self._config.training.model_dump(mode="json")},
+                | {"recipe": trial.train.training.model_dump(mode="json")},
                 "flags": self._flags(trial),
                 "environment": self._environment,
                 "per_query": None,
@@ -113,7 +123,7 @@ class RecordMaker:
         self, trial: Trial, dataset: str, attacked: Mapping[str, RankingResult]
     ) -> list[AttackResult]:
         query = self._shelf.split(dataset, "query")
-        seen = trial.train.plugin.trained_against
+        seen, scenario = trial.train.trained_against, self._config.scenario
         findings = findings_on(trial, dataset, self._config, self._outcome)
         results = []
         for cell in trial.attacks[dataset]:
@@ -123,8 +133,10 @@ class RecordMaker:
                     name=cell.attack.name,
                     eps=cell.eps_255,
                     norm=threat.norm,
-                    side=self._config.scenario.side,
-                    intent=self._config.scenario.intent,
+                    side=scenario.side,
+                    intent=scenario.intent,
+                    fraction=scenario.fraction,
+                    target_rule=None if scenario.intent == "dodge" else scenario.target,
                     knowledge=threat.knowledge,
                     params=cell.attack.config.model_dump(mode="json"),
                     dataset=dataset,
@@ -145,6 +157,18 @@ class RecordMaker:
                 )
             )
         return results
+
+    def _worst_by_training(
+        self, trial: Trial, worst: Mapping[str, RankingResult], query: ImageSet
+    ) -> dict[str, WorstCase | None]:
+        """Return the worst case over seen and over unseen attacks, if there are both."""
+        names = {attack_key(cell): cell.attack.name for cell in trial.attacks[trial.train.dataset]}
+        known = set(trial.train.trained_against)
+        seen = {key: one for key, one in worst.items() if names[key] in known}
+        unseen = {key: one for key, one in worst.items() if names[key] not in known}
+        if not seen or not unseen:
+            return {}
+        return {"worst_seen": _worst_case(seen, query), "worst_unseen": _worst_case(unseen, query)}
 
     def _prepare_seconds(self, cell: AttackCell) -> float | None:
         return self._outcome(cell.prepared)["seconds"] if cell.prepared is not None else None
@@ -187,9 +211,11 @@ def _flag(finding: Finding) -> Flag:
 
 
 def _worst(
-    cells: tuple[AttackCell, ...], attacked: Mapping[str, RankingResult]
+    cells: tuple[AttackCell, ...],
+    attacked: Mapping[str, RankingResult],
+    eps_255: float | None = None,
 ) -> dict[str, RankingResult]:
-    """Return the rankings that the worst case is taken over.
+    """Return the rankings that the worst case is taken over; None: at the headline's budget.
 
     One budget and one norm; without the control, and without attacks whose budget is no additive
     one.
@@ -200,10 +226,23 @@ def _worst(
     budgets = [cell.eps_255 for cell in cells]
     if not budgets:
         return {}
-    headline = HEADLINE_EPS_255 if HEADLINE_EPS_255 in budgets else max(budgets)
+    if eps_255 is None:
+        eps_255 = HEADLINE_EPS_255 if HEADLINE_EPS_255 in budgets else max(budgets)
     return {
-        attack_key(cell): attacked[attack_key(cell)] for cell in cells if cell.eps_255 == headline
+        attack_key(cell): attacked[attack_key(cell)] for cell in cells if cell.eps_255 == eps_255
     }
+
+
+def _worst_by_eps(
+    cells: tuple[AttackCell, ...], attacked: Mapping[str, RankingResult]
+) -> list[SweepPoint]:
+    points = []
+    for eps in sorted({cell.eps_255 for cell in cells}):
+        rankings = _worst(cells, attacked, eps)
+        if rankings:
+            worst = worst_case(rankings).summary()
+            points.append(SweepPoint(eps=eps, map=worst["map"], rank1=worst["rank1"]))
+    return points
 
 
 def _worst_case(rankings: Mapping[str, RankingResult], query: ImageSet) -> WorstCase | None:

@@ -1,7 +1,7 @@
 """The attack fails after JPEG.
 
-Raised if: JPEG of quality 75 gives back half of the mAP that the attack took, and more than the
-    margin.
+Raised if: JPEG of quality 75 gives back three quarters of the mAP that the attack took, and more
+    than the margin, at 8/255 or more. It undoes smaller budgets even where nothing is wrong.
 Means: a camera's codec undoes the attack; the headline is of images that were not compressed.
 Do: quote the JPEG number beside the headline; attack through the codec for a stronger one.
 """
@@ -11,7 +11,9 @@ from __future__ import annotations
 from benchmark.checks.evidence import Evidence, Finding
 
 ID = "fails-after-jpeg"
-MAX_SHARE = 0.5
+MIN_EPS_255 = 8.0
+MAX_SHARE = 0.75
+"""On undefended encoders without a mask, up to half comes back at 8/255."""
 MARGIN_MAP = 5.0
 
 
@@ -20,7 +22,8 @@ def check(evidence: Evidence) -> list[Finding]:
     found = []
     for attack in evidence.dodging:
         given_back = attack.map_jpeg - attack.map
-        if given_back > max(MARGIN_MAP, MAX_SHARE * (evidence.clean_map - attack.map)):
+        least = max(MARGIN_MAP, MAX_SHARE * (evidence.clean_map - attack.map))
+        if attack.eps_255 >= MIN_EPS_255 and given_back > least:
             message = (
                 f"{attack.key} leaves mAP {attack.map:.1f}, and {attack.map_jpeg:.1f} after JPEG"
             )

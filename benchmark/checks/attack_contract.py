@@ -40,7 +40,7 @@ SAME_SHARE = 0.999
 """Share of the values that must be the same alone and in a batch. A sign attack turns the rounding
 of a gradient near zero into a whole step, so that rounding is kept out: the encoder embeds one
 image at a time, or, if that does not suffice, all is computed in double precision."""
-SMALL_255, LARGE_255 = BUDGETS_255[:2]
+SMALL_255, LARGE_255 = 2.0, 8.0
 BUDGET_TOLERANCE_MAP = 5.0
 """What mAP under the large budget may be above that under the small one: of 8 queries, chance."""
 

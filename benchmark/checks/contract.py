@@ -66,9 +66,9 @@ def _outcome(name: str, check: Callable[[S], str], subject: S) -> CheckResult:
     except Broken as broken:
         return CheckResult(name, False, str(broken))
     except BenchmarkError as error:
-        if error.__cause__ is not None:
-            return CheckResult(name, False, error.what + _place(error.__cause__, subject.plugin))
-        return CheckResult(name, False, " → ".join(filter(None, (error.what, error.mend))))
+        place = _place(error.__cause__ or error, subject.plugin)
+        mend = f" → {error.mend}" if error.mend and not place else ""
+        return CheckResult(name, False, error.what + place + mend)
     except Exception as error:
         what = f"raised {type(error).__name__}: {error}"
         return CheckResult(name, False, what + _place(error, subject.plugin))

@@ -21,7 +21,7 @@ def check(evidence: Evidence) -> list[Finding]:
     for attack in evidence.dodging:
         given_back = attack.map - attack.map_float
         taken = evidence.clean_map - attack.map_float
-        if given_back > max(MARGIN_MAP, MAX_SHARE * taken):
+        if taken > MARGIN_MAP and given_back > max(MARGIN_MAP, MAX_SHARE * taken):
             message = (
                 f"{attack.key} leaves mAP {attack.map_float:.1f} before rounding and "
                 f"{attack.map:.1f} after"

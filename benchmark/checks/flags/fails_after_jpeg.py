@@ -22,8 +22,10 @@ def check(evidence: Evidence) -> list[Finding]:
     found = []
     for attack in evidence.dodging:
         given_back = attack.map_jpeg - attack.map
-        least = max(MARGIN_MAP, MAX_SHARE * (evidence.clean_map - attack.map))
-        if attack.eps_255 >= MIN_EPS_255 and given_back > least:
+        taken = evidence.clean_map - attack.map
+        if attack.eps_255 < MIN_EPS_255 or taken <= MARGIN_MAP:
+            continue
+        if given_back > max(MARGIN_MAP, MAX_SHARE * taken):
             message = (
                 f"{attack.key} leaves mAP {attack.map:.1f}, and {attack.map_jpeg:.1f} after JPEG"
             )

@@ -19,7 +19,7 @@ MIN_GAIN = 1e-3
 PROBE_MIN_GAIN = 0.05
 """Of metric PGD at 8/255; on encoders with useful gradients it gains 0.4 to 3.6."""
 MAX_FALL = 0.5
-"""Share of the gain that may be lost after the peak; objectives with random parts go up and down."""
+"""Share of the gain that may be lost after the peak; a random objective goes up and down."""
 MIN_STEPS = 3
 
 

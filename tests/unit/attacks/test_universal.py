@@ -173,7 +173,7 @@ def test_training_turns_embeddings_away_better_than_noise(name: str, tmp_path: P
     batch = scene(encoder, image_set(identities=4, size=(16, 8)))
     options = {"tv": 0} if name == "muap" else {}
     attack = make(name, identities=4, epochs=6, **options)
-    attack.prepared = prepared(attack, task(tmp_path, encoder=encoder))
+    attack.prepared = prepared(attack, task(tmp_path, encoder=encoder, held_out=False))
     noise = make_attack("random-noise", sign=True)
 
     def cosine(images: torch.Tensor) -> float:

@@ -1,0 +1,302 @@
+"""The canary: its stored files, the strengths, the bars, and attacks that are weaker than them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any, ClassVar, cast
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from benchmark.checks import canary, canary_strengths
+from benchmark.checks.canary import (
+    CONTROL,
+    CONTROL_MARGIN_MAP,
+    MARGIN_MAP,
+    Stage,
+    bar_for,
+    canary_content,
+    open_stage,
+    ready_attack,
+    try_on_canary,
+)
+from benchmark.checks.canary_strengths import store_strengths
+from benchmark.checks.make_canary import _gallery_rows, _reduced, _spread
+from benchmark.checks.stored_canary import (
+    CANARY_SPLITS,
+    CARD_FILE,
+    FOLDER,
+    IMAGE_SIZE,
+    STRENGTHS_FILE,
+    read_card,
+    read_encoder,
+    read_images,
+    read_strengths,
+    stored_files,
+    write_images,
+)
+from benchmark.core.attack import Attack, AttackBatch, AttackTask
+from benchmark.core.errors import DataError
+from benchmark.core.fingerprint import sha256_file
+from benchmark.core.plugin import PluginConfig
+from benchmark.core.registry import ATTACKS
+from benchmark.core.seeding import uniform_noise
+from benchmark.core.threat import Knowledge, ThreatModel
+from tests.tiny_scene import CPU, image_set
+
+STRENGTHS = read_strengths()["attacks"]
+CHEAP = (
+    *("random-noise", "metric-fgsm", "metric-ifgsm", "metric-mifgsm", "metric-pgd", "sma", "fna"),
+    *("odfa", "apgd-snn", "apgd-fna", "apgd-sma", "uap"),
+)
+
+
+def on_canary(plugin: type[Attack], folder: Path, **options: object) -> dict[str, Any]:
+    config = plugin.parse_config(options)
+    return try_on_canary(plugin, config, policy=CPU, cache_dir=folder, work_dir=folder)
+
+
+def attack_named(name: str) -> type[Attack]:
+    return cast(type[Attack], ATTACKS.get(name))
+
+
+def stage() -> Stage:
+    return open_stage(CPU)
+
+
+def test_all_of_it_is_under_a_megabyte_and_as_its_card_says() -> None:
+    files = stored_files()
+    assert sum((FOLDER / path).stat().st_size for path in files) < 1_000_000
+    assert {path: files[path] for path in read_card()["sha256"]} == read_card()["sha256"]
+    assert set(files) - set(read_card()["sha256"]) == {CARD_FILE, STRENGTHS_FILE}
+    assert {path.name for path in FOLDER.rglob("*") if path.is_file()} == {
+        Path(path).name for path in files
+    }
+
+
+def test_strengths_were_measured_on_this_canary() -> None:
+    strengths = read_strengths()
+    assert strengths["card_sha256"] == sha256_file(FOLDER / CARD_FILE)
+    assert strengths["clean_map"] == pytest.approx(stage().clean_map, abs=1)
+    assert strengths["clean_map"] > 70
+    weakest = STRENGTHS[CONTROL] - CONTROL_MARGIN_MAP
+    assert all(reached <= weakest for name, reached in STRENGTHS.items() if name != CONTROL)
+
+
+def test_images_are_of_the_published_size_and_identities_do_not_mix() -> None:
+    sets = {split: read_images(split) for split in CANARY_SPLITS}
+    for images in sets.values():
+        assert images.images.shape == (len(images), *IMAGE_SIZE, 3)
+        assert len(set(images.names)) == len(images)
+    assert not set(sets["query"].identities) & set(sets["train"].identities)
+    assert not set(sets["gallery"].identities) & set(sets["train"].identities)
+    summary = stage().clean.ranking.summary()
+    assert (summary["queries"], summary["skipped"]) == (len(sets["query"]), 0)
+
+
+def test_the_two_encoders_differ() -> None:
+    target, surrogate = (read_encoder(role, CPU) for role in ("target", "surrogate"))  # type: ignore[arg-type]
+    assert not target.training
+    assert all(p.dtype == torch.float32 for p in target.parameters())
+    first, second = next(target.parameters()), next(surrogate.parameters())
+    assert not torch.allclose(first, second, atol=1e-2)
+
+
+def test_pictures_keep_every_pixel(tmp_path: Path) -> None:
+    images = image_set(identities=5, size=IMAGE_SIZE)
+    write_images(images, "query", tmp_path)
+    (tmp_path / CARD_FILE).write_text(json.dumps({"images": {"query": list(images.names)}}))
+    again = read_images("query", tmp_path)
+    assert np.array_equal(again.images, images.images)
+    assert np.array_equal(again.pids, images.pids)
+    assert np.array_equal(again.camids, images.camids)
+
+
+def test_content_changes_with_any_file(tmp_path: Path) -> None:
+    shutil.copytree(FOLDER, tmp_path / "canary")
+    before = stored_files(tmp_path / "canary")
+    assert canary_content()["files"] == before
+    (tmp_path / "canary" / STRENGTHS_FILE).write_text("{}")
+    assert stored_files(tmp_path / "canary") != before
+    json.dumps(canary_content())
+
+
+def test_damaged_weights_are_told(tmp_path: Path) -> None:
+    shutil.copytree(FOLDER, tmp_path / "canary")
+    weights = tmp_path / "canary" / "target" / "encoder.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
+    with pytest.raises(DataError, match="SHA-256"):
+        open_stage(CPU, tmp_path / "canary")
+
+
+@pytest.mark.parametrize("name", CHEAP)
+def test_stored_strengths_are_reached(name: str, tmp_path: Path) -> None:
+    figures = on_canary(attack_named(name), tmp_path)
+    assert figures["passed"], figures["reason"]
+    assert figures["bar"] == STRENGTHS[name] + MARGIN_MAP
+    assert figures["map"] == pytest.approx(STRENGTHS[name], abs=MARGIN_MAP)
+    json.dumps(figures)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(set(STRENGTHS) - set(CHEAP)))
+def test_stored_strengths_of_costly_attacks_are_reached(name: str, tmp_path: Path) -> None:
+    figures = on_canary(attack_named(name), tmp_path)
+    assert figures["passed"], figures["reason"]
+
+
+def test_every_built_in_attack_has_a_strength() -> None:
+    built_in = {n for n in ATTACKS.names() if attack_named(n).__module__.startswith("attacks.")}
+    assert built_in == set(STRENGTHS)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("metric-ifgsm", {"steps": 3}),
+        ("metric-pgd", {"alpha_255": 0.05}),
+        ("sma", {"steps": 4}),
+        ("fna", {"steps": 2}),
+        ("metric-fgsm", {"alpha_255": 1}),
+        ("uap", {"epochs": 1}),
+    ],
+)
+def test_options_that_weaken_an_attack_fail(
+    name: str, options: dict[str, object], tmp_path: Path
+) -> None:
+    figures = on_canary(attack_named(name), tmp_path, **options)
+    assert not figures["passed"]
+    assert figures["map"] > figures["bar"]
+    assert "is above" in figures["reason"]
+
+
+class Stranger(Attack):
+    """One step of sign noise, or an ascent from the clean embedding."""
+
+    name = "stranger"
+
+    class Config(PluginConfig):
+        ascends: bool = True
+        knowledge: Knowledge = "white"
+        queries: int = 1
+
+    config: Config
+
+    @classmethod
+    def threat_with(cls, config: PluginConfig) -> ThreatModel:
+        assert isinstance(config, Stranger.Config)
+        return ThreatModel(knowledge=config.knowledge)
+
+    def perturb(self, encoder: nn.Module, batch: AttackBatch) -> Tensor:
+        noise = self.eps * uniform_noise(batch.seeds, tuple(batch.images.shape[1:])).sign()
+        images = self.project(batch.images + noise, batch.images)
+        if not self.config.ascends:
+            return images
+        for _ in range(12):
+            leaf = images.requires_grad_(True)
+            distance = 1 - torch.cosine_similarity(encoder(leaf), batch.clean)
+            (gradient,) = torch.autograd.grad(distance.sum(), leaf)
+            images = self.project(images.detach() + self.eps / 4 * gradient.sign(), batch.images)
+        return images
+
+
+@pytest.mark.parametrize("knowledge", ["white", "transfer"])
+def test_a_strangers_attack_must_be_stronger_than_noise(knowledge: str, tmp_path: Path) -> None:
+    strong = on_canary(Stranger, tmp_path, knowledge=knowledge)
+    weak = on_canary(Stranger, tmp_path, knowledge=knowledge, ascends=False)
+    assert strong["passed"], strong["reason"]
+    assert not weak["passed"], weak["reason"]
+    assert strong["bar"] == weak["bar"]
+
+
+def test_a_black_box_of_a_stranger_that_only_guesses_fails(tmp_path: Path) -> None:
+    figures = on_canary(Stranger, tmp_path, knowledge="score", ascends=False)
+    assert not figures["passed"]
+    assert "under random noise" in figures["reason"]
+
+
+def test_bars() -> None:
+    assert bar_for("sma", "white", 80.0)[0] == STRENGTHS["sma"] + MARGIN_MAP
+    assert bar_for("stranger", "white", 80.0)[0] == 40.0
+    below_noise = STRENGTHS[CONTROL] - CONTROL_MARGIN_MAP
+    for knowledge in ("transfer", "score", "decision"):
+        assert bar_for("stranger", knowledge, 80.0)[0] == below_noise  # type: ignore[arg-type]
+    assert bar_for("stranger", "none", 80.0)[0] > 80
+
+
+class Recorder(Stranger):
+    """Notes what it is prepared on."""
+
+    needs_preparation: ClassVar[bool] = True
+    seen: ClassVar[list[AttackTask]] = []
+
+    def prepare(self, task: AttackTask) -> dict[str, Tensor]:
+        self.seen.append(task)
+        return {"delta": torch.ones(1)}
+
+
+@pytest.mark.parametrize("knowledge", ["white", "transfer"])
+def test_a_preparation_sees_training_images_and_what_its_knowledge_grants(
+    knowledge: str, tmp_path: Path
+) -> None:
+    whole = stage()
+    config = Recorder.parse_config({"knowledge": knowledge})
+    attack = ready_attack(Recorder, config, 8.0, whole, tmp_path)
+    task = Recorder.seen.pop()
+    assert torch.equal(attack.prepared["delta"], torch.ones(1))
+    assert len(task.train) + len(task.held_out) == len(whole.train)
+    assert len(task.held_out.identities) >= 2
+    assert not set(task.train.identities) & set(task.held_out.identities)
+    assert task.work_dir == tmp_path
+    images = whole.query.tensor(slice(0, 2))
+    target, surrogate = whole.target(images), whole.surrogate(images)
+    expected = target if knowledge == "white" else nn.functional.normalize(surrogate)
+    assert torch.allclose(task.encoder(images), expected)
+
+
+def test_storing_strengths_keeps_the_others_and_refuses_what_is_noise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "canary"
+    shutil.copytree(FOLDER, folder)
+    store_strengths(["metric-fgsm"], "again", folder)
+    assert read_strengths(folder)["attacks"] == pytest.approx(STRENGTHS, abs=MARGIN_MAP)
+    assert read_strengths(folder)["command"] == "again"
+    monkeypatch.setattr(canary_strengths, "_measured", lambda plugin, stage: stage.clean_map)
+    store_strengths(["sma"], "again", folder)
+    assert set(STRENGTHS) - set(read_strengths(folder)["attacks"]) == {"sma"}
+
+
+def test_a_batch_size_for_the_canary_takes_all_queries_at_once() -> None:
+    assert len(read_images("query")) <= canary.BATCH
+
+
+def test_choosing_images_takes_turns_of_the_cameras() -> None:
+    images = image_set(identities=3, cameras=3, per_camera=4)
+    rows = _spread(images, [1, 3], 5)
+    assert rows.tolist() == sorted(rows.tolist())
+    chosen = images.subset(rows)
+    assert set(chosen.pids.tolist()) == {1, 3}
+    for pid in (1, 3):
+        counts = np.bincount(chosen.camids[chosen.pids == pid], minlength=4)[1:]
+        assert sorted(counts.tolist()) == [1, 2, 2]
+
+
+def test_the_gallery_holds_matches_and_others_once() -> None:
+    images = image_set(identities=6, cameras=2, per_camera=4, first_pid=0)
+    rows = _gallery_rows(images, [1, 2])
+    chosen = images.subset(rows)
+    assert len(set(rows.tolist())) == len(rows)
+    assert [int((chosen.pids == pid).sum()) for pid in range(6)] == [8, 4, 4, 1, 1, 1]
+
+
+def test_reduced_pixels_lose_less_than_a_level() -> None:
+    images = image_set(size=(16, 8))
+    reduced = _reduced(images)
+    lost = images.images.astype(int) - reduced.images.astype(int)
+    assert 0 <= lost.min() <= lost.max() < 4
+    assert len(np.unique(reduced.images)) <= 64

@@ -23,13 +23,15 @@ from benchmark.core.attack import AttackBatch
 from benchmark.core.plugin import Card
 from benchmark.core.threat import ThreatModel
 
-type_of_walk = Generator[Tensor, Tensor, None]
+Walk = Generator[Tensor, Tensor, None]
+"""Submits (N, 3, H, W) images, is sent (N,) whether they succeed."""
 
 
 class HSJAConfig(BlackBoxConfig):
     """Options."""
 
     queries: Answers = 2000
+    """Answers that each image is given; fewer where the clean image or no start succeeds."""
     k: int = Field(default=10, ge=1)
     """Results in which a true match is a failure."""
     starts: int = Field(default=50, ge=1)
@@ -44,7 +46,6 @@ class HSJAConfig(BlackBoxConfig):
     """Answers for the step of a round, at most."""
     bisections: int = Field(default=10, ge=1)
     """Answers for the way back to the boundary."""
-    push: str = "none"
 
 
 class HSJA(BlackBoxAttack):
@@ -77,133 +78,137 @@ class HSJA(BlackBoxAttack):
                     submitted[row] = walks[row].send(succeeds)
                 except StopIteration:
                     continue
-        self.raw = torch.stack([w.found for w in walkers])
-        self.w = walkers
         for mark in self.schedule():
-            images = torch.stack([walker.kept.get(mark, walker.found) for walker in walkers])
-            self.snapshot(self._legal(images, batch.images), mark)
-        return self._legal(torch.stack([walker.found for walker in walkers]), batch.images)
+            kept = torch.stack([walker.kept.get(mark, walker.found) for walker in walkers])
+            self.snapshot(self._into_ball(kept, batch.images), mark)
+        found = torch.stack([walker.found for walker in walkers])
+        return self._into_ball(found, batch.images)
 
-    def _legal(self, images: Tensor, clean: Tensor) -> Tensor:
-        d = images - clean
-        if self.config.push == "scale":
-            n = d.abs().flatten(1).amax(1)[:, None, None, None].clamp_min(1e-12)
-            d = torch.where(n < self.eps, d / n * self.eps, d)
-        elif self.config.push == "sign":
-            d = d.sign() * self.eps
-        return self.project(clean + d, clean)
+    def _into_ball(self, found: Tensor, clean: Tensor) -> Tensor:
+        return self.project(found, clean)
 
     def _ask(
         self, oracle: nn.Module, batch: AttackBatch, submitted: dict[int, Tensor]
     ) -> dict[int, Tensor]:
         """Return (N,) by row of the batch whether its submitted images succeed."""
+        device, piece = batch.images.device, max(64, len(batch.images))
         counts = [len(images) for images in submitted.values()]
-        rows = torch.tensor(list(submitted)).repeat_interleave(torch.tensor(counts))
-        rows = rows.to(batch.images.device)
-        images, piece = torch.cat(list(submitted.values())), max(64, len(batch.images))
-        succeeds = [
-            self._succeeds(oracle(part, own, self.config.k), own, batch)
-            for part, own in zip(images.split(piece), rows.split(piece), strict=True)
-        ]
-        return dict(zip(submitted, torch.cat(succeeds).split(counts), strict=True))
-
-    @staticmethod
-    def _succeeds(listed: Tensor, rows: Tensor, batch: AttackBatch) -> Tensor:
-        """Return (N,) whether no true match is among the (N, k) listed gallery rows."""
-        guides = batch.gallery_guides
+        owners = torch.tensor(list(submitted)).repeat_interleave(torch.tensor(counts)).to(device)
+        pieces = zip(
+            torch.split(torch.cat(list(submitted.values())), piece),
+            torch.split(owners, piece),
+            strict=True,
+        )
+        guides, k = batch.gallery_guides, self.config.k
         matches = guides.positive_mask(batch.pids, batch.camids, batch.gallery_rows)
-        return ~matches[rows].gather(1, listed).any(1)
+        succeeds = torch.cat(
+            [~matches[rows].gather(1, oracle(images, rows, k)).any(1) for images, rows in pieces]
+        )
+        return dict(zip(submitted, torch.split(succeeds, counts), strict=True))
 
 
 class _Walker:
+    """The walk of one image.
+
+    Attributes:
+        found: The nearest image that succeeded; the clean one where none has.
+        kept: `found` after so many answers, at the marks.
+    """
+
     def __init__(self, clean: Tensor, seed: int, config: HSJAConfig, marks: list[int]) -> None:
-        self.clean, self.config, self.marks = clean, config, marks
-        self.generator = torch.Generator().manual_seed(seed)
         self.found = clean
         self.kept: dict[int, Tensor] = {}
-        self.spent = 0
+        self._clean, self._config, self._marks = clean, config, marks
+        self._generator = torch.Generator().manual_seed(seed)
+        self._spent = 0
 
-    @property
-    def left(self) -> int:
-        return self.config.queries - self.spent
-
-    def walk(self) -> type_of_walk:
-        config = self.config
-        if bool((yield from self._submit(self.clean[None]))):
+    def walk(self) -> Walk:
+        """Spend the answers."""
+        config = self._config
+        if (yield from self._succeeds(self._clean)):
             return
         start = yield from self._start()
         if start is None:
             return
-        reserve = config.halvings + config.bisections
         current = yield from self._to_boundary(start, config.bisections)
-        turn = 1
-        while self.left > reserve + 1:
-            probes = min(round(config.probes * turn**0.5), self.left - reserve)
+        reserve, turn = config.halvings + config.bisections, 1
+        while self._left >= reserve + 2:
+            probes = min(round(config.probes * turn**0.5), self._left - reserve)
             normal = yield from self._normal(current, probes)
-            current = yield from self._step(current, normal, turn)
-            current = yield from self._to_boundary(current, config.bisections)
+            stepped = yield from self._step(current, normal, turn)
+            if stepped is not None:
+                current = yield from self._to_boundary(stepped, config.bisections)
             turn += 1
-        self.turns = turn
-        yield from self._to_boundary(current, self.left)
+        yield from self._to_boundary(self.found, self._left)
+
+    @property
+    def _left(self) -> int:
+        return self._config.queries - self._spent
 
     def _submit(self, images: Tensor) -> Generator[Tensor, Tensor, Tensor]:
-        for mark in self.marks:
-            if self.spent <= mark < self.spent + len(images):
+        for mark in self._marks:
+            if self._spent <= mark < self._spent + len(images):
                 self.kept[mark] = self.found
-        self.spent += len(images)
+        self._spent += len(images)
         return (yield images)
 
     def _succeeds(self, image: Tensor) -> Generator[Tensor, Tensor, bool]:
-        return bool((yield from self._submit(image[None])))
+        succeeds = bool((yield from self._submit(image[None])))
+        if succeeds and (self.found is self._clean or self._distance(image) < self._distance(self.found)):
+            self.found = image
+        return succeeds
 
-    def _start(self):
-        for attempt in range(min(self.config.starts, self.left)):
+    def _start(self) -> Generator[Tensor, Tensor, Tensor | None]:
+        """Return noise that succeeds, if there is any; coarser and coarser, and again."""
+        for attempt in range(min(self._config.starts, self._left)):
             noise = self._noise(1, 2 ** (attempt % 4))[0] / 2 + 0.5
-            self.found = noise
             if (yield from self._succeeds(noise)):
                 return noise
         return None
 
-    def _to_boundary(self, image: Tensor, bisections: int):
+    def _to_boundary(self, image: Tensor, bisections: int) -> Generator[Tensor, Tensor, Tensor]:
+        """Return `image`, which succeeds, clipped to the smallest ball where it still does."""
         inner, outer = 0.0, self._distance(image)
-        for _ in range(min(bisections, self.left)):
+        for _ in range(min(bisections, self._left)):
             radius = (inner + outer) / 2
             trial = self._clipped(image, radius)
             if (yield from self._succeeds(trial)):
                 outer = radius
             else:
                 inner = radius
-        image = self._clipped(image, outer)
-        if outer < self._distance(self.found):
-            self.found = image
-        return image
+        return self._clipped(image, outer)
 
-    def _clipped(self, image: Tensor, radius: float) -> Tensor:
-        return torch.minimum(torch.maximum(image, self.clean - radius), self.clean + radius)
-
-    def _normal(self, image: Tensor, count: int):
-        noise = self._noise(count, self.config.coarseness)
-        length = self.config.probe_share * self._distance(image)
+    def _normal(self, image: Tensor, count: int) -> Generator[Tensor, Tensor, Tensor]:
+        """Return the mean of probes around `image`, weighted by whether they succeed."""
+        noise = self._noise(count, self._config.coarseness)
+        length = self._config.probe_share * self._distance(image)
         probes = (image + length * noise).clamp(0, 1)
         weights = torch.where((yield from self._submit(probes)), 1.0, -1.0).to(image)
         if weights.min() != weights.max():
             weights = weights - weights.mean()
         return torch.einsum("n,nchw->chw", weights, probes - image)
 
-    def _step(self, image: Tensor, normal: Tensor, turn: int):
+    def _step(
+        self, image: Tensor, normal: Tensor, turn: int
+    ) -> Generator[Tensor, Tensor, Tensor | None]:
+        """Return the first image on the way back to `image` that succeeds, if there is any."""
         size = self._distance(image) / turn**0.5
-        for _ in range(min(self.config.halvings, self.left)):
+        for _ in range(min(self._config.halvings, self._left)):
             trial = (image + size * normal.sign()).clamp(0, 1)
             if (yield from self._succeeds(trial)):
                 return trial
             size /= 2
-        return image
+        return None
+
+    def _clipped(self, image: Tensor, radius: float) -> Tensor:
+        return torch.minimum(torch.maximum(image, self._clean - radius), self._clean + radius)
 
     def _distance(self, image: Tensor) -> float:
-        return float((image - self.clean).abs().max())
+        return float((image - self._clean).abs().max())
 
     def _noise(self, count: int, coarseness: int) -> Tensor:
-        height, width = self.clean.shape[1:]
+        """Return (count, 3, H, W) noise in [-1, 1), constant over squares of pixels."""
+        height, width = self._clean.shape[1:]
         sides = [max(1, round(side / coarseness)) for side in (height, width)]
-        noise = 2 * torch.rand(count, 3, *sides, generator=self.generator) - 1
-        return F.interpolate(noise.to(self.clean), (height, width), mode="nearest")
+        noise = 2 * torch.rand(count, 3, *sides, generator=self._generator) - 1
+        return F.interpolate(noise.to(self._clean), (height, width), mode="nearest")

@@ -61,7 +61,7 @@ def measure_consistency(encoder: nn.Module, images: Tensor, owner: str) -> Consi
         together = embed(images)
         repeated = embed(images)
         turned = embed(images.flip(0)).flip(0)
-        alone = torch.cat([embed(image[None]) for image in images[:ALONE]])
+        alone = torch.cat([_alone(embed, image) for image in images[:ALONE]])
         after = encoder.state_dict()
     return Consistency(
         repeat_difference=_largest(together, repeated),
@@ -71,6 +71,14 @@ def measure_consistency(encoder: nn.Module, images: Tensor, owner: str) -> Consi
         changed_state=[name for name, old in before.items() if not torch.equal(old, after[name])],
         enables_gradients=watch.seen,
     )
+
+
+def _alone(embed: Callable[[Tensor], Tensor], image: Tensor) -> Tensor:
+    """Embed one image; beside a copy of itself if the encoder refuses a batch of one."""
+    try:
+        return embed(image[None])
+    except ValueError:  # batch norm in training mode
+        return embed(torch.stack([image, image]))[:1]
 
 
 def _largest(first: Tensor, second: Tensor) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ class Subject(Protocol):
     def plugin(self) -> type[Plugin]:
         """The class."""
 
+
+_NUMBER = re.compile(r"\d+(\.\d+)?")
 
 S = TypeVar("S", bound=Subject)
 Check = tuple[str, Callable[[S], str]]
@@ -56,8 +59,21 @@ class Broken(Exception):  # noqa: N818
 
 
 def run_checks(checks: Sequence[Check[S]], subject: S) -> list[CheckResult]:
-    """Run checks on a subject; what one raises is its result."""
-    return [_outcome(name, check, subject) for name, check in checks]
+    """Run checks on a subject; what one raises is its result.
+
+    A fault that stops several checks is told in full at the first of them.
+    """
+    results: list[CheckResult] = []
+    told: dict[str, str] = {}
+    for name, check in checks:
+        result = _outcome(name, check, subject)
+        if not result.passed:
+            fault = _NUMBER.sub("", result.detail)
+            first = told.setdefault(fault, name)
+            if first != name:
+                result = CheckResult(name, False, f"stopped by the same fault as {first!r}")
+        results.append(result)
+    return results
 
 
 def _outcome(name: str, check: Callable[[S], str], subject: S) -> CheckResult:
@@ -96,7 +112,7 @@ def check_card(plugin: type[Plugin]) -> str:
     require(bool(plugin.name), "it has no registry name")
     require(len(plugin.source_sha256()) == 64, "its source has no hash")
     if not plugin.card.title:
-        return f"{WARNING} its card has no title"
+        return f"{WARNING} its card has no title: set card = benchmark.Card(title=…)"
     return plugin.card.title if plugin.summary() else f"{WARNING} its class has no docstring"
 
 

@@ -50,6 +50,10 @@ class ReIDAutoAttack(Attack):
         """Return the hash of its own source and of its members'."""
         return cls.joint_source_sha256(*(ATTACKS.get(name) for name, _ in MEMBERS))
 
+    def expected_passes(self) -> float:
+        """Return what all members take together, as if no query broke early."""
+        return sum(self._member(name, options).expected_passes() for name, options in MEMBERS)
+
     def perturb(self, encoder: nn.Module, batch: AttackBatch) -> Tensor:
         """Run the members in turn and keep the worst image of each query."""
         if self.eps_255 == 0:

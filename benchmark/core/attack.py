@@ -193,6 +193,10 @@ class Attack(Plugin):
         """Return the encoders that it sees instead of the target, under these options."""
         return ()
 
+    def expected_passes(self) -> float:
+        """Return about how often an image goes forward and backward; plans count on it."""
+        return 2
+
     def query_budget(self) -> int:
         """Return how many answers a black-box attack may have for each image."""
         budget = getattr(self.config, "queries", None)

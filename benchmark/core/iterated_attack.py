@@ -76,6 +76,10 @@ class IteratedAttack(Attack):
         """Return the number of steps when the configuration leaves it open."""
         return kurakin_steps(self.eps_255)
 
+    def expected_passes(self) -> float:
+        """Return the steps, and one more pass for the best iterate."""
+        return (self.config.steps or self.default_steps()) + 1
+
     def step_size(self) -> float:
         """Return the step in pixel units when the configuration leaves it open."""
         return self.eps * ALPHA_SHARE

@@ -25,6 +25,9 @@ PROTOCOL_NAME = "white-box-query"
 PROTOCOL_VERSION = 1
 """Raised when a change of ranking, of the attack loop or of the encoder changes results."""
 
+MEASUREMENT_VERSION = 2
+"""Raised when what is kept of an attacked data set changes, and not its ranking."""
+
 SURROGATE_SEED = 1_000_000
 """Seed of the first surrogate's training."""
 
@@ -279,6 +282,7 @@ def attack_cell(
     content: dict[str, object] = {
         "kind": "attack",
         "version": PROTOCOL_VERSION,
+        "measurement": MEASUREMENT_VERSION,
         "clean": clean.fingerprint,
         "attack": attack_content(attack),
         "eps_255": eps_255,

@@ -19,7 +19,6 @@ import torch
 
 from benchmark.config.schema import RunConfig
 from benchmark.core.device import DevicePolicy
-from benchmark.core.iterated_attack import IteratedAttack
 from benchmark.data.layout import SPLITS
 from benchmark.models.encoder import build_encoder
 from benchmark.runner.cells import AttackCell, CanaryCell, Cell, PrepareCell, ProbeCell, TrainCell
@@ -116,7 +115,8 @@ class Estimator:
 
     def _passes(self, cell: Cell) -> float:
         if isinstance(cell, AttackCell):
-            return self._count(cell.dataset, "query") * _attack_passes(cell)
+            attack = cell.attack.plugin(cell.attack.config, cell.eps_255)
+            return self._count(cell.dataset, "query") * attack.expected_passes()
         if isinstance(cell, PrepareCell):
             epochs = getattr(cell.attack.config, "epochs", 1)
             return self._count(cell.dataset, "train") * epochs
@@ -157,14 +157,3 @@ class Estimator:
             "parameters": sum(p.numel() for p in encoder.parameters()),
             "dim": encoder.embedding_dim,
         }
-
-
-def _attack_passes(cell: AttackCell) -> float:
-    """Return the passes of an attack on one image; 1 if it does not say how many it takes."""
-    attack, config = cell.attack.plugin(cell.attack.config, cell.eps_255), cell.attack.config
-    steps, queries = getattr(config, "steps", None), getattr(config, "queries", None)
-    if isinstance(queries, int):
-        return queries / 3
-    if isinstance(steps, int):
-        return steps + 1
-    return attack.default_steps() + 1 if isinstance(attack, IteratedAttack) else 2

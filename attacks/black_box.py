@@ -26,8 +26,12 @@ class BlackBoxConfig(PluginConfig):
 class BlackBoxAttack(Attack):
     """Base of black-box attacks; an author writes `search`."""
 
-    Config: ClassVar[type[BlackBoxConfig]] = BlackBoxConfig  # type: ignore[misc, assignment]
+    Config: ClassVar[type[BlackBoxConfig]] = BlackBoxConfig  # type: ignore[assignment]
     config: BlackBoxConfig
+
+    def expected_passes(self) -> float:
+        """Return a third of the answers: an answer takes no backward pass."""
+        return self.config.queries / 3
 
     @abstractmethod
     def search(self, oracle: nn.Module, batch: AttackBatch) -> Tensor:

@@ -6,10 +6,16 @@ no true match is among the first k results. From a noise image that succeeds, ea
 1. estimates the normal of the boundary from successes and failures around the current image,
 2. steps along its sign by distance / sqrt(round), halved until the image succeeds,
 3. and goes back to the boundary by bisecting the radius of the ball that it is clipped to.
+
+The image found is as far away as the boundary is, so it has to be brought to the budget. What is
+submitted are the signs of its perturbation times eps. On the canary at 8/255 that leaves mAP 17.0
+after 2000 answers and 45.0 after 500; scaling the perturbation up to eps, and clipping it where it
+is larger, leaves 19.1 and 47.7, clipping alone 23.4 and 48.5.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator
 from typing import ClassVar
 
@@ -21,7 +27,7 @@ from torch.nn import functional as F
 from attacks.black_box import Answers, BlackBoxAttack, BlackBoxConfig
 from benchmark.core.attack import AttackBatch
 from benchmark.core.plugin import Card
-from benchmark.core.threat import ThreatModel
+from benchmark.core.threat import Intent, ThreatModel
 
 Walk = Generator[Tensor, Tensor, None]
 """Submits (N, 3, H, W) images, is sent (N,) whether they succeed."""
@@ -52,11 +58,16 @@ class HSJA(BlackBoxAttack):
     """HSJA: the nearest image without a true match among the first results, by bisection."""
 
     threat: ClassVar[ThreatModel] = ThreatModel(knowledge="decision")
+    intents: ClassVar[frozenset[Intent]] = frozenset({"dodge"})
     card: ClassVar[Card] = Card(
         title="HopSkipJumpAttack on rank lists",
         paper="Chen et al., IEEE S&P 2020, arXiv 1904.02144",
         claims="A decision alone leads close to the boundary with a few thousand answers.",
-        notes="TODO",
+        notes="Dodge only. Published: the walk; 100 probes for the first normal, sqrt(t) times as "
+        "many in round t; noise as the start. Chosen: 10 results, 2000 answers; probes of a tenth "
+        "of the distance, in squares of 4 pixels; starts in squares of 1, 2, 4, ... pixels, as "
+        "fine noise alone gives some images no start; what is submitted in the end, signs times "
+        "eps, without an answer to confirm that it succeeds.",
     )
 
     Config = HSJAConfig
@@ -80,12 +91,13 @@ class HSJA(BlackBoxAttack):
                     continue
         for mark in self.schedule():
             kept = torch.stack([walker.kept.get(mark, walker.found) for walker in walkers])
-            self.snapshot(self._into_ball(kept, batch.images), mark)
+            self.snapshot(self._at_budget(kept, batch.images), mark)
         found = torch.stack([walker.found for walker in walkers])
-        return self._into_ball(found, batch.images)
+        return self._at_budget(found, batch.images)
 
-    def _into_ball(self, found: Tensor, clean: Tensor) -> Tensor:
-        return self.project(found, clean)
+    def _at_budget(self, found: Tensor, clean: Tensor) -> Tensor:
+        """Return images with every pixel of `found` that differs moved by eps."""
+        return self.project(clean + self.eps * (found - clean).sign(), clean)
 
     def _ask(
         self, oracle: nn.Module, batch: AttackBatch, submitted: dict[int, Tensor]
@@ -120,7 +132,7 @@ class _Walker:
         self.kept: dict[int, Tensor] = {}
         self._clean, self._config, self._marks = clean, config, marks
         self._generator = torch.Generator().manual_seed(seed)
-        self._spent = 0
+        self._spent, self._nearest = 0, math.inf
 
     def walk(self) -> Walk:
         """Spend the answers."""
@@ -133,7 +145,7 @@ class _Walker:
         current = yield from self._to_boundary(start, config.bisections)
         reserve, turn = config.halvings + config.bisections, 1
         while self._left >= reserve + 2:
-            probes = min(round(config.probes * turn**0.5), self._left - reserve)
+            probes = min(round(config.probes * math.sqrt(turn)), self._left - reserve)
             normal = yield from self._normal(current, probes)
             stepped = yield from self._step(current, normal, turn)
             if stepped is not None:
@@ -153,15 +165,18 @@ class _Walker:
         return (yield images)
 
     def _succeeds(self, image: Tensor) -> Generator[Tensor, Tensor, bool]:
+        """Return whether `image` succeeds; if so, it is kept if it is the nearest yet."""
         succeeds = bool((yield from self._submit(image[None])))
-        if succeeds and (self.found is self._clean or self._distance(image) < self._distance(self.found)):
-            self.found = image
+        distance = self._distance(image)
+        if succeeds and distance < self._nearest:
+            self.found, self._nearest = image, distance
         return succeeds
 
     def _start(self) -> Generator[Tensor, Tensor, Tensor | None]:
-        """Return noise that succeeds, if there is any; coarser and coarser, and again."""
+        """Return noise that succeeds, if any does: finest first, up to one colour, and again."""
+        levels = math.ceil(math.log2(max(self._clean.shape[1:]))) + 1
         for attempt in range(min(self._config.starts, self._left)):
-            noise = self._noise(1, 2 ** (attempt % 4))[0] / 2 + 0.5
+            noise = self._noise(1, 2 ** (attempt % levels))[0] / 2 + 0.5
             if (yield from self._succeeds(noise)):
                 return noise
         return None
@@ -192,7 +207,7 @@ class _Walker:
         self, image: Tensor, normal: Tensor, turn: int
     ) -> Generator[Tensor, Tensor, Tensor | None]:
         """Return the first image on the way back to `image` that succeeds, if there is any."""
-        size = self._distance(image) / turn**0.5
+        size = self._distance(image) / math.sqrt(turn)
         for _ in range(min(self._config.halvings, self._left)):
             trial = (image + size * normal.sign()).clamp(0, 1)
             if (yield from self._succeeds(trial)):

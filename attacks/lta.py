@@ -38,8 +38,8 @@ class LTA(IteratedAttack):
         paper="Gong et al., CVPR Workshops 2022, arXiv 2111.09571",
         notes="Additive within eps: no image is visibly recoloured. One more forward pass a step, "
         "for the view. Published: momentum 1 and the ranges of the rectangle. Chosen: 16 steps "
-        "(published: 15), BT.601 luminance, sides over those of the image are cut. An image without "
-        "colour gives it no direction.",
+        "(published: 15), BT.601 luminance, sides over those of the image are cut. An image "
+        "without colour gives it no direction.",
     )
     intents: ClassVar[frozenset[Intent]] = frozenset({"dodge"})
 

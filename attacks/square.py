@@ -37,7 +37,11 @@ class Square(BlackBoxAttack):
         title="Square attack",
         paper="Andriushchenko et al., ECCV 2020, arXiv 1912.00049",
         claims="Random search without gradients comes close to white-box attacks.",
-        notes="TODO",
+        notes="Published: stripes, rectangles, acceptance, the first area of 0.8 and its halvings, "
+        "stretched to the answers given. Chosen: rectangles like the image in shape (published: "
+        "squares, which do not cover it); the stripes, too, must lower the loss; a rectangle that "
+        "changes nothing has its signs flipped (published: drawn again); 1000 answers, without an "
+        "early stop; the loss. On the canary at 8/255 matches leave mAP 5.2, the margin 10.1.",
     )
 
     class Config(BlackBoxConfig):
@@ -125,7 +129,7 @@ def _draw(seeds: list[int], width: int, steps: int, like: Tensor) -> tuple[Tenso
     """Return (B, 3, 1, W) signs of the stripes and (B, steps, 5) numbers in [-1, 1)."""
     noise = uniform_noise(seeds, (3 * width + 5 * steps,)).to(like)
     stripes, draws = noise[:, : 3 * width], noise[:, 3 * width :]
-    return _signs(stripes.reshape(-1, 3, 1, width)), draws.reshape(-1, steps, 5)
+    return _signs(stripes.reshape(len(seeds), 3, 1, width)), draws.reshape(len(seeds), steps, 5)
 
 
 def _signs(draws: Tensor) -> Tensor:

@@ -51,7 +51,9 @@ class RankedGallery:
         guides, clean = batch.gallery_guides, F.normalize(batch.clean)
         matches = guides.positive_mask(batch.pids, batch.camids, batch.gallery_rows)
         same = guides.positive_mask(batch.pids)
-        wrong = (guides.pids >= 0)[None, :] & ~same
+        columns = torch.arange(len(guides.pids), device=same.device)
+        others = columns[None, :] != batch.gallery_rows[:, None]
+        wrong = (guides.pids >= 0)[None, :] & others & ~same
         alone = ~matches.any(1, keepdim=True)
         positive = torch.cat([matches, alone], 1)
         valid = torch.cat([matches | wrong, alone], 1)
@@ -74,7 +76,7 @@ class GalleryConfig(AutoPGDConfig):
 class GalleryAttack(AutoPGD):
     """Base of attacks whose objective is about the whole gallery."""
 
-    Config: ClassVar[type[GalleryConfig]] = GalleryConfig  # type: ignore[misc, assignment]
+    Config: ClassVar[type[GalleryConfig]] = GalleryConfig
     config: GalleryConfig
 
     def begin(self, batch: AttackBatch) -> RankedGallery:

@@ -1,7 +1,8 @@
 """Attacks that are trained before they attack: batches, epochs, selection and resumption.
 
 The epoch that counts is the one with the lowest mAP on held-out training identities, never on
-test images: each held-out image attacks and ranks the others as they are.
+test images: each held-out image attacks and ranks the others as they are, among the training
+images.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from torch import Tensor, nn
 
 from benchmark.core.attack import Attack, AttackBatch, AttackTask
 from benchmark.core.epoch_checkpoint import load_epoch, save_epoch
-from benchmark.core.errors import PluginError
+from benchmark.core.errors import DataError, PluginError
 from benchmark.core.plugin import PluginConfig
 from benchmark.core.progress import Bar
 from benchmark.core.seeding import derive_seed, seed_everything
@@ -38,7 +39,9 @@ class TrainedConfig(PluginConfig):
     on: Literal["target", "surrogate"] = "target"
     """What it is trained against: the target, or an undefended encoder in its stead."""
     epochs: int = Field(default=10, ge=1)
-    """Passes over the training images."""
+    """Passes over the training images, each of `epoch_steps` batches at least."""
+    epoch_steps: int = Field(default=10, ge=1)
+    """Batches of an epoch at least: a small training set is gone through more often. Chosen."""
     identities: int = Field(default=8, ge=2)
     """Identities in a batch; fewer where the training set has fewer."""
     images: int = Field(default=4, ge=2)
@@ -95,7 +98,7 @@ class TrainedFirst(Attack):
     """Base of attacks that are trained first; an author writes `learner` and `attacked`."""
 
     needs_preparation: ClassVar[bool] = True
-    Config: ClassVar[type[TrainedConfig]] = TrainedConfig  # type: ignore[misc, assignment]
+    Config: ClassVar[type[TrainedConfig]] = TrainedConfig  # type: ignore[assignment]
     config: TrainedConfig
 
     @classmethod
@@ -146,8 +149,7 @@ class TrainedFirst(Attack):
         record = _Record(**(load_epoch(task.work_dir) or {}))
         if record.learner:
             learner.load_state_dict(record.learner)
-        config = self.config
-        steps = len(pk_batches(task.train.pids, config.identities, config.images, 0))
+        config, steps = self.config, len(self._batches(task.train.pids, 0))
         with task.progress.task(f"preparing {self.name}", config.epochs * steps) as bar:
             bar.advance(record.epoch * steps)
             while record.epoch < config.epochs:
@@ -155,7 +157,7 @@ class TrainedFirst(Attack):
                 seed_everything(seed)
                 learner.begin_epoch(record.epoch)
                 self._epoch(task, learner, clean, seed, bar)
-                self._choose(task, learner, record)
+                self._choose(task, learner, clean, record)
                 record.epoch += 1
                 record.learner = learner.state_dict()
                 save_epoch(task.work_dir, vars(record))
@@ -165,8 +167,7 @@ class TrainedFirst(Attack):
         self, task: AttackTask, learner: Learner, clean: Tensor, seed: int, bar: Bar
     ) -> None:
         device, train = task.policy.device, task.train
-        batches = pk_batches(train.pids, self.config.identities, self.config.images, seed)
-        for index, rows in enumerate(batches):
+        for index, rows in enumerate(self._batches(train.pids, seed)):
             lesson = Lesson(
                 images=train.tensor(rows).to(device),
                 pids=torch.from_numpy(train.pids[rows]).to(device),
@@ -175,48 +176,68 @@ class TrainedFirst(Attack):
             )
             bar.advance(1, f"loss {learner.step(lesson):.2f}")
 
-    def _choose(self, task: AttackTask, learner: Learner, record: _Record) -> None:
+    def _batches(self, pids: NDArray[np.int64], seed: int) -> list[NDArray[np.int64]]:
+        config = self.config
+        return pk_batches(pids, config.identities, config.images, seed, config.epoch_steps)
+
+    def _choose(self, task: AttackTask, learner: Learner, clean: Tensor, record: _Record) -> None:
         """Keep the result if it is the best so far; the last one where none can be judged."""
         result = learner.result()
-        attacked_map = self._held_out_map(task, result)
+        attacked_map = self._held_out_map(task, result, clean)
         if attacked_map is None or attacked_map <= record.lowest:
             record.chosen = result
             record.lowest = record.lowest if attacked_map is None else attacked_map
 
     @torch.no_grad()
-    def _held_out_map(self, task: AttackTask, result: Mapping[str, Tensor]) -> float | None:
-        """Return the mAP of attacked held-out images in [0, 1]; None if none has a match."""
-        images = task.held_out
+    def _held_out_map(
+        self, task: AttackTask, result: Mapping[str, Tensor], clean: Tensor
+    ) -> float | None:
+        """Return the mAP of attacked held-out images in [0, 1]; None if none has a match.
+
+        They rank the held-out and the training images, whose embeddings are `clean` (N, D).
+        """
+        images, train = task.held_out, task.train
         if len(images) == 0:
             return None
-        attacked, clean = [], []
+        attacked, ranked = [], []
         for start in range(0, len(images), BATCH):
             pixels = images.tensor(slice(start, start + BATCH)).to(task.policy.device)
             attacked.append(task.encoder(self.attacked(pixels, result)))
-            clean.append(task.encoder(pixels))
-        queries, gallery = torch.cat(attacked).cpu(), torch.cat(clean).cpu()
-        who = (images.pids, images.camids)
-        ranking = rank_queries(queries, *who, gallery, *who)
-        return float(ranking.ap[ranking.valid].mean()) if ranking.valid.any() else None
+            ranked.append(task.encoder(pixels))
+        gallery = torch.cat([*ranked, clean.to(ranked[0])]).cpu()
+        try:
+            ranking = rank_queries(
+                torch.cat(attacked).cpu(),
+                images.pids,
+                images.camids,
+                gallery,
+                np.concatenate([images.pids, train.pids]),
+                np.concatenate([images.camids, train.camids]),
+            )
+        except DataError:  # no held-out image has a match
+            return None
+        return float(ranking.ap[ranking.valid].mean())
 
 
 def pk_batches(
-    pids: NDArray[np.int64], identities: int, images: int, seed: int
+    pids: NDArray[np.int64], identities: int, images: int, seed: int, least: int = 1
 ) -> list[NDArray[np.int64]]:
     """Return the rows of the batches of an epoch, images of an identity side by side.
 
-    No image is twice in a batch, and an epoch draws about as many images as there are.
+    No image is twice in a batch, and an epoch draws about as many images as there are, or more
+    where these are fewer than `least` batches.
 
     Args:
         pids: (N,) identities.
         identities: Identities in a batch, if there are so many.
         images: Images of each identity, if it has so many.
         seed: Decides the epoch.
+        least: Batches at least.
     """
     rng = np.random.default_rng(seed)
     rows = [np.flatnonzero(pids == pid) for pid in np.unique(pids[pids > 0])]
     width = min(identities, len(rows))
-    count = max(1, len(pids) // (width * images))
+    count = max(least, len(pids) // (width * images))
     order: list[NDArray[np.int64]] = []
     while len(order) < count:
         groups = len(rows) // width

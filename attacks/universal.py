@@ -40,7 +40,7 @@ class UniversalAttack(TrainedFirst):
         start: Size of the uniform start as a share of the budget.
     """
 
-    Config: ClassVar[type[UniversalConfig]] = UniversalConfig  # type: ignore[misc, assignment]
+    Config: ClassVar[type[UniversalConfig]] = UniversalConfig
     config: UniversalConfig
     alpha_share: ClassVar[float]
     start: ClassVar[float]

@@ -94,10 +94,12 @@ class MisRankingLearner:
     def _rank_loss(self, adversarial: Tensor, pids: Tensor) -> Tensor:
         config = self._attack.config
         features = self._encoder(adversarial)
-        logits = config.scale * F.normalize(features) @ self._centroids.T
+        unit = F.normalize(features)
+        logits = config.scale * unit @ self._centroids.T
         classes = torch.searchsorted(self._identities, pids)
         likely = least_likely_loss(logits, classes, config.smoothing)
-        return likely + mis_ranking_loss(features, pids, config.margin)
+        chosen = unit if config.unit else features
+        return likely + mis_ranking_loss(chosen, pids, config.margin)
 
     def _teach(self, judge: nn.Module, images: Tensor, adversarial: Tensor) -> None:
         """Tell the discriminator two real images from an image and its adversarial form."""
@@ -111,5 +113,5 @@ class MisRankingLearner:
 
 def _descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
     optimizer.zero_grad(set_to_none=True)
-    loss.backward()
+    torch.autograd.backward([loss])
     optimizer.step()

@@ -14,7 +14,7 @@ def mis_ranking_loss(features: Tensor, pids: Tensor, margin: float) -> Tensor:
         + margin]_+
 
     Args:
-        features: (B, D) of adversarial images; d is the Euclidean distance.
+        features: (B, D) of adversarial images, raw or unit; d is the Euclidean distance.
         pids: (B,) identities; an anchor without a positive or a negative counts 0.
         margin: By how much the nearest positive is to be farther than the farthest negative.
     """

@@ -52,7 +52,7 @@ class Networks(nn.Module):
             eps: Budget in pixel units.
             seed: Draws the mask; None: the most likely one.
         """
-        delta = eps * self.generator(images)
+        delta: Tensor = eps * self.generator(images)
         if self.head is None or self.discriminator is None or self.mask_ratio is None:
             return delta
         pairs = torch.cat([images, (images + delta).clamp(0, 1)], 1)

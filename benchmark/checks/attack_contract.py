@@ -88,7 +88,8 @@ def _canary(subject: AttackSubject, config: PluginConfig, work_dir: Path) -> str
         cache_dir=work_dir,
         work_dir=work_dir,
     )
-    require(figures["passed"], figures["reason"])
+    mend = "it is too weak: look at its objective, its steps and their size"
+    require(figures["passed"], f"{figures['reason']}; {mend}")
     return str(figures["reason"])
 
 

@@ -94,6 +94,19 @@ class DefenseSubject:
         embed = self.encoder if encoder is None else encoder
         return check_embeddings(embed(images), len(images), self.plugin.name)
 
+    @cached_property
+    def repeats(self) -> bool:
+        """Whether two calls give the same embeddings."""
+        with torch.random.fork_rng():
+            return torch.equal(self.embed(self.images), self.embed(self.images))
+
+    @property
+    def randomness(self) -> str:
+        """Why embeddings cannot be compared; empty if they can."""
+        if self.defense.adaptive.random:
+            return "not checked: declared random"
+        return "" if self.repeats else "not checked: two calls differ"
+
 
 def check_defense(
     plugin: type[Any],
@@ -152,18 +165,16 @@ def _embeds(subject: DefenseSubject) -> str:
 
 
 def _deterministic(subject: DefenseSubject) -> str:
-    with torch.random.fork_rng():
-        first, second = (subject.embed(subject.images) for _ in range(2))
-    same = torch.equal(first, second)
     if subject.defense.adaptive.random:
-        return f"{WARNING} declared random, and two calls are equal" if same else "declared random"
-    require(same, "two calls differ: declare adaptive = Adaptive(random=True)")
+        in_vain = f"{WARNING} declared random, and two calls are equal"
+        return in_vain if subject.repeats else "declared random"
+    require(subject.repeats, "two calls differ: declare adaptive = Adaptive(random=True)")
     return "two calls give the same embeddings"
 
 
 def _batch_independent(subject: DefenseSubject) -> str:
-    if subject.defense.adaptive.random:
-        return "not checked: declared random"
+    if subject.randomness:
+        return subject.randomness
     images = subject.images
     together = subject.embed(images)
     alone = torch.cat([subject.embed(image[None]) for image in images])
@@ -216,7 +227,7 @@ def _checkpoint(subject: DefenseSubject) -> str:
     old, new = subject.encoder.state_dict(), again.state_dict()
     same = old.keys() == new.keys() and all(torch.equal(old[key], new[key]) for key in old)
     require(same, "the loaded encoder has other weights: see build_encoder()")
-    if not subject.defense.adaptive.random:
+    if not subject.randomness:
         equal = torch.equal(subject.embed(subject.images), subject.embed(subject.images, again))
         require(equal, "the loaded encoder gives other embeddings: keep all of it in state_dict()")
     return "saved and loaded, it is the same encoder"

@@ -77,9 +77,7 @@ def smooth_ap_loss(
     """
     matches = positive & valid
     most = int(matches.sum(1).max()) if most is None else most
-    shares: Tensor = _WrongShares.apply(  # type: ignore[no-untyped-call]
-        similarities / temperature, matches, valid & ~matches, most
-    )
+    shares: Tensor = _WrongShares.apply(similarities / temperature, matches, valid & ~matches, most)
     return torch.where(matches.any(1), shares, 1)
 
 
@@ -114,7 +112,7 @@ class _WrongShares(torch.autograd.Function):
         return total
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, output: Tensor) -> tuple[Tensor, None, None, None]:
         (gradient,) = ctx.saved_tensors
         return output[:, None] * gradient, None, None, None

@@ -19,7 +19,7 @@ ROOMS: dict[str, set[str]] = {
     "metrics": {"core", "data"},
     "training": {"core", "data", "models", "metrics"},
     "protocols": {"core", "data", "models", "metrics"},
-    "checks": {"core", "data", "models", "metrics"},
+    "checks": {"core", "data", "models", "metrics", "training"},
     "config": {"core", "models", "training"},
     "runner": BELOW_RUNNER,
     "cli": BELOW_RUNNER | {"runner"},
@@ -28,6 +28,10 @@ ROOMS: dict[str, set[str]] = {
     "__main__": {"cli", "core"},
 }
 """What each room of `benchmark` may import from the others."""
+
+CHECKS_THAT_TRAIN = {"defense_contract", "make_canary"}
+"""To examine a defense is to train it for an epoch, and the canary is trained; what looks at
+finished encoders (flags, probe, canary) stays below the training."""
 
 PLUGINS: dict[str, set[str]] = {
     "attacks": {"core", "metrics"},
@@ -98,6 +102,15 @@ def test_imports_go_one_way(path: Path) -> None:
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_star_imports(path: Path) -> None:
     assert not [name for name in imports(path) if name.endswith(".*")]
+
+
+def test_only_the_checks_that_train_know_the_training() -> None:
+    found = {
+        path.stem
+        for path in (ROOT / "benchmark" / "checks").rglob("*.py")
+        if any(name.startswith("benchmark.training") for name in imports(path))
+    }
+    assert found == CHECKS_THAT_TRAIN
 
 
 def test_every_room_is_on_the_map() -> None:

@@ -2,8 +2,10 @@
 
 Raised if: at one budget, noise or an attack that sees only scores or decisions leaves a lower mAP
     than every white-box attack, by more than the margin; on the record, or on the probe.
-Means: white-box attacks fail for want of a useful gradient, so the gradient is masked.
-Do: attack adaptively (declare what the encoder does, offer a surrogate); report the black box.
+Means: the gradient is masked; or the run has only white-box attacks that know no labels, such as
+    `sma` and `odfa`, which are weaker where an encoder is robust.
+Do: add `metric-ifgsm`; if the flag stays, attack adaptively (declare what the encoder does, offer
+    a surrogate) and report the black box.
 """
 
 from __future__ import annotations

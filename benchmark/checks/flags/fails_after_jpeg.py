@@ -1,7 +1,7 @@
 """The attack fails after JPEG.
 
-Raised if: JPEG of quality 75 gives back three quarters of the mAP that the attack took, and more
-    than the margin, at 8/255 or more. It undoes smaller budgets even where nothing is wrong.
+Raised if: JPEG of quality 75 gives back three quarters of the mAP that the attack took, which was
+    ten points or more, at 8/255 or more. It undoes smaller budgets even where nothing is wrong.
 Means: a camera's codec undoes the attack; the headline is of images that were not compressed.
 Do: quote the JPEG number beside the headline; attack through the codec for a stronger one.
 """
@@ -13,8 +13,9 @@ from benchmark.checks.evidence import Evidence, Finding
 ID = "fails-after-jpeg"
 MIN_EPS_255 = 8.0
 MAX_SHARE = 0.75
-"""On undefended encoders without a mask, up to half comes back at 8/255."""
-MARGIN_MAP = 5.0
+"""At 8/255 up to two thirds come back on undefended encoders, a tenth on robust ones."""
+MIN_TAKEN_MAP = 10.0
+"""Of less, a few queries that JPEG happens to help are three quarters."""
 
 
 def check(evidence: Evidence) -> list[Finding]:
@@ -23,9 +24,9 @@ def check(evidence: Evidence) -> list[Finding]:
     for attack in evidence.dodging:
         given_back = attack.map_jpeg - attack.map
         taken = evidence.clean_map - attack.map
-        if attack.eps_255 < MIN_EPS_255 or taken <= MARGIN_MAP:
+        if attack.eps_255 < MIN_EPS_255 or taken < MIN_TAKEN_MAP:
             continue
-        if given_back > max(MARGIN_MAP, MAX_SHARE * taken):
+        if given_back > MAX_SHARE * taken:
             message = (
                 f"{attack.key} leaves mAP {attack.map:.1f}, and {attack.map_jpeg:.1f} after JPEG"
             )

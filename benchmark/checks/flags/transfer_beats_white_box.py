@@ -2,8 +2,9 @@
 
 Raised if: at one budget, an attack crafted on surrogates leaves a lower mAP than every white-box
     attack, by more than the margin.
-Means: the surrogate's gradient is worth more than the encoder's own, which is masked.
-Do: attack adaptively; the surrogate's images may serve as a start.
+Means: the surrogate's gradient is worth more than the encoder's own, which is masked; or the
+    white-box attacks of the run know no labels.
+Do: add `metric-ifgsm`; if the flag stays, attack adaptively.
 """
 
 from __future__ import annotations

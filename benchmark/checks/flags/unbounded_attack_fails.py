@@ -1,7 +1,8 @@
 """An unbounded attack fails.
 
 Raised if: at eps = 255, where any image is allowed, metric PGD on the probe or the best iterated
-    white-box attack of the record leaves a higher mAP than rankings in random order would have.
+    white-box attack of the record leaves more than one and a half times the mAP of rankings in
+    random order.
 Means: nothing can be robust to that; the gradient does not lead anywhere.
 Do: attack adaptively; do not report numbers of this attack.
 """
@@ -9,17 +10,18 @@ Do: attack adaptively; do not report numbers of this attack.
 from __future__ import annotations
 
 from benchmark.checks.evidence import Evidence, Finding
-from benchmark.checks.probe import SWEPT
+from benchmark.checks.probe import SWEPT, UNBOUNDED_255
 
 ID = "unbounded-attack-fails"
-UNBOUNDED_255 = 255.0
+MAX_OF_CHANCE = 1.5
+"""A few dozen rankings in random order differ by a third from what is expected of them."""
 
 
 def check(evidence: Evidence) -> list[Finding]:
     """Return what this flag found."""
     if evidence.probe is None:
         return []
-    bar = evidence.probe.chance_map
+    chance = evidence.probe.chance_map
     reached = {
         f"{SWEPT[0]} on the probe": one.map
         for one in evidence.probe.sweep
@@ -34,7 +36,7 @@ def check(evidence: Evidence) -> list[Finding]:
         best = min(free, key=lambda attack: attack.map)
         reached[best.key] = best.map
     return [
-        Finding(ID, f"{who} leaves mAP {value:.1f} at eps = 255; chance is {bar:.1f}")
+        Finding(ID, f"{who} leaves mAP {value:.1f} at eps = 255; chance is {chance:.1f}")
         for who, value in reached.items()
-        if value > bar
+        if value > MAX_OF_CHANCE * chance
     ]

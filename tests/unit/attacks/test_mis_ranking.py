@@ -20,10 +20,15 @@ from attacks.mis_ranking.ms_ssim import WEIGHTS, ms_ssim, scale_count
 from attacks.mis_ranking.networks import Networks, learned_networks
 from benchmark.core.errors import PluginError, UsageError
 from tests.tiny_preparation import assert_kills_do_not_matter, prepared, task
-from tests.tiny_scene import image_set, make_attack, scene, tiny_encoder
+from tests.tiny_scene import guides_of, image_set, make_attack, scene, tiny_encoder
 
 EPS = 8 / 255
-SMALL: dict[str, object] = {"width": 2, "discriminator_width": 2, "epochs": 2}
+SMALL: dict[str, object] = {
+    "width": 2,
+    "discriminator_width": 2,
+    "epochs": 2,
+    "epoch_steps": 1,
+}
 """An epoch is a single step: eight identities with four images."""
 
 every_size = pytest.mark.parametrize("size", [(256, 128), (64, 32), (16, 8), (37, 19), (5, 3)])
@@ -225,10 +230,29 @@ def test_images_stay_in_ball_and_box_and_do_not_depend_on_their_batch(tmp_path: 
     torch.testing.assert_close(few, images[[3, 5]], rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("as_unit", [True, False])
+def test_the_rank_loss_is_the_sum_of_both_in_the_space_it_is_told(
+    as_unit: bool, tmp_path: Path
+) -> None:
+    encoder, one = tiny_encoder(), task(tmp_path)
+    clean = guides_of(encoder, one.train).embeddings
+    learner = make(unit=as_unit).learner(one, clean)
+    images, pids = one.train.tensor(slice(0, 12)), torch.from_numpy(one.train.pids[:12])
+    units, features = F.normalize(clean), guides_of(encoder, one.train).embeddings[:12]
+    every = torch.from_numpy(one.train.pids)
+    means = torch.stack([units[every == pid].mean(0) for pid in range(1, 9)])
+    logits = 16 * F.normalize(features) @ F.normalize(means).T
+    chosen = F.normalize(features) if as_unit else features
+    expected = least_likely_loss(logits, pids - 1, 0.1) + mis_ranking_loss(chosen, pids, 0.3)
+    with torch.no_grad():
+        found = learner._rank_loss(images, pids)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
 def test_training_turns_embeddings_away_better_than_noise(tmp_path: Path) -> None:
     encoder = tiny_encoder()
     batch = scene(encoder, image_set(size=(16, 8)))
-    attack = make(epochs=12, learning_rate=1e-2, visual=False)
+    attack = make(epoch_steps=20, learning_rate=1e-2, visual=False, unit=False)
     attack.prepared = prepared(attack, task(tmp_path, encoder=encoder, held_out=False))
     noise = make_attack("random-noise", sign=True).run(encoder, batch).images
 

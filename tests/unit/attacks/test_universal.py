@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +19,13 @@ from attacks.uap import UAP
 from attacks.universal import UniversalAttack
 from benchmark.core.errors import PluginError
 from benchmark.core.seeding import derive_seed, uniform_noise
+from benchmark.data.records import ImageSet
 from tests.tiny_preparation import assert_kills_do_not_matter, assert_same, prepared, task
 from tests.tiny_scene import guides_of, image_set, make_attack, scene, tiny_encoder
 
 EPS = 8 / 255
 STEPS_AN_EPOCH = 2  # 32 images in batches of 16
-SMALL = {"epochs": 2, "identities": 4}
+SMALL = {"epochs": 2, "identities": 4, "epoch_steps": 1}
 
 universal = pytest.mark.parametrize("name", ["uap", "muap"])
 
@@ -211,11 +213,12 @@ def test_the_epoch_with_the_lowest_held_out_map_counts(
 ) -> None:
     judged = iter([0.5, 0.2, 0.4])
     monkeypatch.setattr(TrainedFirst, "_held_out_map", lambda *_: next(judged))
-    chosen = prepared(make("uap", epochs=3, identities=4), task(tmp_path / "judged"))
+    options = {"identities": 4, "epoch_steps": 1}
+    chosen = prepared(make("uap", epochs=3, **options), task(tmp_path / "judged"))
     monkeypatch.undo()
     blind = [
         prepared(
-            make("uap", epochs=epochs, identities=4),
+            make("uap", epochs=epochs, **options),
             task(tmp_path / f"blind {epochs}", held_out=False),
         )
         for epochs in (2, 3)
@@ -226,12 +229,18 @@ def test_the_epoch_with_the_lowest_held_out_map_counts(
 
 def test_held_out_images_rank_all_others(tmp_path: Path) -> None:
     attack, one = make("uap"), task(tmp_path)
+    seen = one.train
+    negatives = ImageSet(255 - seen.images, seen.pids, seen.camids, seen.names)  # no duplicates
+    one = replace(one, train=negatives)
     still = {"delta": torch.zeros(3, 16, 8)}
-    found = attack._held_out_map(one, still)
-    vectors = F.normalize(guides_of(one.encoder, one.held_out).embeddings).numpy()
-    pids, camids = one.held_out.pids, one.held_out.camids
+    trained = guides_of(one.encoder, one.train).embeddings
+    found = attack._held_out_map(one, still, trained)
+    held = guides_of(one.encoder, one.held_out).embeddings
+    vectors = F.normalize(torch.cat([held, trained])).numpy()
+    pids = np.concatenate([one.held_out.pids, one.train.pids])
+    camids = np.concatenate([one.held_out.camids, one.train.camids])
     values = []
-    for query in range(len(pids)):
+    for query in range(len(one.held_out)):
         order = np.argsort(-vectors @ vectors[query], kind="stable")
         kept = [i for i in order if pids[i] != pids[query] or camids[i] != camids[query]]
         hits = np.array([pids[i] == pids[query] for i in kept])
@@ -239,13 +248,23 @@ def test_held_out_images_rank_all_others(tmp_path: Path) -> None:
     assert found == pytest.approx(np.mean(values), abs=1e-6)
 
 
+def test_held_out_images_without_a_match_judge_nothing(tmp_path: Path) -> None:
+    one = task(tmp_path)
+    single = replace(one, held_out=one.held_out.subset([0, 4, 8]))
+    trained = guides_of(one.encoder, one.train).embeddings
+    still = {"delta": torch.zeros(3, 16, 8)}
+    assert make("uap")._held_out_map(single, still, trained) is None
+
+
 @settings(max_examples=50, deadline=None)
-@given(st.lists(st.integers(-1, 9), min_size=12, max_size=60), st.integers(0, 5))
-def test_batches_hold_no_image_twice(labels: list[int], seed: int) -> None:
+@given(
+    st.lists(st.integers(-1, 9), min_size=12, max_size=60), st.integers(0, 5), st.integers(1, 12)
+)
+def test_batches_hold_no_image_twice(labels: list[int], seed: int, least: int) -> None:
     pids = np.array([*labels, 1, 2], np.int64)
-    batches = pk_batches(pids, 4, 2, seed)
+    batches = pk_batches(pids, 4, 2, seed, least)
     known = len(np.unique(pids[pids > 0]))
-    assert len(batches) == max(1, len(pids) // (min(4, known) * 2))
+    assert len(batches) == max(least, len(pids) // (min(4, known) * 2))
     for rows in batches:
         assert len(set(rows.tolist())) == len(rows)
         names, counts = np.unique(pids[rows], return_counts=True)
@@ -255,7 +274,7 @@ def test_batches_hold_no_image_twice(labels: list[int], seed: int) -> None:
             count == min(2, int((pids == name).sum()))
             for name, count in zip(names, counts, strict=True)
         )
-    again = pk_batches(pids, 4, 2, seed)
+    again = pk_batches(pids, 4, 2, seed, least)
     assert all(np.array_equal(a, b) for a, b in zip(batches, again, strict=True))
 
 

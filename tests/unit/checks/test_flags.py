@@ -118,7 +118,7 @@ RAISED: dict[str, list[Evidence]] = {
         sound(probe=probe(maps={2.0: 48.3, 8.0: 21.1, 16.0: 25.0, 255.0: 0.4})),
     ],
     "unbounded-attack-fails": [
-        sound(probe=probe(maps={8.0: 21.1, 255.0: 1.3})),
+        sound(probe=probe(maps={8.0: 21.1, 255.0: 1.9})),
         sound(attack("sma@255", 3.0)),
     ],
     "loss-not-increasing": [
@@ -176,8 +176,11 @@ NOT_RAISED: dict[str, list[Evidence]] = {
         sound(attack("sma@8", 41.3), attack("sma@16", 43.0)),
         sound(*(attack(f"noise@{eps}", eps, knowledge="none") for eps in (8, 16))),
         sound(attack("sma@8", 41.3), attack("sma@16", 44.0), intent="impersonate"),
+        sound(attack("sma@16", 2.0), attack("sma@255", 5.5), probe=probe(chance_map=4.0)),
+        sound(probe=probe(maps={8.0: 2.2, 16.0: 2.0, 255.0: 7.5}, chance_map=7.1)),
     ],
     "unbounded-attack-fails": [
+        sound(probe=probe(maps={8.0: 21.1, 255.0: 1.7})),
         sound(attack("sma@255", 3.0), attack("ifgsm@255", 0.4)),
         sound(attack("fgsm@255", 3.0)),
         sound(attack("sma@255", 3.0), probe=None),
@@ -274,11 +277,13 @@ PARTS = ("Raised if", "Means", "Do")
 @pytest.mark.parametrize("flag", FLAGS, ids=lambda flag: flag.ID)
 def test_its_file_and_the_docs_describe_it(flag: Flag) -> None:
     assert flag.__name__.endswith(flag.ID.replace("-", "_"))  # type: ignore[attr-defined]
-    row = " | ".join([f"`{flag.ID}`", *description(flag)])
-    assert f"| {row} |" in DOCS.read_text()
+    section = DOCS.read_text().split(f"## `{flag.ID}`\n")[1].split("\n## ")[0]
+    for part, text in zip(PARTS, description(flag), strict=True):
+        assert f"- **{part}:** {text}\n" in section
 
 
 def test_every_flag_is_listed_once() -> None:
     folder = Path(FLAGS[0].__file__).parent  # type: ignore[attr-defined]
     files = {path.stem.replace("_", "-") for path in folder.glob("*.py")} - {"--init--"}
     assert sorted(flag.ID for flag in FLAGS) == sorted(files)
+    assert re.findall(r"^## `(.+)`$", DOCS.read_text(), re.MULTILINE) == [f.ID for f in FLAGS]

@@ -205,7 +205,7 @@ def test_probed_queries_have_matches_and_many_identities() -> None:
 @pytest.fixture
 def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probe, "BLACK_BOX", ("square", {"queries": 10}))
-    monkeypatch.setattr(probe, "SWEEP_255", (8.0, 255.0))
+    monkeypatch.setattr(probe, "SWEEP_255", (8.0,))
 
 
 def figures(encoder: nn.Module, view: nn.Module) -> ProbeFigures:

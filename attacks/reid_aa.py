@@ -23,11 +23,11 @@ from benchmark.core.threat import Intent
 from benchmark.metrics.ranking import rank_queries
 
 MEMBERS: tuple[tuple[str, dict[str, object]], ...] = (
-    ("soft-ap", {"steps": 16}),
+    ("soft-ap", {"steps": 20}),
     ("apgd-snn", {"steps": 16}),
-    ("apgd-fna", {"steps": 16}),
-    ("metric-ifgsm", {"steps": 16}),
-    ("apgd-sma", {"steps": 10}),
+    ("soft-ap", {"steps": 16, "temperature": 0.015}),
+    ("metric-ifgsm", {"steps": 12}),
+    ("apgd-fna", {"steps": 12}),
 )
 """Names and options, the strongest first."""
 

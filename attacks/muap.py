@@ -86,4 +86,6 @@ def scaled_up(delta: Tensor, eps: float) -> Tensor:
     if float((magnitudes >= eps).float().mean()) >= SATURATED:
         return delta
     pivot = float(torch.quantile(magnitudes, 1 - SATURATED))
-    return (delta * (eps / pivot)).clamp(-eps, eps) if pivot > 0 else delta
+    if pivot < torch.finfo(delta.dtype).tiny:  # nothing to scale, and eps / pivot may overflow
+        return delta
+    return (delta * (eps / pivot)).clamp(-eps, eps)

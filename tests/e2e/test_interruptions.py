@@ -37,7 +37,7 @@ def interrupt(arguments: list[str], place: str, how: signal.Signals, marker: Pat
         time.sleep(0.05)
     marker.unlink()
     process.send_signal(how)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=120)
     assert process.returncode == (130 if how == signal.SIGINT else -how)
     return err
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from benchmark.cli.app import exit_code
-from benchmark.core.registry import DEFENSES
+from benchmark.core.registry import DEFENSES, load_plugin_file
+from tests.conftest import TINY_PLUGIN
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -23,6 +24,7 @@ def test_the_plugin_of_the_readme_runs(tiny_arguments, tmp_path, monkeypatch):
     assert len([line for line in block.splitlines() if line.strip()]) <= 15
     plugin = tmp_path / "my_defense.py"
     plugin.write_text(block)
+    load_plugin_file(TINY_PLUGIN)  # now, as it is loaded once and other tests need it, too
     monkeypatch.setattr(DEFENSES, "_classes", dict(DEFENSES._classes))
     options = ["--defense", "my-defense", "--plugin", str(plugin), "--set", "defense.weight=2"]
     assert exit_code(["run", *options, *tiny_arguments]) == 0

@@ -9,5 +9,5 @@ def test_it_measures_every_iterated_attack_and_is_listed() -> None:
     assert {"metric-ifgsm", "metric-pgd", "sma", "fna"} <= set(rows)
     assert rows["metric-pgd"]["steps"] == 20
     for row in rows.values():
-        assert row["ratio"] == row["seconds"] / row["bare"] > 0.5
+        assert row["ratio"] == row["seconds"] / row["bare"] > 0
     assert BENCHES["attack-overhead"].endswith(":bench_attack_overhead")

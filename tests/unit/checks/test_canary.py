@@ -162,7 +162,7 @@ def test_every_built_in_attack_has_a_strength() -> None:
         ("sma", {"steps": 4}),
         ("fna", {"steps": 2}),
         ("metric-fgsm", {"alpha_255": 1}),
-        ("uap", {"epochs": 1}),
+        ("uap", {"epochs": 1, "epoch_steps": 1}),
     ],
 )
 def test_options_that_weaken_an_attack_fail(

@@ -30,9 +30,9 @@ def explain(error: ValidationError, model: type[BaseModel], where: str = "") -> 
     if first["type"] == "missing":
         return UsageError(f"{prefix}{key} is missing", f"set {key}")
     message = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    return UsageError(
-        f"{prefix}{key} = {first.get('input')!r}: {message}", f"correct {key} and run again"
-    )
+    value = first.get("input")
+    given = "" if isinstance(value, dict) else f" = {value!r}"
+    return UsageError(f"{prefix}{key}{given}: {message}", f"correct {key} and run again")
 
 
 def unknown_key(what: str, key: str, part: str, known: list[str]) -> UsageError:

@@ -15,8 +15,11 @@ from pydantic import BaseModel
 from benchmark.core.errors import BenchmarkError
 from benchmark.core.plugin import Plugin, PluginConfig
 
-WARNING = "warning:"
-"""How the detail of a check begins that holds for want of a promise."""
+
+class Warned(str):
+    """What a check saw that holds, where something should be mended all the same."""
+
+    __slots__ = ()
 
 
 class Subject(Protocol):
@@ -42,16 +45,13 @@ class CheckResult:
         name: What was checked.
         passed: Whether it holds.
         detail: What was seen.
+        warns: Whether it holds, and something should be mended all the same.
     """
 
     name: str
     passed: bool
     detail: str = ""
-
-    @property
-    def warns(self) -> bool:
-        """Whether it holds, and something should be mended all the same."""
-        return self.passed and self.detail.startswith(WARNING)
+    warns: bool = False
 
 
 class Broken(Exception):  # noqa: N818
@@ -78,7 +78,8 @@ def run_checks(checks: Sequence[Check[S]], subject: S) -> list[CheckResult]:
 
 def _outcome(name: str, check: Callable[[S], str], subject: S) -> CheckResult:
     try:
-        return CheckResult(name, True, check(subject))
+        seen = check(subject)
+        return CheckResult(name, True, seen, isinstance(seen, Warned))
     except Broken as broken:
         return CheckResult(name, False, str(broken))
     except BenchmarkError as error:
@@ -112,8 +113,8 @@ def check_card(plugin: type[Plugin]) -> str:
     require(bool(plugin.name), "it has no registry name")
     require(len(plugin.source_sha256()) == 64, "its source has no hash")
     if not plugin.card.title:
-        return f"{WARNING} its card has no title: set card = benchmark.Card(title=…)"
-    return plugin.card.title if plugin.summary() else f"{WARNING} its class has no docstring"
+        return Warned("its card has no title: set card = benchmark.Card(title=…)")
+    return plugin.card.title if plugin.summary() else Warned("its class has no docstring")
 
 
 def check_options(plugin: type[Plugin], options: Mapping[str, Any]) -> str:

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.checks.contract import (
-    WARNING,
     Broken,
     Check,
     CheckResult,
+    Warned,
     affordable,
     check_card,
     check_options,
@@ -166,7 +166,7 @@ def _embeds(subject: DefenseSubject) -> str:
 
 def _deterministic(subject: DefenseSubject) -> str:
     if subject.defense.adaptive.random:
-        in_vain = f"{WARNING} declared random, and two calls are equal"
+        in_vain = Warned("declared random, and two calls are equal")
         return in_vain if subject.repeats else "declared random"
     require(subject.repeats, "two calls differ: declare adaptive = Adaptive(random=True)")
     return "two calls give the same embeddings"
@@ -241,7 +241,7 @@ def _adaptive(subject: DefenseSubject) -> str:
         return f"declared: {', '.join(flags) or 'nothing'}"
     surrogate = subject.defense.surrogate(subject.encoder)
     if surrogate is None:
-        return f"{WARNING} non-differentiable without a surrogate(); white-box attacks are blind"
+        return Warned("non-differentiable without a surrogate(); white-box attacks are blind")
     width = subject.embed(subject.images).shape[1]
     if subject.embed(subject.images, surrogate).shape[1] != width:
         raise Broken(f"the embeddings of surrogate() are not {width} wide, as the encoder's are")

@@ -100,13 +100,6 @@ def _results(
         return suite(plugin, options, policy=choose_device(device), work_dir=Path(work_dir))
 
 
-def _detail(result: CheckResult) -> str:
-    """Return what was seen; the mark says already whether it is a warning."""
-    from benchmark.checks.contract import WARNING
-
-    return result.detail.removeprefix(WARNING).lstrip()
-
-
 def _mark(result: CheckResult) -> str:
     if not result.passed:
         return "FAIL"
@@ -121,7 +114,7 @@ def _print(title: str, results: list[CheckResult]) -> None:
     verdict = f"{failed} of {len(results)} checks failed" if failed else "keeps its contract"
     if not sys.stdout.isatty():
         for result in results:
-            typer.echo(f"{_mark(result):<5} {result.name}: {_detail(result)}")
+            typer.echo(f"{_mark(result):<5} {result.name}: {result.detail}")
         typer.echo(f"{title}: {verdict}")
         return
     from rich.console import Console
@@ -131,7 +124,7 @@ def _print(title: str, results: list[CheckResult]) -> None:
     table = Table("check", "", "seen", title=title)
     for result in results:
         mark = _mark(result)
-        table.add_row(result.name, Text(mark, STYLES[mark]), Text(_detail(result)))
+        table.add_row(result.name, Text(mark, STYLES[mark]), Text(result.detail))
     console = Console()
     console.print(table)
     console.print(Text(f"{title}: {verdict}", "bold red" if failed else "bold green"))

@@ -129,7 +129,7 @@ def test_json_is_one_document_with_every_check(cli):
     assert (code, err) == (0, "")
     assert document["kind"] == "defense"
     assert {check["name"] for check in document["checks"]} >= {"training", "gradient", "adaptive"}
-    assert all(set(check) == {"name", "passed", "detail"} for check in document["checks"])
+    assert all(set(check) == {"name", "passed", "detail", "warns"} for check in document["checks"])
 
 
 def test_a_terminal_gets_a_table(cli, monkeypatch):

@@ -26,7 +26,7 @@ def bench_attack_overhead(
     batch: int = 64,
     image_size: tuple[int, int] = (64, 32),
     width: int = 24,
-    repeats: int = 5,
+    repeats: int = 3,
 ) -> dict[str, dict[str, float]]:
     """Time every iterated attack and its bare passes (small-resnet, eval mode).
 

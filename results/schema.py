@@ -7,7 +7,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 SCHEMA_VERSION = 1
 
@@ -97,7 +105,40 @@ class TargetResult(_Part):
     """For the adversarial queries; ``rank10`` is target-hit@10."""
 
 
-class AttackResult(_Part):
+class SeedResult(_Part):
+    """What one attack seed gave."""
+
+    attack_seed: Count
+    """Seed of what the attacks drew."""
+    map: Percent
+    """Mean average precision over the queries."""
+    rank1: Percent
+    """Queries whose nearest image is a match."""
+
+
+class _Repeated(_Part):
+    """Something that may have been measured with several attack seeds; its numbers are means."""
+
+    by_attack_seed: list[SeedResult] = Field(default_factory=list)
+    """Each attack seed by itself; absent if there was one, or if nothing random was measured."""
+
+    @model_validator(mode="after")
+    def _seeds_are_distinct(self) -> Self:
+        seeds = [one.attack_seed for one in self.by_attack_seed]
+        if seeds and (len(seeds) < 2 or sorted(set(seeds)) != seeds):
+            raise ValueError("by_attack_seed needs several attack seeds in ascending order")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_no_repeats(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave the list out where it is empty: such records read as they did before it was."""
+        content: dict[str, Any] = handler(self)
+        if not self.by_attack_seed:
+            content.pop("by_attack_seed", None)
+        return content
+
+
+class AttackResult(_Repeated):
     """Retrieval under one attack at one budget, and what the attack cost."""
 
     name: Name
@@ -170,7 +211,7 @@ class AttackResult(_Part):
         return self.knowledge == "none"
 
 
-class WorstCase(_Part):
+class WorstCase(_Repeated):
     """Retrieval when the attacker picks the best of several attacks for each query."""
 
     map: Percent
@@ -237,6 +278,9 @@ class Training(_Part):
     """Figures of the defense's preparation, such as those of its data balancing."""
     history: list[dict[str, float]] = Field(default_factory=list)
     """Learning curve: a row for each epoch, with the held-out mAP where it was measured."""
+    passes: dict[str, Count] = Field(default_factory=dict)
+    """Images that went through the model in the loop: ``inner_forward`` and ``inner_backward`` to
+    craft perturbations, ``outer`` for the loss. It is the budget at which defenses compare."""
 
     @property
     def stand_in(self) -> str | None:

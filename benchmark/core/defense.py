@@ -87,8 +87,32 @@ class TrainingStep(Protocol):
     def class_of(self, pids: Tensor) -> Tensor:
         """Return the class indices of (B,) identities."""
 
-    def attack(self, name: str, images: Tensor, **options: object) -> Tensor:
-        """Craft adversarial images with the inner budget; `options` override its settings."""
+    def attack(
+        self, name: str, images: Tensor, *, guides: Guides | None = None, **options: object
+    ) -> Tensor:
+        """Craft adversarial images with the inner budget; `options` override its settings.
+
+        `guides` take the place of the batch's own clean embeddings.
+        """
+
+    def ascend(
+        self,
+        objective: Callable[[Output], Tensor],
+        images: Tensor,
+        *,
+        start: float = 1.0,
+        noise: Tensor | None = None,
+        eps_255: float | Tensor | None = None,
+        alpha_255: float | Tensor | None = None,
+        steps: int | None = None,
+    ) -> Tensor:
+        """Craft adversarial images that maximise an objective of the model's output, by PGD.
+
+        The model is in eval mode; radius and step may differ by image, (B,) in 1/255 units.
+        """
+
+    def companions(self, count: int) -> Guides:
+        """Return clean embeddings of `count` training images of each identity of the batch."""
 
     def guides(self, images: Tensor) -> Guides:
         """Return the clean embeddings of this batch, in eval mode, as guides."""
@@ -129,6 +153,11 @@ class FitTask(Protocol):
     def train_encoder(self, defense: Defense) -> nn.Module:
         """Run the harness's training loop with the defense's hooks; return the encoder."""
 
+    def attacked_images(
+        self, encoder: nn.Module, images: ImageSet, name: str, **options: object
+    ) -> ImageSet:
+        """Return 8-bit adversarial copies of training images, crafted on a frozen encoder."""
+
     def encoder_of(self, name: str) -> nn.Module:
         """Return the frozen encoder of a defense named in `Defense.prerequisites`."""
 
@@ -167,6 +196,27 @@ class Defense(Plugin):
     def prepare(self, task: FitTask) -> Preparation:
         """Return the training images, balanced or augmented offline if the defense does so."""
         return Preparation(task.train)
+
+    def epochs(self, planned: int, inner_steps: int) -> int:
+        """Return how long it trains; a training cheaper a step may take more steps for its budget.
+
+        Args:
+            planned: Epochs of the recipe.
+            inner_steps: Gradient steps of its inner attack.
+        """
+        return planned
+
+    def passes(self, inner_steps: int) -> float:
+        """Return about how often an image of a step goes forward and backward; plans count on it.
+
+        Args:
+            inner_steps: Gradient steps of its inner attack.
+        """
+        return inner_steps + 2 if self.trained_against else 1
+
+    def replays(self) -> int:
+        """Return how many steps in a row see the same batch."""
+        return 1
 
     def extra_modules(self, embedding_dim: int) -> dict[str, nn.Module]:
         """Return modules that are trained along and dropped afterwards."""

@@ -81,7 +81,7 @@ class Workshop:
         Raises:
             BenchmarkError: The data, a plugin or the machine stands in the way.
         """
-        seed_everything(derive_seed(self.config.attack_seed, cell.fingerprint))
+        seed_everything(derive_seed(cell.attack_seed, cell.fingerprint))
         if isinstance(cell, TrainCell):
             return self._train(cell)
         if isinstance(cell, CleanCell):
@@ -134,6 +134,7 @@ class Workshop:
                 "encoder_parameters": trained.encoder_parameters,
                 "report": trained.report,
                 "history": trained.history,
+                "passes": trained.passes,
             }
 
         stored = self.store.publish(cell, write)
@@ -190,7 +191,7 @@ class Workshop:
                     train=fitted,
                     held_out=held_out,
                     policy=self.policy,
-                    seed=derive_seed(self.config.attack_seed, "prepare", cell.attack.name),
+                    seed=derive_seed(cell.attack_seed, "prepare", cell.attack.name),
                     progress=self.progress,
                     work_dir=work_dir,
                 )
@@ -236,7 +237,7 @@ class Workshop:
                 query,
                 gallery,
                 clean,
-                seed=self.config.attack_seed,
+                seed=cell.attack_seed,
                 policy=self.policy,
                 batch=self.config.evaluation.batch,
                 bar=bar,
@@ -256,7 +257,7 @@ class Workshop:
                 self.shelf.split(cell.dataset, "gallery"),
                 clean,
                 policy=self.policy,
-                seed=self.config.attack_seed,
+                seed=cell.attack_seed,
                 owner=cell.defense,
             )
             bar.advance(1)

@@ -126,8 +126,9 @@ class Estimator:
             return CANARY_PASSES
         if isinstance(cell, TrainCell):
             training = self._config.training
-            each = training.inner.steps + 2 if cell.plugin.trained_against else 1
-            return training.epochs * self._count(cell.dataset, "train") * each * OTHER_PARTS
+            each = cell.plugin.passes(training.inner.steps)
+            epochs = cell.plugin.epochs(training.epochs, training.inner.steps)
+            return epochs * self._count(cell.dataset, "train") * each * OTHER_PARTS
         return (self._count(cell.dataset, "query") + self._count(cell.dataset, "gallery")) / 3
 
     def _count(self, dataset: str, split: Any) -> int:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmark.checks.evidence import Finding
 from benchmark.config.schema import RunConfig
@@ -14,26 +13,25 @@ from benchmark.core.fingerprint import fingerprint
 from benchmark.core.provenance import environment
 from benchmark.data.records import ImageSet
 from benchmark.metrics.ranking import RankingResult
-from benchmark.metrics.worst_case import worst_case, worst_counts
-from benchmark.runner.cells import PROTOCOL_NAME, AttackCell, Cell
+from benchmark.runner.cells import PROTOCOL_NAME, Cell
 from benchmark.runner.compute import ranking_of
-from benchmark.runner.evidence import attack_key, counts, findings_on
+from benchmark.runner.evidence import counts, findings_on
 from benchmark.runner.plan import Plan, Trial
+from benchmark.runner.repeats import Repeats, mean_outcome, repeats_of
 from benchmark.runner.shelf import Shelf
 from benchmark.runner.store import CellStore
-from results.schema import (
-    AttackResult,
-    CrossDatasetResult,
-    Flag,
-    Record,
-    SweepPoint,
-    WorstCase,
+from benchmark.runner.worst import (
+    Rankings,
+    among,
+    bias_of,
+    rankings_of,
+    seed_results,
+    worst_by_eps,
+    worst_result,
 )
+from results.schema import AttackResult, CrossDatasetResult, Flag, Record, WorstCase
 from results.statistics import cluster_bootstrap_ci
 from results.store import PerQuery
-
-HEADLINE_EPS_255 = 8.0
-"""Budget of the worst case when several are swept; the largest one if it is not among them."""
 
 TRAINING_KEYS = (
     "seconds",
@@ -43,6 +41,7 @@ TRAINING_KEYS = (
     "encoder_parameters",
     "report",
     "history",
+    "passes",
 )
 """What a record takes over from the outcome of a training."""
 
@@ -69,7 +68,7 @@ class RecordMaker:
         main, *others = trial.clean
         query = self._shelf.split(main, "query")
         clean, attacked = self._rankings(trial, main)
-        worst = _worst(self._counted(trial, main), attacked)
+        worst = rankings_of(self._counted(trial, main), attacked)
         training = self._outcome(trial.train)
         plugin = trial.train.plugin
         record = Record.model_validate(
@@ -89,12 +88,12 @@ class RecordMaker:
                 "protocol": {"name": PROTOCOL_NAME, "fingerprint": self._plan.protocol},
                 "clean": self._outcome(trial.clean[main]),
                 "attacks": self._attack_results(trial, main, attacked),
-                "worst_case": _worst_case(worst, query),
+                "worst_case": worst_result(worst, query),
                 **self._worst_by_training(trial, worst, query),
-                "worst_by_eps": _worst_by_eps(self._counted(trial, main), attacked),
+                "worst_by_eps": worst_by_eps(self._counted(trial, main), attacked),
                 "cross_dataset": [self._cross_dataset(trial, name) for name in others],
-                "bias": _bias(clean, worst, query),
-                "training": {key: training[key] for key in TRAINING_KEYS}
+                "bias": bias_of(clean, worst, query.pids),
+                "training": {key: training[key] for key in TRAINING_KEYS if key in training}
                 | {"recipe": trial.train.training.model_dump(mode="json")},
                 "flags": self._flags(trial),
                 "environment": self._environment,
@@ -116,7 +115,8 @@ class RecordMaker:
     def _rankings(
         self, trial: Trial, dataset: str
     ) -> tuple[RankingResult, dict[str, RankingResult]]:
-        attacked = {attack_key(cell): self._ranking(cell) for cell in trial.attacks[dataset]}
+        cells = {k: c for one in repeats_of(trial.attacks[dataset]) for k, c in one.by_key.items()}
+        attacked = {key: self._ranking(cell) for key, cell in cells.items()}
         return self._ranking(trial.clean[dataset]), attacked
 
     def _attack_results(
@@ -126,8 +126,11 @@ class RecordMaker:
         seen, scenario = trial.train.trained_against, self._config.scenario
         findings = findings_on(trial, dataset, self._config, self._outcome)
         results = []
-        for cell in trial.attacks[dataset]:
-            outcome, threat = self._outcome(cell), cell.attack.threat
+        for repeats in repeats_of(trial.attacks[dataset]):
+            cell, threat = repeats.example, repeats.example.attack.threat
+            outcomes = {one.attack_seed: self._outcome(one) for one in repeats.cells}
+            outcome = mean_outcome(list(outcomes.values()))
+            ap = np.mean([attacked[key].ap for key in repeats.by_key], axis=0)
             results.append(
                 AttackResult(
                     name=cell.attack.name,
@@ -141,53 +144,59 @@ class RecordMaker:
                     params=cell.attack.config.model_dump(mode="json"),
                     dataset=dataset,
                     seen_in_training=cell.attack.name in seen,
-                    ci95_map=cluster_bootstrap_ci(attacked[attack_key(cell)].ap, query.pids),
+                    ci95_map=cluster_bootstrap_ci(ap, query.pids),
                     seconds=outcome["seconds"],
                     forwards=outcome["forwards"],
                     backwards=outcome["backwards"],
                     queries=outcome["black_box_queries"],
-                    flags=[_flag(one) for one in findings if one.attack == attack_key(cell)],
+                    flags=[_flag(one) for one in findings if one.attack == repeats.key],
                     map_float=outcome["map_float"],
                     map_jpeg=outcome["map_jpeg"],
                     curve=outcome["curve"],
                     target=outcome["target"],
-                    prepare_seconds=self._prepare_seconds(cell),
+                    prepare_seconds=self._prepare_seconds(repeats),
                     max_distance_255=outcome["max_distance_255"],
+                    by_attack_seed=seed_results(outcomes),
                     **{key: outcome[key] for key in ("map", "rank1", "rank5", "rank10", "minp")},
                 )
             )
         return results
 
     def _worst_by_training(
-        self, trial: Trial, worst: Mapping[str, RankingResult], query: ImageSet
+        self, trial: Trial, worst: Rankings, query: ImageSet
     ) -> dict[str, WorstCase | None]:
         """Return the worst case over seen and over unseen attacks, if there are both."""
-        names = {attack_key(cell): cell.attack.name for cell in trial.attacks[trial.train.dataset]}
+        attacks = repeats_of(trial.attacks[trial.train.dataset])
         known = set(trial.train.trained_against)
-        seen = {key: one for key, one in worst.items() if names[key] in known}
-        unseen = {key: one for key, one in worst.items() if names[key] not in known}
+        seen = among(worst, {one.key for one in attacks if one.example.attack.name in known})
+        unseen = among(worst, {one.key for one in attacks if one.example.attack.name not in known})
         if not seen or not unseen:
             return {}
-        return {"worst_seen": _worst_case(seen, query), "worst_unseen": _worst_case(unseen, query)}
+        return {
+            "worst_seen": worst_result(seen, query),
+            "worst_unseen": worst_result(unseen, query),
+        }
 
-    def _prepare_seconds(self, cell: AttackCell) -> float | None:
-        return self._outcome(cell.prepared)["seconds"] if cell.prepared is not None else None
+    def _prepare_seconds(self, repeats: Repeats) -> float | None:
+        prepared = [cell.prepared for cell in repeats.cells if cell.prepared is not None]
+        seconds = [self._outcome(cell)["seconds"] for cell in prepared]
+        return sum(seconds) / len(seconds) if seconds else None
 
     def _cross_dataset(self, trial: Trial, dataset: str) -> CrossDatasetResult:
         _, attacked = self._rankings(trial, dataset)
-        worst = _worst(self._counted(trial, dataset), attacked)
+        worst = rankings_of(self._counted(trial, dataset), attacked)
         return CrossDatasetResult.model_validate(
             {
                 "dataset": dataset,
                 "clean": self._outcome(trial.clean[dataset]),
                 "attacks": self._attack_results(trial, dataset, attacked),
-                "worst_case": _worst_case(worst, self._shelf.split(dataset, "query")),
+                "worst_case": worst_result(worst, self._shelf.split(dataset, "query")),
             }
         )
 
-    def _counted(self, trial: Trial, dataset: str) -> tuple[AttackCell, ...]:
-        cells = trial.attacks[dataset]
-        return tuple(cell for cell in cells if counts(trial, cell, self._outcome))
+    def _counted(self, trial: Trial, dataset: str) -> list[Repeats]:
+        attacks = repeats_of(trial.attacks[dataset])
+        return [one for one in attacks if counts(trial, one.example, self._outcome)]
 
     def _flags(self, trial: Trial) -> list[Flag]:
         """Return what is wrong with more than a single attack's result."""
@@ -208,81 +217,6 @@ class RecordMaker:
 
 def _flag(finding: Finding) -> Flag:
     return Flag(id=finding.id, message=finding.message)
-
-
-def _worst(
-    cells: tuple[AttackCell, ...],
-    attacked: Mapping[str, RankingResult],
-    eps_255: float | None = None,
-) -> dict[str, RankingResult]:
-    """Return the rankings that the worst case is taken over; None: at the headline's budget.
-
-    One budget and one norm; without the control, and without attacks whose budget is no additive
-    one.
-    """
-    cells = tuple(
-        cell for cell in cells if not cell.attack.is_control and cell.attack.threat.norm == "linf"
-    )
-    budgets = [cell.eps_255 for cell in cells]
-    if not budgets:
-        return {}
-    if eps_255 is None:
-        eps_255 = HEADLINE_EPS_255 if HEADLINE_EPS_255 in budgets else max(budgets)
-    return {
-        attack_key(cell): attacked[attack_key(cell)] for cell in cells if cell.eps_255 == eps_255
-    }
-
-
-def _worst_by_eps(
-    cells: tuple[AttackCell, ...], attacked: Mapping[str, RankingResult]
-) -> list[SweepPoint]:
-    points = []
-    for eps in sorted({cell.eps_255 for cell in cells}):
-        rankings = _worst(cells, attacked, eps)
-        if rankings:
-            worst = worst_case(rankings).summary()
-            points.append(SweepPoint(eps=eps, map=worst["map"], rank1=worst["rank1"]))
-    return points
-
-
-def _worst_case(rankings: Mapping[str, RankingResult], query: ImageSet) -> WorstCase | None:
-    if not rankings:
-        return None
-    worst = worst_case(rankings)
-    summary = worst.summary()
-    return WorstCase(
-        map=summary["map"],
-        rank1=summary["rank1"],
-        ci95_map=cluster_bootstrap_ci(worst.ap, query.pids),
-        attacks=list(rankings),
-        attack_share={
-            key: count / summary["queries"] for key, count in worst_counts(rankings).items()
-        },
-    )
-
-
-def _bias(
-    clean: RankingResult, rankings: Mapping[str, RankingResult], query: ImageSet
-) -> dict[str, float] | None:
-    if not rankings:
-        return None
-    return {
-        "per_id_variance_clean": per_identity_variance(clean.ap, query.pids),
-        "per_id_variance_attacked": per_identity_variance(worst_case(rankings).ap, query.pids),
-    }
-
-
-def per_identity_variance(ap: NDArray[np.float64], pids: NDArray[np.int64]) -> float:
-    """Return the variance over identities of their mean AP in percent (population variance).
-
-    Args:
-        ap: (Q,) average precision in [0, 1]; NaN where a query does not count.
-        pids: (Q,) identities.
-    """
-    counted = ~np.isnan(ap)
-    _, identity = np.unique(pids[counted], return_inverse=True)
-    means = np.bincount(identity, weights=100 * ap[counted]) / np.bincount(identity)
-    return float(means.var())
 
 
 def _per_query(

@@ -14,12 +14,15 @@ from benchmark.core.device import DevicePolicy
 from benchmark.core.errors import BenchmarkError, PluginError
 from benchmark.core.memory import peak_memory_bytes
 from benchmark.core.progress import Progress
+from benchmark.core.seeding import derive_seed
 from benchmark.data.held_out import split_held_out
 from benchmark.data.records import ImageSet
 from benchmark.models.config import BackboneConfig
 from benchmark.training.config import TrainingConfig
 from benchmark.training.loop import LoopResult, TrainingLoop
+from benchmark.training.offline import attack_images
 from benchmark.training.state import TrainingState
+from benchmark.training.step import inner_attacks
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,7 @@ class TrainedEncoder:
         peak_memory_bytes: Peak memory of the process, or of the device if it has its own.
         encoder_parameters: Number of the encoder's parameters.
         report: Figures of the defense's preparation.
+        passes: Images that went through the model in the loop, by kind (`Passes`).
     """
 
     encoder: nn.Module
@@ -45,6 +49,7 @@ class TrainedEncoder:
     peak_memory_bytes: int
     encoder_parameters: int
     report: dict[str, object] = field(default_factory=dict)
+    passes: dict[str, int] = field(default_factory=dict)
 
 
 class Task:
@@ -86,6 +91,27 @@ class Task:
         ).run(self.progress)
         self.state = result.state
         return result.encoder
+
+    def attacked_images(
+        self, encoder: nn.Module, images: ImageSet, name: str, **options: object
+    ) -> ImageSet:
+        """Return 8-bit adversarial copies of training images, crafted on a frozen encoder.
+
+        Args:
+            encoder: What is attacked, such as the encoder of a prerequisite.
+            images: Training images; they guide each other.
+            name: Registry name of the attack.
+            options: Override options of the attack; ``eps_255`` overrides the inner budget.
+        """
+        attack = inner_attacks(self._training, name)(name, options)
+        return attack_images(
+            encoder,
+            attack,
+            images,
+            policy=self.policy,
+            seed=derive_seed(self.seed, "offline", name),
+            progress=self.progress,
+        )
 
     def encoder_of(self, name: str) -> nn.Module:
         """Return the frozen encoder of a prerequisite.
@@ -167,4 +193,5 @@ def fit_defense(
         peak_memory_bytes=peak_memory_bytes(policy.device),
         encoder_parameters=sum(p.numel() for p in encoder.parameters()),
         report=dict(task.preparation.report),
+        passes=dict(task.state.passes),
     )

@@ -6,7 +6,7 @@ import logging
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +27,7 @@ from benchmark.training.config import TrainingConfig
 from benchmark.training.schedule import learning_rate
 from benchmark.training.selection import HeldOutSelection
 from benchmark.training.state import TrainingState, load_state, save_state
-from benchmark.training.step import Step, inner_attacks
+from benchmark.training.step import Passes, Step, inner_attacks
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +70,8 @@ class TrainingLoop:
     ) -> None:
         seed_everything(derive_seed(seed, "initial weights"))
         self._defense, self._train, self._config = defense, train, config
+        self._epochs = defense.epochs(config.epochs, config.inner.steps)
+        self._validate_every = config.validate_every * max(1, self._epochs // config.epochs)
         self._policy, self._seed, self._work_dir = policy, seed, work_dir
         self._sampler = PKSampler(train.pids, config.identities, config.images, epoch_images)
         self._identities = torch.from_numpy(np.unique(train.pids)).to(policy.device)
@@ -86,11 +88,12 @@ class TrainingLoop:
         )
         self._selection = HeldOutSelection(held_out, config, policy, seed, defense.name)
         self._inner_attack = inner_attacks(config, defense.name)
+        self._passes = Passes()
 
     def run(self, progress: Progress) -> LoopResult:
         """Train to the end, from the last checkpoint if there is one."""
         state = self._resume()
-        batches, epochs = self._sampler.batches, self._config.epochs
+        batches, epochs = self._sampler.batches, self._epochs
         with progress.task(f"training {self._defense.name}", epochs * batches) as bar:
             bar.advance(state.epoch * batches)
             while state.epoch < epochs:
@@ -109,11 +112,11 @@ class TrainingLoop:
 
     def _epoch(self, epoch: int, bar: Bar) -> float:
         batches = self._sampler.epoch(derive_seed(self._seed, "batches", epoch))
-        losses = []
-        for index, rows in enumerate(batches):
-            seed = derive_seed(self._seed, "step", epoch, index)
-            fraction = (epoch + index / len(batches)) / self._config.epochs
-            loss = self._update(self._step(rows, fraction, seed))
+        losses, replays = [], self._defense.replays()
+        for index in range(len(batches)):
+            seed = derive_seed(self._seed, "step", epoch, index - index % replays)
+            fraction = (epoch + index / len(batches)) / self._epochs
+            loss = self._update(self._step(batches[index - index % replays], fraction, seed))
             if not math.isfinite(loss):
                 raise PluginError(
                     f"training of {self._defense.name!r} stopped: the loss or gradient is {loss} "
@@ -144,6 +147,8 @@ class TrainingLoop:
             learning_rate=rate,
             seed=seed,
             inner_attack=self._inner_attack,
+            train=self._train,
+            passes=self._passes,
         )
 
     def _update(self, step: Step) -> float:
@@ -174,8 +179,8 @@ class TrainingLoop:
         )
 
     def _validate(self, state: TrainingState) -> Mapping[str, float]:
-        last = state.epoch == self._config.epochs
-        due = last or state.epoch % self._config.validate_every == 0
+        last = state.epoch == self._epochs
+        due = last or state.epoch % self._validate_every == 0
         if not due or not self._selection.possible:
             return {}
         score = self._selection.score(self._model.encoder)
@@ -188,6 +193,7 @@ class TrainingLoop:
         state.model = self._model.state_dict()
         state.modules = {name: module.state_dict() for name, module in self._modules.items()}
         state.optimizer = self._optimizer.state_dict()
+        state.passes = asdict(self._passes)
         save_state(self._work_dir, state)
 
     def _resume(self) -> TrainingState:
@@ -198,6 +204,7 @@ class TrainingLoop:
         for name, module in self._modules.items():
             module.load_state_dict(state.modules[name])
         self._optimizer.load_state_dict(state.optimizer)
+        self._passes = Passes(**state.passes)
         logger.info("training of %s goes on after epoch %d", self._defense.name, state.epoch)
         return state
 

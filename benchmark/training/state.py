@@ -31,6 +31,7 @@ class TrainingState:
         best_epoch: Its epoch.
         best_encoder: Its encoder's state.
         history: One row a epoch.
+        passes: Images that went through the model, by kind (`Passes`).
     """
 
     epoch: int = 0
@@ -43,6 +44,7 @@ class TrainingState:
     best_epoch: int = 0
     best_encoder: dict[str, Tensor] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
+    passes: dict[str, int] = field(default_factory=dict)
 
 
 def save_state(folder: Path, state: TrainingState) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
@@ -16,12 +18,29 @@ from benchmark.core.encoder import evaluating
 from benchmark.core.errors import PluginError
 from benchmark.core.guides import Guides
 from benchmark.core.registry import ATTACKS
-from benchmark.core.seeding import derive_seed
+from benchmark.core.seeding import derive_seed, uniform_noise
+from benchmark.data.records import ImageSet
 from benchmark.models.encoder import ReIDModel
 from benchmark.training.config import TrainingConfig
+from benchmark.training.inner import Objective, ascend
 from benchmark.training.losses import retrieval_loss, smoothed_targets
 
 InnerAttacks = Callable[[str, Mapping[str, object]], Attack]
+
+
+@dataclass
+class Passes:
+    """Images that went through the model in a training, besides validation.
+
+    Attributes:
+        inner_forward: Forward, to craft perturbations and guides.
+        inner_backward: Backward, to craft perturbations.
+        outer: Forward and backward, for the loss.
+    """
+
+    inner_forward: int = 0
+    inner_backward: int = 0
+    outer: int = 0
 
 
 class Step:
@@ -42,6 +61,8 @@ class Step:
         learning_rate: float,
         seed: int,
         inner_attack: InnerAttacks,
+        train: ImageSet,
+        passes: Passes,
     ) -> None:
         self.images, self.pids, self.camids = images, pids, camids
         self.model, self.modules = model, modules
@@ -49,7 +70,7 @@ class Step:
         self.num_classes = len(identities)
         self._identities = identities
         self._config, self._policy = config, policy
-        self._inner_attack = inner_attack
+        self._inner_attack, self._train, self._passes = inner_attack, train, passes
         self._guides: list[tuple[Tensor, int, Guides]] = []
         self.labels = self.class_of(pids)
 
@@ -73,10 +94,36 @@ class Step:
                 return guides
         with torch.no_grad(), evaluating(self.model.encoder):
             guides = Guides(self.model.encoder(images), self.pids, self.camids)
+        self._passes.inner_forward += len(images)
         self._guides.append((images, images._version, guides))
         return guides
 
-    def attack(self, name: str, images: Tensor, **options: object) -> Tensor:
+    def companions(self, count: int) -> Guides:
+        """Return clean embeddings, in eval mode, of more images of the batch's identities.
+
+        They are drawn anew in every step, without replacement where an identity has enough, and
+        are not augmented.
+
+        Args:
+            count: Images of each identity.
+        """
+        rng = np.random.default_rng(derive_seed(self.seed, "companions"))
+        rows = []
+        for pid in torch.unique(self.pids).tolist():
+            own = np.flatnonzero(self._train.pids == pid)
+            rows.append(rng.choice(own, count, replace=len(own) < count))
+        chosen = np.concatenate(rows)
+        images = self._train.tensor(chosen).to(self.images.device)
+        with torch.no_grad(), evaluating(self.model.encoder):
+            embeddings = self.model.encoder(images)
+        self._passes.inner_forward += len(images)
+        pids = torch.from_numpy(self._train.pids[chosen]).to(images.device)
+        camids = torch.from_numpy(self._train.camids[chosen]).to(images.device)
+        return Guides(embeddings, pids, camids)
+
+    def attack(
+        self, name: str, images: Tensor, *, guides: Guides | None = None, **options: object
+    ) -> Tensor:
         """Craft adversarial images of this batch with the inner budget.
 
         The encoder is in eval mode, so batch statistics are neither used nor updated.
@@ -84,10 +131,13 @@ class Step:
         Args:
             name: Registry name of the attack.
             images: (B, 3, H, W) clean images, in the order of the batch.
+            guides: What guides in place of the batch itself, which holds none of `images`.
             options: Override options of the attack; ``eps_255`` overrides the budget.
         """
-        guides = self.guides(images)
+        own = self.guides(images)
         rows = torch.arange(len(images), device=images.device)
+        guide_rows = rows if guides is None else torch.full_like(rows, -1)
+        guides = guides or own
         batch = AttackBatch(
             images=images,
             pids=self.pids,
@@ -95,14 +145,60 @@ class Step:
             seeds=[derive_seed(self.seed, name, i) for i in range(len(images))],
             query_guides=guides,
             gallery_guides=guides,
-            query_rows=rows,
-            gallery_rows=rows,
-            clean=guides.embeddings,
+            query_rows=guide_rows,
+            gallery_rows=guide_rows,
+            clean=own.embeddings,
         )
-        return self._inner_attack(name, options).run(self.model.encoder, batch).images
+        outcome = self._inner_attack(name, options).run(self.model.encoder, batch)
+        self._passes.inner_forward += outcome.forwards
+        self._passes.inner_backward += outcome.backwards
+        return outcome.images
+
+    def ascend(
+        self,
+        objective: Objective,
+        images: Tensor,
+        *,
+        start: float = 1.0,
+        noise: Tensor | None = None,
+        eps_255: float | Tensor | None = None,
+        alpha_255: float | Tensor | None = None,
+        steps: int | None = None,
+    ) -> Tensor:
+        """Craft adversarial images with an objective on all that the model returns.
+
+        Args:
+            objective: From the `Output` of the current images, in eval mode, to (B,) values to
+                maximise.
+            images: (B, 3, H, W) clean images, in the order of the batch.
+            start: Uniform random start, as a share of the radius.
+            noise: (B, 3, H, W) start in pixel units, in place of the uniform one.
+            eps_255: Radius in 1/255 units, one for all or (B,); None: the inner budget's.
+            alpha_255: Step size in 1/255 units, one for all or (B,); None: the inner budget's.
+            steps: Gradient steps; None: the inner budget's.
+        """
+        inner = self._config.inner
+        steps = inner.steps if steps is None else steps
+        eps = (inner.eps_255 if eps_255 is None else eps_255) / 255
+        if noise is None:
+            seeds = [derive_seed(self.seed, "ascend", i) for i in range(len(images))]
+            noise = start * uniform_noise(seeds, tuple(images.shape[1:])).to(images.device)
+            noise = noise * (eps[:, None, None, None] if isinstance(eps, Tensor) else eps)
+        self._passes.inner_forward += steps * len(images)
+        self._passes.inner_backward += steps * len(images)
+        return ascend(
+            self.model,
+            objective,
+            images,
+            noise=noise,
+            eps=eps,
+            alpha=(inner.alpha_255 if alpha_255 is None else alpha_255) / 255,
+            steps=steps,
+        )
 
     def forward(self, images: Tensor, state: Mapping[str, Tensor] | None = None) -> Output:
         """Run the model in training mode, with `state` in place of its parameters and buffers."""
+        self._passes.outer += len(images)
         with self._policy.training_precision():
             if state is None:
                 return cast(Output, self.model(images))

@@ -1,0 +1,59 @@
+"""The inner maximisation with an objective of the defense's own, on everything the model returns.
+
+    x_0 = P(x + u),  u ~ U(-start * eps, start * eps)
+    x_{t+1} = P(x_t + alpha * sign(grad J(x_t)))
+
+P projects onto the ball around the clean image and the pixel box (Madry et al., ICLR 2018). Unlike
+an attack of the registry it sees the identity classifier, and its radius may differ by image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from benchmark.core.defense import Output
+from benchmark.core.encoder import evaluating
+
+Objective = Callable[[Output], Tensor]
+"""From the output for the current images to (B,) values, or their sum, to maximise."""
+
+
+def ascend(
+    model: nn.Module,
+    objective: Objective,
+    clean: Tensor,
+    *,
+    noise: Tensor,
+    eps: float | Tensor,
+    alpha: float | Tensor,
+    steps: int,
+) -> Tensor:
+    """Return the last iterate of projected gradient ascent, with the model in eval mode.
+
+    Args:
+        model: From images to an `Output`; batch statistics are neither used nor updated.
+        objective: What is maximised.
+        clean: (B, 3, H, W) images in [0, 1].
+        noise: (B, 3, H, W) first perturbation in pixel units; it is projected.
+        eps: Radius in pixel units, one for all or (B,).
+        alpha: Step in pixel units, one for all or (B,).
+        steps: Gradient steps.
+    """
+    eps, alpha = _by_image(eps), _by_image(alpha)
+    lower, upper = (clean - eps).clamp_min_(0), (clean + eps).clamp_max_(1)
+    images = torch.clamp(clean + noise, lower, upper)
+    precise = torch.autocast(clean.device.type, enabled=False)
+    with evaluating(model), torch.enable_grad(), precise:
+        for _ in range(steps):
+            images = images.detach().requires_grad_(True)
+            (gradient,) = torch.autograd.grad(objective(model(images)).sum(), images)
+            with torch.no_grad():
+                images = torch.clamp(images + alpha * gradient.sign(), lower, upper)
+    return images.detach()
+
+
+def _by_image(value: float | Tensor) -> float | Tensor:
+    return value[:, None, None, None] if isinstance(value, Tensor) else value

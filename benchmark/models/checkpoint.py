@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
@@ -19,7 +20,11 @@ CARD_FILE = "encoder.json"
 
 def save_encoder(folder: Path, encoder: nn.Module, card: Mapping[str, object]) -> None:
     """Write the weights and the card of an encoder into `folder`."""
-    state = {key: value.detach().cpu().contiguous() for key, value in encoder.state_dict().items()}
+    # Copies, because safetensors refuses a tensor that a network holds under two names.
+    state = {
+        key: value.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for key, value in encoder.state_dict().items()
+    }
     save_file(state, folder / WEIGHTS_FILE)
     body = {**card, "weights_sha256": sha256_file(folder / WEIGHTS_FILE)}
     (folder / CARD_FILE).write_text(json.dumps(body, indent=2, sort_keys=True) + "\n")

@@ -34,6 +34,7 @@ TINY_OPTIONS: dict[str, dict[str, Any]] = {
             },
         },
     },
+    "pretrained": {"factory": "tests.plugins.factories:good"},
 }
 """Options that make a defense affordable on tiny data; the defaults are tested for validity."""
 

@@ -1,0 +1,116 @@
+"""Weights that another program wrote: read without running its code, and fitted to an encoder."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from benchmark.core.errors import DataError, PluginError
+
+logger = logging.getLogger(__name__)
+
+SAFETENSORS = ".safetensors"
+CONTAINERS = ("state_dict", "model")
+"""Keys under which training programs keep the state dict of a checkpoint."""
+PARALLEL_PREFIX = "module."
+"""What `DataParallel` and `DistributedDataParallel` put before every key."""
+NAMED = 3
+"""Keys that an error names."""
+
+
+def read_state_dict(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a ``.safetensors`` file, or of a state dict saved by `torch.save`.
+
+    A checkpoint that holds its state dict under one of `CONTAINERS` is opened.
+
+    Raises:
+        DataError: The file cannot be read, holds more than tensors, or needs code to be unpickled.
+    """
+    try:
+        content: object = (
+            load_file(path)
+            if path.suffix == SAFETENSORS
+            else torch.load(path, map_location="cpu", weights_only=True)
+        )
+    except pickle.UnpicklingError as error:
+        raise DataError(
+            f"the weights {path} are a pickle that would run code, or no pickle at all",
+            "save a plain state dict: torch.save(encoder.state_dict(), FILE), or safetensors",
+        ) from error
+    except (OSError, SafetensorError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise DataError(
+            f"the weights {path} cannot be read: {_first_line(error)}", "write the file again"
+        ) from error
+    for key in CONTAINERS:
+        inner = content.get(key) if isinstance(content, Mapping) else None
+        if isinstance(inner, Mapping):
+            logger.debug("%s: the weights are those under %r", path.name, key)
+            content = inner
+    return _tensors(content, path)
+
+
+def _tensors(content: object, path: Path) -> dict[str, Tensor]:
+    mend = "save a plain state dict: torch.save(encoder.state_dict(), FILE)"
+    if not isinstance(content, Mapping):
+        raise DataError(f"the weights {path} hold {type(content).__name__}, no state dict", mend)
+    for key, value in content.items():
+        if not (isinstance(key, str) and isinstance(value, Tensor)):
+            raise DataError(
+                f"the weights {path} are no state dict: {key!r} is {type(value).__name__}", mend
+            )
+    return dict(content)
+
+
+def load_foreign(encoder: nn.Module, state: Mapping[str, Tensor], name: str) -> None:
+    """Load a state dict into an encoder; every key must fit.
+
+    The prefix of parallel training is taken off if every key has it and the encoder's have not.
+
+    Args:
+        encoder: Is given the weights.
+        state: As read.
+        name: What messages call the weights.
+
+    Raises:
+        PluginError: Keys are missing, are too many, or are of another shape; some are named.
+    """
+    own = encoder.state_dict()
+    if state and all(key.startswith(PARALLEL_PREFIX) for key in state):
+        stripped = {key.removeprefix(PARALLEL_PREFIX): value for key, value in state.items()}
+        if not any(key.startswith(PARALLEL_PREFIX) for key in own):
+            logger.info("%s: the prefix %r is taken off its keys", name, PARALLEL_PREFIX)
+            state = stripped
+    reshaped = [
+        f"{key} {tuple(state[key].shape)} for {tuple(value.shape)}"
+        for key, value in own.items()
+        if key in state and state[key].shape != value.shape
+    ]
+    problems = {
+        "missing": [key for key in own if key not in state],
+        "too many": [key for key in state if key not in own],
+        "of another shape": reshaped,
+    }
+    told = "; ".join(f"{what}: {_named(keys)}" for what, keys in problems.items() if keys)
+    if told:
+        raise PluginError(
+            f"the weights {name} do not fit the encoder ({told})",
+            "let the factory build the network that was saved; "
+            "save without what evaluation drops, such as a classifier",
+        )
+    encoder.load_state_dict(dict(state))
+
+
+def _named(keys: list[str]) -> str:
+    more = f" and {len(keys) - NAMED} more" if len(keys) > NAMED else ""
+    return ", ".join(keys[:NAMED]) + more
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -1,0 +1,233 @@
+"""An encoder that exists already, from wherever it came: nothing is trained, it is measured.
+
+``--set defense.factory=package.module:callable`` names what builds it, ``defense.weights=FILE``
+the weights to load into it. What shapes the result is in the configuration by content and not by
+place: the hash of the weights file and the hash of the factory's source. So another file under the
+same name is another training cell, and the same file in another folder is not.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from collections.abc import Callable
+from operator import attrgetter
+from pathlib import Path
+from types import ModuleType
+
+import torch
+from pydantic import ConfigDict, ValidationInfo, field_serializer, field_validator
+from torch import nn
+
+from benchmark.core.defense import Adaptive, Defense, FitTask
+from benchmark.core.encoder import check_embeddings, evaluating
+from benchmark.core.errors import BenchmarkError, DataError, PluginError
+from benchmark.core.fingerprint import sha256_file, sha256_sources
+from benchmark.core.plugin import Card, PluginConfig
+from benchmark.models.foreign_weights import load_foreign, read_state_dict
+
+logger = logging.getLogger(__name__)
+
+HOW = "give it as --set defense.factory=package.module:callable"
+TRIED_IMAGES = 2
+"""Images that the encoder is tried on before it is accepted."""
+
+
+class Pretrained(Defense):
+    """An encoder that exists already: a factory builds it, a file holds its weights."""
+
+    card = Card(
+        title="Pretrained encoder",
+        notes="Nothing is trained; how the encoder was made, and on what, is its owner's word.",
+    )
+
+    class Config(PluginConfig):
+        """Options."""
+
+        model_config = ConfigDict(validate_default=True)
+
+        factory: str = ""
+        """What returns the encoder, called without arguments: package.module:callable."""
+        weights: Path | None = None
+        """Weights to load: .safetensors, or a state dict of torch.save; unset: the factory's."""
+        factory_sha256: str = ""
+        """SHA-256 of the factory's source; filled in. Given: the source must have it."""
+        weights_sha256: str = ""
+        """SHA-256 of the weights; filled in. Given: the file must have it."""
+        random: bool = False
+        """The encoder draws random numbers in eval mode; attackers average over draws (EOT)."""
+        non_differentiable: bool = False
+        """Some part has no useful gradient; a method surrogate() of the encoder is BPDA's."""
+        optimises_at_inference: bool = False
+        """The encoder runs an optimisation for each image."""
+
+        @field_validator("weights")
+        @classmethod
+        def _can_be_read(cls, weights: Path | None) -> Path | None:
+            """Read the weights once before any work, rather than fail after hours of it."""
+            if weights is None:
+                return None
+            path = weights.expanduser()
+            if not path.is_file():
+                raise DataError(f"the weights {path} do not exist", "check defense.weights")
+            read_state_dict(path)
+            return path
+
+        @field_validator("factory_sha256")
+        @classmethod
+        def _hash_factory(cls, given: str, info: ValidationInfo) -> str:
+            factory = info.data.get("factory")
+            if not factory:
+                return given
+            _callable(factory)
+            found = sha256_sources(_sources(_module(factory)))
+            return _agreed(given, found, f"the source of {factory}")
+
+        @field_validator("weights_sha256")
+        @classmethod
+        def _hash_weights(cls, given: str, info: ValidationInfo) -> str:
+            weights = info.data.get("weights")
+            if weights is None:
+                return given
+            return _agreed(given, sha256_file(weights), f"the file {weights}")
+
+        @field_serializer("weights")
+        def _only_its_name(self, weights: Path | None) -> str | None:
+            """Keep the folder out of fingerprints and records: the hash says which file it is."""
+            return None if weights is None else weights.name
+
+    config: Config
+
+    def __init__(self, config: PluginConfig) -> None:
+        super().__init__(config)
+        self.adaptive = Adaptive(
+            random=self.config.random,
+            non_differentiable=self.config.non_differentiable,
+            optimises_at_inference=self.config.optimises_at_inference,
+        )
+
+    def fit(self, task: FitTask) -> nn.Module:
+        """Build the encoder, load its weights, and try it on images of the run's size.
+
+        Raises:
+            PluginError: There is no factory, it does not give an encoder, or the weights do not
+                fit it.
+            DataError: The weights cannot be read, or are not those that were hashed.
+        """
+        encoder = self._build()
+        path = self.config.weights
+        if path is not None:
+            _agreed(self.config.weights_sha256, sha256_file(path), f"the file {path}")
+            load_foreign(encoder, read_state_dict(path), path.name)
+        encoder.eval()
+        self._try(encoder, task.image_size)
+        return encoder
+
+    def build_encoder(self, factory: Callable[[], nn.Module]) -> nn.Module:
+        """Return the factory's encoder; its weights come from the finished training cell."""
+        return self._build()
+
+    def surrogate(self, encoder: nn.Module) -> nn.Module | None:
+        """Return what the encoder's own method ``surrogate()`` returns, if it has one."""
+        own = getattr(encoder, "surrogate", None)
+        return own() if callable(own) else None
+
+    def _build(self) -> nn.Module:
+        name = self.config.factory
+        if not name:
+            raise PluginError("defense 'pretrained' has no factory", HOW)
+        try:
+            encoder = _callable(name)()
+        except BenchmarkError:
+            raise
+        except Exception as error:
+            logger.debug("the factory %s raised", name, exc_info=error)
+            raise PluginError(
+                f"the factory {name} raised {_told(error)}",
+                "it is called without arguments; the traceback is in run.log",
+            ) from None
+        if not isinstance(encoder, nn.Module):
+            raise PluginError(
+                f"the factory {name} returned {type(encoder).__name__}, not an encoder",
+                "return a torch.nn.Module from images in [0, 1] to embeddings (B, D)",
+            )
+        return encoder
+
+    def _try(self, encoder: nn.Module, image_size: tuple[int, int]) -> None:
+        images = torch.rand(TRIED_IMAGES, 3, *image_size)
+        owner = f"the factory {self.config.factory}"
+        try:
+            with evaluating(encoder), torch.no_grad():
+                embeddings: object = encoder(images)
+        except Exception as error:
+            logger.debug("%s: the encoder raised", owner, exc_info=error)
+            raise PluginError(
+                f"{owner}: the encoder fails on images {tuple(images.shape)}: {_told(error)}",
+                "resizing and normalisation belong into the encoder; image_size sets H and W",
+            ) from None
+        check_embeddings(embeddings, TRIED_IMAGES, owner)
+
+
+def _module(factory: str) -> ModuleType:
+    """Import the module of ``package.module:callable``.
+
+    Raises:
+        PluginError: The name has another form, or the module does not import.
+    """
+    module, colon, attribute = factory.partition(":")
+    if not (module and colon and attribute):
+        raise PluginError(f"the factory {factory!r} is not package.module:callable", HOW)
+    try:
+        return importlib.import_module(module)
+    except Exception as error:
+        raise PluginError(
+            f"the factory {factory}: {module} does not import: {_told(error)}",
+            "install it, or put its folder on PYTHONPATH",
+        ) from error
+
+
+def _callable(factory: str) -> Callable[[], object]:
+    """Return the callable of ``package.module:callable``.
+
+    Raises:
+        PluginError: There is no such thing, or it cannot be called.
+    """
+    module = _module(factory)
+    try:
+        found = attrgetter(factory.partition(":")[2])(module)
+    except AttributeError as error:
+        raise PluginError(f"the factory {factory}: {error}", "check the name") from error
+    if not callable(found):
+        raise PluginError(
+            f"the factory {factory} is {type(found).__name__}, not callable",
+            "name a function or a class that is called without arguments",
+        )
+    built: Callable[[], object] = found
+    return built
+
+
+def _sources(module: ModuleType) -> set[Path]:
+    """Return the file of a module; of one in a package, all Python files of its folder."""
+    if module.__file__ is None:
+        raise PluginError(f"the source of {module.__name__} cannot be found", "name a module")
+    path = Path(module.__file__)
+    return {path, *(path.parent.glob("*.py") if module.__package__ else ())}
+
+
+def _told(error: Exception) -> str:
+    first = str(error).strip().splitlines()[:1]
+    return ": ".join([type(error).__name__, *first])
+
+
+def _agreed(given: str, found: str, what: str) -> str:
+    """Return the found hash.
+
+    Raises:
+        DataError: Another one was given.
+    """
+    if given and given != found:
+        raise DataError(
+            f"{what} has the SHA-256 {found[:12]}…, not {given[:12]}…",
+            "it was changed, or it is another one than was meant",
+        )
+    return found

@@ -58,6 +58,10 @@ def _unique(values: list[Any]) -> list[Any]:
     return list(dict.fromkeys(values))
 
 
+def _ascending(values: list[int]) -> list[int]:
+    return sorted(set(values))
+
+
 def _local_only(executor: str) -> str:
     if executor == "ray":
         raise UsageError("executor 'ray' is not available in this version", "use --executor local")
@@ -127,8 +131,10 @@ class RunConfig(_Section):
         "sma",
     ]
     """Attacks that the protocol unseen trains against."""
-    attack_seed: Seed = 0
-    """Seed of the attacks' random starts."""
+    attack_seed: Annotated[
+        list[Seed], BeforeValidator(_as_list), AfterValidator(_ascending), Field(min_length=1)
+    ] = [0]
+    """Seeds of what attacks draw; whatever is random is measured with each of them."""
     output: UserPath = Path("runs")
     """Folder for cells, records and the leaderboard."""
     plugin: Annotated[list[UserPath], BeforeValidator(_as_list)] = []

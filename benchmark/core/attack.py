@@ -193,6 +193,15 @@ class Attack(Plugin):
         """Return the encoders that it sees instead of the target, under these options."""
         return ()
 
+    @classmethod
+    def is_random(cls, config: PluginConfig) -> bool:
+        """Return whether another attack seed may change what it does, under these options.
+
+        An attack that says no is measured once, however many attack seeds a run has. An author
+        who says so promises that it draws nothing, neither by `AttackBatch.seeds` nor otherwise.
+        """
+        return True
+
     def expected_passes(self) -> float:
         """Return about how often an image goes forward and backward; plans count on it."""
         return 2

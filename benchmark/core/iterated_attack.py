@@ -54,6 +54,10 @@ class IteratedConfig(PluginConfig):
     """Work on unit embeddings, which the cosine ranking compares; False: raw embeddings."""
 
 
+LOOP = ("perturb", "value", "vectors", "at_step", "smooth")
+"""Methods of the loop that an author may replace."""
+
+
 def kurakin_steps(eps_255: float) -> int:
     """Return floor(min(eps + 4, 1.25 eps)), at least 1 (Kurakin et al. 2017, as in Bai 2020)."""
     return max(1, math.floor(min(eps_255 + 4, 1.25 * eps_255)))
@@ -66,6 +70,16 @@ class IteratedAttack(Attack):
     config: IteratedConfig
     intents: ClassVar[frozenset[Intent]] = frozenset({"dodge", "impersonate", "rank-down"})
     """All, for an objective that is about `AttackBatch.pids`; the harness refuses others."""
+
+    @classmethod
+    def is_random(cls, config: PluginConfig) -> bool:
+        """Return whether it starts at random or changes the loop, where it may draw.
+
+        `begin` and `objective` draw nothing; an author whose do must say so here.
+        """
+        assert isinstance(config, IteratedConfig)
+        changed = (getattr(cls, name) is not getattr(IteratedAttack, name) for name in LOOP)
+        return config.start > 0 or any(changed)
 
     @classmethod
     def inner_options(cls, steps: int, alpha_255: float) -> dict[str, object]:

@@ -55,6 +55,11 @@ class Scenario(BaseModel):
         """Whether all queries dodge."""
         return self == Scenario()
 
+    @property
+    def is_drawn(self) -> bool:
+        """Whether targets or perturbed gallery images are drawn by the attack seed."""
+        return self.fraction < 1 or (self.intent != "dodge" and self.target == "random")
+
 
 def check_eps_255(eps_255: float) -> float:
     """Return `eps_255` if it is a budget in 1/255 units.

@@ -31,7 +31,7 @@ MEASUREMENT_VERSION = 2
 SURROGATE_SEED = 1_000_000
 """Seed of the first surrogate's training."""
 
-Kind = Literal["train", "clean", "prepare", "attack", "probe", "canary"]
+Kind = Literal["train", "clean", "prepare", "attack", "probe", "canary", "experiment"]
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,13 @@ class Cell:
     def needs(self) -> tuple[str, ...]:
         """Fingerprints of the cells that must be finished first."""
         return tuple(parent.fingerprint for parent in self.parents)
+
+    @property
+    def attack_seed(self) -> int:
+        """Seed of what is random beside a training; 0 for work that depends on none."""
+        seed = self.content.get("attack_seed", 0)
+        assert isinstance(seed, int)
+        return seed
 
     def ancestors(self) -> Iterator[Cell]:
         """Yield all cells that must be finished first, each after those that it needs itself."""
@@ -135,7 +142,7 @@ class PrepareCell(Cell):
     @property
     def title(self) -> str:
         """What the cell does, without the defense."""
-        return f"prepare {self.attack.name} {self.eps_255:g}/255"
+        return f"prepare {self.attack.name} {self.eps_255:g}/255{_numbered(self)}"
 
 
 @dataclass(frozen=True)
@@ -159,7 +166,7 @@ class AttackCell(Cell):
     @property
     def title(self) -> str:
         """What the cell does, without the defense."""
-        return f"{self.attack.name} {self.eps_255:g}/255 {self.dataset}"
+        return f"{self.attack.name} {self.eps_255:g}/255 {self.dataset}{_numbered(self)}"
 
 
 @dataclass(frozen=True)
@@ -341,6 +348,10 @@ def attack_content(attack: ChosenAttack) -> dict[str, object]:
 def surrogate_seed(surrogate: Surrogate) -> int:
     """Return the training seed of a surrogate: no seed that a user gives to a target."""
     return SURROGATE_SEED + surrogate.member
+
+
+def _numbered(cell: Cell) -> str:
+    return f" #{cell.attack_seed}" if cell.attack_seed else ""
 
 
 def _plugin_content(

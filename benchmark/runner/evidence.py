@@ -13,17 +13,13 @@ from benchmark.core.defense import Defense
 from benchmark.runner.cells import AttackCell, Cell
 from benchmark.runner.choice import ChosenAttack
 from benchmark.runner.plan import Trial
+from benchmark.runner.repeats import Repeats, mean_outcome, repeats_of
 
 Outcome = Callable[[Cell], dict[str, Any]]
 """Reads the figures of a finished cell."""
 
 HOW = {"steps", "alpha_255", "start", "momentum", "best_iterate"}
 """Options of iterated attacks that say how an objective is climbed, not which one."""
-
-
-def attack_key(cell: AttackCell) -> str:
-    """Return the name of an attack's result within its record: ``sma@8``."""
-    return f"{cell.attack.name}@{cell.eps_255:g}"
 
 
 def findings_on(trial: Trial, dataset: str, config: RunConfig, outcome: Outcome) -> list[Finding]:
@@ -63,7 +59,7 @@ def evidence_on(trial: Trial, dataset: str, config: RunConfig, outcome: Outcome)
         eot_samples=config.evaluation.eot_samples,
         clean_map=outcome(trial.clean[dataset])["map"],
         probe=probe,
-        attacks=[_attack_evidence(trial, cell, outcome) for cell in trial.attacks[dataset]],
+        attacks=[_attack_evidence(trial, o, outcome) for o in repeats_of(trial.attacks[dataset])],
         intent=config.scenario.intent,
     )
 
@@ -74,12 +70,13 @@ def counts(trial: Trial, cell: AttackCell, outcome: Outcome) -> bool:
     return canary is None or bool(outcome(canary)["passed"])
 
 
-def _attack_evidence(trial: Trial, cell: AttackCell, outcome: Outcome) -> AttackEvidence:
-    seen, threat = outcome(cell), cell.attack.threat
+def _attack_evidence(trial: Trial, repeats: Repeats, outcome: Outcome) -> AttackEvidence:
+    cell, seen = repeats.example, mean_outcome([outcome(one) for one in repeats.cells])
+    threat = cell.attack.threat
     canary = trial.canaries.get(cell.attack.name)
     tried = {} if canary is None else outcome(canary)
     return AttackEvidence(
-        key=attack_key(cell),
+        key=repeats.key,
         name=cell.attack.name,
         eps_255=cell.eps_255,
         norm=threat.norm,

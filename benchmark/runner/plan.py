@@ -38,7 +38,7 @@ class Trial:
     Attributes:
         train: The training.
         clean: Clean rankings by data set; the first is the one that was trained on.
-        attacks: Attacks by data set.
+        attacks: Attacks by data set; those that differ in the attack seed alone stand together.
         probe: The probe for sanity flags, on the data set that was trained on.
         canaries: The canary of each attack, by name.
     """
@@ -114,9 +114,10 @@ class _Planner:
         clean = {d: clean_cell(train, d, self._manifests[d]) for d in choice.datasets}
         attacks = {
             dataset: tuple(
-                self._attack(cell, attack, eps_255)
+                self._attack(cell, attack, eps_255, attack_seed)
                 for eps_255 in config.eps
                 for attack in choice.attacks
+                for attack_seed in self._attack_seeds(train, attack)
             )
             for dataset, cell in clean.items()
         }
@@ -126,7 +127,7 @@ class _Planner:
             train=train,
             clean=clean,
             attacks=attacks,
-            probe=probe_cell(clean[config.dataset], config.attack_seed) if checked else None,
+            probe=probe_cell(clean[config.dataset], config.attack_seed[0]) if checked else None,
             canaries={attack.name: canary_cell(attack) for attack in tried},
         )
 
@@ -147,12 +148,25 @@ class _Planner:
             ),
         )
 
-    def _attack(self, clean: CleanCell, attack: ChosenAttack, eps_255: float) -> AttackCell:
+    def _attack_seeds(self, train: TrainCell, attack: ChosenAttack) -> list[int]:
+        """Return the attack seeds that an attack is measured with: one, if nothing is random."""
+        seen = [train.plugin, *(self._choice.prerequisites[s.defense] for s in attack.surrogates)]
+        varies = (
+            attack.plugin.is_random(attack.config)
+            or attack.plugin.needs_preparation
+            or any(defense.adaptive.random for defense in seen)
+            or self._config.scenario.is_drawn
+        )
+        return self._config.attack_seed if varies else self._config.attack_seed[:1]
+
+    def _attack(
+        self, clean: CleanCell, attack: ChosenAttack, eps_255: float, attack_seed: int
+    ) -> AttackCell:
         config = self._config
         views = tuple(map(self._surrogate, attack.surrogates))
         prepared = None
         if attack.plugin.needs_preparation:
-            prepared = prepare_cell(clean.train, views, attack, eps_255, config.attack_seed)
+            prepared = prepare_cell(clean.train, views, attack, eps_255, attack_seed)
         surrogates = tuple(
             clean_cell(view, clean.dataset, self._manifests[clean.dataset]) for view in views
         )
@@ -160,7 +174,7 @@ class _Planner:
             clean,
             attack,
             eps_255,
-            config.attack_seed,
+            attack_seed,
             surrogates=surrogates,
             prepared=prepared,
             scenario=config.scenario,
@@ -178,13 +192,14 @@ class _Planner:
 
 def _protocol(config: RunConfig, choice: Choice, manifests: Mapping[str, str]) -> str:
     attacks = [attack_content(attack) for attack in choice.attacks]
+    seeds = config.attack_seed
     content: dict[str, object] = {
         "name": PROTOCOL_NAME,
         "version": PROTOCOL_VERSION,
         "datasets": [{"name": n, "manifest_sha256": manifests[n]} for n in choice.datasets],
         "attacks": sorted(attacks, key=lambda attack: str(attack["name"])),
         "eps_255": sorted(config.eps),
-        "attack_seed": config.attack_seed,
+        "attack_seed": seeds if len(seeds) > 1 else seeds[0],
     }
     if not config.scenario.is_default:
         content["scenario"] = config.scenario.model_dump(mode="json")

@@ -12,8 +12,8 @@ from benchmark.core.errors import EnvironmentProblem, PluginError
 from benchmark.runner.cells import Cell
 from benchmark.runner.faults import is_disk_full, machine_problem, machine_problems
 from benchmark.runner.journal import Journal
-from benchmark.runner.record import per_identity_variance
 from benchmark.runner.store import CellStore, save_arrays
+from benchmark.runner.worst import per_identity_variance
 
 
 @pytest.fixture

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-SEVERAL = ("--defense", "--test-dataset", "--attack", "--eps", "--seed", "--plugin", "--set")
+SEVERAL = (
+    *("--defense", "--test-dataset", "--attack", "--eps", "--seed", "--attack-seed"),
+    *("--plugin", "--set"),
+)
 COMMANDS = ("run", "plan")
 
 _NUMBER = re.compile(r"-\d*\.?\d+([eE][-+]?\d+)?")

@@ -36,6 +36,10 @@ Eps = Annotated[list[str] | None, typer.Option(help="Budgets in 1/255. Default: 
 Seed = Annotated[
     list[str] | None, typer.Option(help="Training seeds; a record each. Default: 0.", metavar="N …")
 ]
+AttackSeed = Annotated[
+    list[str] | None,
+    typer.Option(help="Seeds of what attacks draw; averaged over. Default: 0.", metavar="N …"),
+]
 Protocol = Annotated[
     str | None,
     typer.Option(
@@ -147,6 +151,7 @@ def _run_options(
     attack: Attack = None,
     eps: Eps = None,
     seed: Seed = None,
+    attack_seed: AttackSeed = None,
     protocol: Protocol = None,
     side: Side = None,
     intent: Intent = None,

@@ -13,6 +13,7 @@ from benchmark.cli.board import board
 from benchmark.cli.check import check
 from benchmark.cli.describe import describe
 from benchmark.cli.doctor import doctor
+from benchmark.cli.experiment import experiment
 from benchmark.cli.list import list_names
 from benchmark.cli.plan import plan
 from benchmark.cli.report import report
@@ -32,6 +33,7 @@ app = typer.Typer(
 )
 app.command("run")(run)
 app.command("plan")(plan)
+app.command("experiment")(experiment)
 app.command("list")(list_names)
 app.command("describe")(describe)
 app.add_typer(data.app, name="data")

@@ -9,7 +9,7 @@ SEVERAL = (
     *("--defense", "--test-dataset", "--attack", "--eps", "--seed", "--attack-seed"),
     *("--plugin", "--set"),
 )
-COMMANDS = ("run", "plan")
+COMMANDS = ("run", "plan", "experiment")
 
 _NUMBER = re.compile(r"-\d*\.?\d+([eE][-+]?\d+)?")
 

@@ -97,10 +97,10 @@ def check_disk(output: Path) -> Iterator[Line]:
 
 def check_plugins() -> Iterator[Line]:
     """Import everything that is registered."""
-    from benchmark.cli.kinds import KINDS, registry_of
+    from benchmark.cli.kinds import PLUGIN_KINDS, registry_of
     from benchmark.core.errors import BenchmarkError
 
-    for kind in KINDS[:-1]:
+    for kind in PLUGIN_KINDS:
         registry, good = registry_of(kind), 0
         for name in registry.names():
             try:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from benchmark.core.registry import Registry
 
-KINDS = ("defenses", "attacks", "datasets", "backbones", "presets")
+PLUGIN_KINDS = ("defenses", "attacks", "datasets", "backbones")
+KINDS = (*PLUGIN_KINDS, "presets", "experiments")
 
 
 def kind_named(name: str) -> str:
@@ -25,7 +26,7 @@ def kind_named(name: str) -> str:
 
 
 def registry_of(kind: str) -> Registry[Any]:
-    """Return the registry of a kind other than presets."""
+    """Return the registry of a kind of plugin: neither presets nor experiments."""
     from benchmark.core import registry
 
     registries: dict[str, Registry[Any]] = {

@@ -114,8 +114,13 @@ def takes_run_options(command: Command) -> Callable[..., int]:
 
     called.__name__, called.__doc__ = command.__name__, command.__doc__
     called.__annotations__ = {}  # typer reads the signature below
-    called.__signature__ = inspect.signature(_run_options, eval_str=True)  # type: ignore[attr-defined]
+    called.__signature__ = inspect.Signature(run_parameters())  # type: ignore[attr-defined]
     return called
+
+
+def run_parameters() -> list[inspect.Parameter]:
+    """Return the options of a run as parameters of a command."""
+    return list(inspect.signature(_run_options, eval_str=True).parameters.values())
 
 
 def read_config(options: Mapping[str, Any]) -> RunConfig:

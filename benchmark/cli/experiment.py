@@ -1,0 +1,115 @@
+"""``experiment``: answer a question of a paper with the same options as `run`."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from benchmark.cli import options as o
+from benchmark.cli.report import InterruptedRunError, show_error
+
+if TYPE_CHECKING:
+    from benchmark.experiments.conduct import Conducted
+    from benchmark.experiments.experiment import Experiment
+
+Name = Annotated[
+    str, typer.Argument(help="Which; see: list experiments.", metavar="NAME", show_default=False)
+]
+PREFIX = "experiment."
+
+
+def experiment(name: str, **options: Any) -> int:
+    """Conduct an experiment: a table or figure of a paper, measured anew.
+
+    Takes the options of `run`, and trains through the same cells: what is finished in the output
+    folder is not computed again. Options of the experiment itself: --set experiment.KEY=VALUE.
+
+    Examples:
+      python -m benchmark list experiments
+
+      python -m benchmark experiment ablation --seed 0 1 2
+
+      python -m benchmark experiment tune --defense ddid --set experiment.candidates=FILE.yaml
+    """
+    from benchmark.cli.screen import logging_to_screen
+    from benchmark.core.progress import make_progress
+    from benchmark.experiments.registry import experiment_named
+
+    logging_to_screen()
+    chosen = experiment_named(name)
+    from benchmark.experiments.conduct import conduct, with_defaults
+
+    own = [text for text in options["set_"] or () if text.startswith(PREFIX)]
+    rest = [text for text in options["set_"] or () if not text.startswith(PREFIX)]
+    question = chosen(chosen.parse_config(_values(own)))
+    given, assignments = with_defaults(chosen, {**options, "set_": rest})
+    config = o.read_config({**given, "set_": assignments})
+    try:
+        conducted = conduct(question, config, make_progress())
+    except KeyboardInterrupt as error:
+        raise InterruptedRunError("stopped; run the same command again to go on") from error
+    _show(question, conducted, options["json_"])
+    return _exit_code(conducted)
+
+
+experiment.__signature__ = inspect.signature(experiment).replace(  # type: ignore[attr-defined]
+    parameters=[
+        inspect.Parameter("name", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=Name),
+        *o.run_parameters(),
+    ]
+)
+experiment.__annotations__ = {}  # typer reads the signature above
+
+
+def _values(assignments: list[str]) -> dict[str, Any]:
+    from benchmark.config.assignments import assign, parse_assignment
+
+    values: dict[str, Any] = {}
+    for text in assignments:
+        one = parse_assignment(text.removeprefix(PREFIX))
+        assign(values, one.path, one.value)
+    return values
+
+
+def _show(question: Experiment, conducted: Conducted, json_: bool) -> None:
+    if json_:
+        from benchmark.cli.screen import write_json
+
+        files = [str(path) for path in conducted.files]
+        write_json({**conducted.document, "files": files, "exit_code": _exit_code(conducted)})
+    else:
+        _print(question, conducted)
+    for trouble in conducted.troubles:
+        show_error(f"{trouble.what}: {trouble.error.what}", trouble.error.mend)
+
+
+def _print(question: Experiment, conducted: Conducted) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    console.print(Text(question.card.title or question.name, style="bold"))
+    for table in conducted.findings.tables:
+        console.print(Text(f"\n{table.title}"))
+        shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        shown.add_column(table.head, overflow="fold")
+        for title in table.columns:
+            shown.add_column(title, justify="right", overflow="fold")
+        for name, cells in table.rows:
+            styled = [Text(cell.text, style="bold" if cell.best else "") for cell in cells]
+            shown.add_row(Text(name), *styled)
+        console.print(shown)
+        if table.note:
+            console.print(Text(table.note, style="dim"))
+    for path in conducted.files:
+        console.print(f"wrote {path}", markup=False, soft_wrap=True)
+
+
+def _exit_code(conducted: Conducted) -> int:
+    from benchmark.core.errors import EXIT_OK, EXIT_PLUGIN
+
+    return EXIT_PLUGIN if conducted.troubles else EXIT_OK

@@ -1,0 +1,52 @@
+"""The names of the experiments; listing them imports none of them, and no torch."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, NamedTuple
+
+from benchmark.core.errors import unknown_name
+
+if TYPE_CHECKING:
+    from benchmark.experiments.experiment import Experiment
+
+
+class Entry(NamedTuple):
+    """Where an experiment is, and what it asks.
+
+    Attributes:
+        target: ``module:class``.
+        summary: One line for lists.
+    """
+
+    target: str
+    summary: str
+
+
+EXPERIMENTS: dict[str, Entry] = {
+    "main": Entry(
+        "benchmark.experiments.main_table:MainTable",
+        "DDID and its baselines under FNA, SMA and I-FGSM of 16 steps (table 2)",
+    ),
+}
+"""All experiments by name; a new one is a line here and a file beside this one."""
+
+
+def experiment_names() -> list[str]:
+    """Return all names in order, without importing any experiment."""
+    return sorted(EXPERIMENTS)
+
+
+def experiment_named(name: str) -> type[Experiment]:
+    """Return the class behind a name.
+
+    Raises:
+        UsageError: No experiment has this name; the closest names are given.
+    """
+    entry = EXPERIMENTS.get(name)
+    if entry is None:
+        raise unknown_name("experiment", name, EXPERIMENTS)
+    module, _, attribute = entry.target.partition(":")
+    found: type[Experiment] = getattr(import_module(module), attribute)
+    found.name = name
+    return found

@@ -1,0 +1,103 @@
+"""Numbers over seeds: means with their spread, and paired gains with their interval."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.experiments.findings import spread
+from results.columns import Cell
+from results.statistics import cluster_bootstrap_ci, mean_std
+
+AP = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Over:
+    """A figure over seeds.
+
+    Attributes:
+        by_seed: Its value at each seed.
+    """
+
+    by_seed: Mapping[int, float]
+
+    @property
+    def mean(self) -> float:
+        """Mean over seeds."""
+        return mean_std(list(self.by_seed.values()))[0]
+
+    @property
+    def sd(self) -> float | None:
+        """Sample standard deviation; None at a single seed."""
+        return mean_std(list(self.by_seed.values()))[1]
+
+    def cell(self, digits: int = 1) -> Cell:
+        """Return the cell of a table: ``20.3 ± 0.9``."""
+        return spread(self.mean, self.sd, digits)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the values at each seed with mean and standard deviation."""
+        by_seed = {str(seed): value for seed, value in self.by_seed.items()}
+        return {"mean": self.mean, "sd": self.sd, "by_seed": by_seed}
+
+
+@dataclass(frozen=True)
+class PairedGain:
+    """What one row has more than another in mAP, in percent points, on the same queries.
+
+    Attributes:
+        by_seed: At each seed that both have.
+        ci95: Interval of the mean over these seeds when query identities are drawn anew; the
+            spread between trainings is not in it.
+    """
+
+    by_seed: Mapping[int, float]
+    ci95: tuple[float, float]
+
+    @property
+    def mean(self) -> float:
+        """Mean over seeds."""
+        return float(np.mean(list(self.by_seed.values())))
+
+    def cell(self) -> Cell:
+        """Return the cell of a table: ``+0.59 [-0.38, +1.67]``."""
+        return Cell(f"{self.mean:+.2f} [{self.ci95[0]:+.2f}, {self.ci95[1]:+.2f}]")
+
+    def as_json(self) -> dict[str, Any]:
+        """Return mean, interval and the value at each seed."""
+        by_seed = {str(seed): value for seed, value in self.by_seed.items()}
+        return {"mean": self.mean, "ci95": list(self.ci95), "by_seed": by_seed}
+
+
+def paired_gain(
+    ours: Mapping[int, AP], theirs: Mapping[int, AP], pids: NDArray[np.int64]
+) -> PairedGain | None:
+    """Compare the AP of each query of two rows, at the seeds that both have.
+
+    Args:
+        ours: By seed: (Q,) AP in [0, 1]; NaN where a query does not count.
+        theirs: The same of what is compared with.
+        pids: (Q,) identities of the queries.
+
+    Returns:
+        None if they have no seed in common.
+    """
+    seeds = sorted(ours.keys() & theirs.keys())
+    if not seeds:
+        return None
+    differences = [ours[seed] - theirs[seed] for seed in seeds]
+    by_seed = {s: 100 * float(np.nanmean(d)) for s, d in zip(seeds, differences, strict=True)}
+    # The bootstrap is of shares in [0, 1]; a difference of two lies in [-1, 1].
+    low, high = cluster_bootstrap_ci((np.mean(differences, axis=0) + 1) / 2, pids)
+    return PairedGain(by_seed, (2 * low - 100, 2 * high - 100))
+
+
+def worst_ap(ap: Mapping[str, AP], keys: Sequence[str]) -> AP:
+    """Return the lowest AP of each query over some attacks, (Q,) in [0, 1]."""
+    lowest: AP = np.min([ap[key] for key in keys], axis=0)
+    return lowest

@@ -1,0 +1,23 @@
+"""Conduct experiments on tiny data, in process."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmark.core.progress import SilentProgress
+
+
+@pytest.fixture
+def conducted(tiny_config):
+    """Return a function that conducts an experiment: name, options of its own, assignments."""
+
+    def conduct_(name, own=None, *assignments, **options):
+        from benchmark.experiments.conduct import conduct, with_defaults
+        from benchmark.experiments.registry import experiment_named
+
+        chosen = experiment_named(name)
+        given, settings = with_defaults(chosen, {**options, "set_": list(assignments)})
+        config = tiny_config(*settings, **given)
+        return conduct(chosen(chosen.parse_config(own or {})), config, SilentProgress())
+
+    return conduct_

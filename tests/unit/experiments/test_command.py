@@ -1,0 +1,65 @@
+"""The command: table or JSON on stdout, options of the experiment, mistakes in two lines."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from benchmark.cli.app import exit_code
+
+
+@pytest.fixture
+def cli(capfd):
+    def call(*arguments):
+        code = exit_code([str(argument) for argument in arguments])
+        out, err = capfd.readouterr()
+        return code, out, err
+
+    return call
+
+
+def without_attacks(arguments):
+    first = arguments.index("--attack")
+    return [*arguments[:first], *arguments[first + 4 :]]
+
+
+def test_main_prints_a_table_and_writes_it(cli, tiny_arguments, tmp_path):
+    arguments = [*without_attacks(tiny_arguments), "--defense", "none", "tiny-defense"]
+    own = ["--set", "experiment.ours=tiny-defense", "experiment.baseline=none", "eps=[8]"]
+    code, out, _ = cli("experiment", "main", *arguments, *own)
+    home = tmp_path / "out" / "experiments" / "main"
+    assert code == 0
+    assert "metric-ifgsm@8" in out
+    assert str(home / "result.json") in out.replace("\n", "")
+    code, out, _ = cli("experiment", "main", *arguments, *own, "--json")
+    document = json.loads(out)
+    assert document["exit_code"] == code == 0
+    stored = json.loads((home / "result.json").read_text())
+    assert {key: document[key] for key in stored} == stored
+    assert stored["configuration"]["attack_config"]["fna"]["steps"] == 16
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        (("mian",), "unknown experiment 'mian'"),
+        (("main", "--set", "experiment.hours=3"), "unknown key 'hours'"),
+        (("main", "--set", "trianing.epochs=3"), "trianing"),
+        (("main", "--side", "gallery"), "standard protocol"),
+        ((), "Missing argument"),
+    ],
+)
+def test_mistakes_are_told_in_two_lines(cli, tmp_path, arguments, what):
+    code, out, err = cli("experiment", *arguments, *(("--output", tmp_path) if arguments else ()))
+    assert (code, out) == (2, "")
+    assert what in err
+    assert len(err.splitlines()) <= 2
+
+
+def test_experiments_are_described(cli):
+    code, out, _ = cli("describe", "experiment", "main", "--json")
+    document = json.loads(out)
+    assert code == 0
+    assert document["name"] == "main"
+    assert {"ours", "baseline"} <= {row["key"] for row in document["options"]}

@@ -163,6 +163,20 @@ def _repeatable(subject: AttackSubject) -> str:
     return "same seeds, same images and same cost"
 
 
+def _seeds(subject: AttackSubject) -> str:
+    if subject.plugin.is_random(subject.config):
+        return "random: each attack seed measures it anew"
+    batch = subject.batch()
+    other = replace(batch, seeds=[derive_seed("another attack seed", seed) for seed in batch.seeds])
+    found = subject.attack(8.0).run(subject.view(), other).images
+    require(
+        torch.equal(found, subject.outcome(8.0).images),
+        "it says that it is not random, and other seeds give another result: let is_random() "
+        "return True",
+    )
+    return "not random: one attack seed stands for all"
+
+
 def _cost(outcome: AttackOutcome) -> tuple[int, int, int]:
     return outcome.forwards, outcome.backwards, outcome.queries
 
@@ -237,6 +251,7 @@ CHECKS: tuple[Check[AttackSubject], ...] = (
     ("legal", _legal),
     ("leaves no trace", _leaves_no_trace),
     ("repeatable", _repeatable),
+    ("seeds", _seeds),
     ("independent of the batch", _batch_independent),
     ("more budget", _budget_counts),
     ("metered", _metered),

@@ -99,6 +99,12 @@ class DrawsGlobally(Away):
         return self.project(batch.images + self.eps * noise, batch.images)
 
 
+class DeniesItsSeeds(Away):
+    @classmethod
+    def is_random(cls, config: PluginConfig) -> bool:
+        return False
+
+
 class LooksAround(Away):
     def perturb(self, encoder: nn.Module, batch: AttackBatch) -> Tensor:
         away = (batch.images - batch.images.mean(0, keepdim=True)).sign()
@@ -147,6 +153,7 @@ class WrongBudget(Away):
         (WritesItsInput, "leaves no trace", "changes the batch in place"),
         (MovesStatistics, "leaves no trace", "weights or statistics"),
         (DrawsGlobally, "repeatable", "never from the global state"),
+        (DeniesItsSeeds, "seeds", "other seeds give another result"),
         (LooksAround, "independent of the batch", "depend on the rest of the batch"),
         (AvoidsTheMeter, "metered", "0 counted"),
         (Curious, "metered", "claims to know nothing"),

@@ -232,7 +232,7 @@ def inner_attacks(config: TrainingConfig, owner: str) -> InnerAttacks:
         chosen, steps = dict(options), inner.steps
         eps_255 = cast(float, chosen.pop("eps_255", inner.eps_255))
         if inner.attack is not None:
-            steps = cast(int, chosen.pop("steps", steps))
+            steps, chosen = cast(int, chosen.get("steps", steps)), {}
         budget = attack_class.inner_options(steps, inner.alpha_255)
         return attack_class(attack_class.parse_config({**budget, **chosen}), eps_255, owner)
 

@@ -1,0 +1,95 @@
+"""Offline adversarial training: the training set is attacked once, and learned with its copies.
+
+Bai et al., "Adversarial Metric Attack and Defense for Person Re-identification" (TPAMI 2020, arXiv
+1901.10650); the `Adv_train` row of later papers:
+
+    min over theta of E[L(x)] + E[L(x')],   x' = metric I-FGSM on x, once, on a clean encoder
+
+The copies never see the encoder that learns from them, so they do not follow it as it changes:
+a static training is weak against an attacker who does.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from benchmark.core.defense import Defense, FitTask, Preparation, TrainingStep
+from benchmark.core.epoch_checkpoint import load_epoch, save_epoch
+from benchmark.core.plugin import Card, PluginConfig
+from benchmark.data.records import ImageSet, concatenate
+
+CLEAN_DEFENSE = "none"
+"""Whose encoder is attacked."""
+ATTACK = "metric-ifgsm"
+COPIES = "offline.pt"
+"""File of the copies in the folder of the training: a killed one does not craft them again."""
+
+
+class OfflineAT(Defense):
+    """Offline adversarial training on metric I-FGSM copies, made once on a clean encoder."""
+
+    card = Card(
+        title="Offline adversarial training",
+        paper="Bai et al., TPAMI 2020, arXiv 1901.10650",
+        claims="An encoder that learns adversarial copies of its training set preserves the "
+        "metric under attack.",
+        notes="Published: copies of the whole training set made once on a clean encoder by the "
+        "metric attack, steps of 1/255; a new encoder learns them with their labels. Chosen: the "
+        "radius of the recipe (5/255 in the paper), 16 steps, images of other cameras guide, "
+        "clean and adversarial images are drawn from one pool, the recipe's epochs and images.",
+    )
+    trained_against = (ATTACK,)
+
+    class Config(PluginConfig):
+        """Options."""
+
+        steps: int = Field(default=16, ge=1)
+        """Gradient steps of the attack on the training set; chosen, as in the evaluation."""
+        alpha_255: float = Field(default=1.0, gt=0)
+        """Step size of that attack in 1/255 units; published."""
+        clean: bool = True
+        """Learn the clean images, too; chosen."""
+
+    config: Config
+
+    def prerequisites(self) -> tuple[str, ...]:
+        """Return the clean defense, whose encoder is attacked."""
+        return (CLEAN_DEFENSE,)
+
+    def passes(self, inner_steps: int) -> float:
+        """Return 2: one in the loop, and crafting once costs about as much as the loop."""
+        return 2
+
+    def prepare(self, task: FitTask) -> Preparation:
+        """Return the training split and its adversarial copies, or the copies alone."""
+        copies = self._copies(task)
+        change = np.abs(copies.images.astype(np.int16) - task.train.pixels(slice(None)))
+        report = {
+            "images": len(copies),
+            "steps": self.config.steps,
+            "mean_change_255": float(change.mean()),
+            "largest_change_255": int(change.max()),
+        }
+        train = concatenate(task.train, copies) if self.config.clean else copies
+        return Preparation(train, {"offline": report})
+
+    def training_step(self, step: TrainingStep) -> Tensor:
+        """Return the retrieval loss of the images, clean and adversarial as they are drawn."""
+        return step.retrieval_loss(step.images)
+
+    def _copies(self, task: FitTask) -> ImageSet:
+        train, known = task.train, load_epoch(task.work_dir, COPIES)
+        if known is not None:
+            return ImageSet(known["images"].numpy(), train.pids, train.camids, train.names)
+        copies = task.attacked_images(
+            task.encoder_of(CLEAN_DEFENSE),
+            train,
+            ATTACK,
+            steps=self.config.steps,
+            alpha_255=self.config.alpha_255,
+        )
+        save_epoch(task.work_dir, {"images": torch.from_numpy(copies.images)}, COPIES)
+        return copies

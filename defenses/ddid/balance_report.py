@@ -56,6 +56,7 @@ class BalanceReport:
     """Figures of one balancing.
 
     Attributes:
+        source: Where the images came from (`BalancingConfig.source`).
         requested: Images asked for, by reason.
         accepted: Images accepted, by reason.
         drawn: Images drawn, all attempts together.
@@ -72,6 +73,7 @@ class BalanceReport:
         seconds: Wall time of "training" (this run's part) and "sampling" with judging.
     """
 
+    source: str
     requested: dict[str, int]
     accepted: dict[str, int]
     drawn: int
@@ -106,6 +108,7 @@ class BalanceReport:
 
 
 def make_report(
+    source: str,
     train: ImageSet,
     synthetic: ImageSet,
     requests: Sequence[SynthesisRequest],
@@ -119,6 +122,7 @@ def make_report(
     failed = [a for a in attempts if not a.accepted]
     reasons = sorted({r.reason for r in requests})
     return BalanceReport(
+        source=source,
         requested={r: sum(q.count for q in requests if q.reason == r) for r in reasons},
         accepted={r: sum(a.slot.reason == r for a in passed) for r in reasons},
         drawn=len(attempts),

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
@@ -23,7 +26,8 @@ from defenses.ddid.balance_report import (
     make_report,
 )
 from defenses.ddid.diffusion import DiffusionConfig, train_diffusion
-from defenses.ddid.quality_gate import QualityGate
+from defenses.ddid.quality_gate import QualityGate, Verdict
+from defenses.ddid.real_copies import RealCopies
 from defenses.ddid.synthesis import Slot, Synthesiser, slots_of
 
 __all__ = ["BalancingConfig", "SynthesisRequest", "balance", "plan_balance"]
@@ -35,6 +39,9 @@ SYNTHETIC_SEQUENCE = 9
 class BalancingConfig(PluginConfig):
     """Options of the balancing. DDID publishes the rules, but none of the values."""
 
+    source: Literal["diffusion", "oversampling", "augmentation"] = "diffusion"
+    """Where the images come from: the diffusion model (published), or, to compare with, real
+    images of the identity, repeated or strongly augmented. The plan is the same for all."""
     delta1: int = Field(default=15, ge=0)
     """Images that every identity should have; chosen."""
     delta2: float = Field(default=0.5, ge=0, le=1)
@@ -51,6 +58,13 @@ class BalancingConfig(PluginConfig):
     """Training and sampling of the diffusion model."""
 
 
+class ImageSource(Protocol):
+    """Draws images for slots."""
+
+    def draw(self, slots: Sequence[Slot], attempt: int) -> NDArray[np.uint8]:
+        """Return uint8 (B, H, W, 3) images, one for each slot; others at another attempt."""
+
+
 def balance(
     train: ImageSet,
     encoder: Callable[[Tensor], Tensor],
@@ -62,7 +76,10 @@ def balance(
     work_dir: Path,
     autocast_dtype: torch.dtype | None = None,
 ) -> tuple[ImageSet, BalanceReport]:
-    """Synthesise the images that `plan_balance` asks for, as far as the gate accepts them.
+    """Make the images that `plan_balance` asks for, as far as the gate accepts them.
+
+    The gate passes repeated real images whatever it thinks of them: they are near-copies by
+    intention, and their label is as right as that of the original.
 
     Args:
         train: Training split; nothing else is looked at.
@@ -76,7 +93,7 @@ def balance(
         autocast_dtype: Precision of the diffusion model's training; None for float32.
 
     Returns:
-        The synthetic images alone, and the figures.
+        The added images alone, and the figures.
 
     Raises:
         DataError: No identity has two images, so that the gate cannot judge.
@@ -92,37 +109,44 @@ def balance(
         min_distance=config.min_distance,
         device=device,
     )
+    slots = slots_of(requests)
     losses: list[float] = []
     attempts: list[Attempt] = []
     marks = [time.monotonic()]
-    if requests:
-        diffusion = train_diffusion(
-            train,
-            config.diffusion,
-            seed=seed,
-            device=device,
-            progress=progress,
-            checkpoint=work_dir / "diffusion.safetensors",
-            autocast_dtype=autocast_dtype,
-        )
-        losses = diffusion.losses
+    if slots:
+        source: ImageSource
+        if config.source == "diffusion":
+            diffusion = train_diffusion(
+                train,
+                config.diffusion,
+                seed=seed,
+                device=device,
+                progress=progress,
+                checkpoint=work_dir / "diffusion.safetensors",
+                autocast_dtype=autocast_dtype,
+            )
+            losses = diffusion.losses
+            source = Synthesiser(
+                diffusion.denoiser, train, config.diffusion, seed=seed, device=device
+            )
+        else:
+            augmented = config.source == "augmentation"
+            source = copies = RealCopies(train, augmented=augmented, seed=seed)
+            slots = copies.placed(slots)
         marks.append(time.monotonic())
-        synthesiser = Synthesiser(
-            diffusion.denoiser, train, config.diffusion, seed=seed, device=device
-        )
-        attempts = _draw_until_accepted(slots_of(requests), synthesiser, gate, config, progress)
+        attempts = _draw_until_accepted(slots, source, gate, config, progress)
         draw_sheet(work_dir / "contact_sheet.png", train, attempts)
     marks += [time.monotonic()] * (3 - len(marks))
     seconds = {"training": marks[1] - marks[0], "sampling": marks[2] - marks[1]}
     synthetic = _image_set([a for a in attempts if a.accepted], train)
-    report = make_report(train, synthetic, requests, attempts, gate, losses, seconds)
+    report = make_report(config.source, train, synthetic, requests, attempts, gate, losses, seconds)
     report.write(work_dir / "report.json")
     return synthetic, report
 
 
 def _draw_until_accepted(
     slots: Sequence[Slot],
-    synthesiser: Synthesiser,
+    source: ImageSource,
     gate: QualityGate,
     config: BalancingConfig,
     progress: Progress,
@@ -135,8 +159,10 @@ def _draw_until_accepted(
             refused: list[Slot] = []
             for first in range(0, len(waiting), config.sample_batch):
                 batch = waiting[first : first + config.sample_batch]
-                images = synthesiser.draw(batch, number)
+                images = source.draw(batch, number)
                 verdict = gate.judge(images, np.array([slot.pid for slot in batch]))
+                if config.source == "oversampling":
+                    verdict = _passed(verdict)
                 judged = attempts_of(batch, images, verdict)
                 attempts += judged
                 again = [a.slot for a in judged if not a.accepted]
@@ -145,6 +171,10 @@ def _draw_until_accepted(
                 bar.advance(len(batch) if last else len(batch) - len(again))
             waiting = refused
     return attempts
+
+
+def _passed(verdict: Verdict) -> Verdict:
+    return replace(verdict, accepted=np.ones_like(verdict.accepted))
 
 
 def _image_set(accepted: Sequence[Attempt], train: ImageSet) -> ImageSet:

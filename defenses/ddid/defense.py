@@ -7,7 +7,9 @@ discriminator, and a meta step across identities. With all four parts off it is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Literal, NamedTuple
 
 import torch
 from pydantic import Field
@@ -17,13 +19,28 @@ from benchmark.core.defense import Defense, FitTask, Output, Preparation, Traini
 from benchmark.core.plugin import Card, PluginConfig
 from benchmark.core.seeding import derive_seed
 from benchmark.data.records import concatenate
+from defenses.ddid.alternating import AlternatingDiscriminator
 from defenses.ddid.balancing import BalancingConfig, balance
-from defenses.ddid.discriminator import FeatureDiscriminator, discriminator_loss
+from defenses.ddid.discriminator import FeatureDiscriminator, discriminator_loss, log_likelihood
 from defenses.ddid.fnes import FnesOptions, extend, mixing_weights, soften
 from defenses.ddid.self_meta import self_meta_loss, split_identities
 
 CLEAN_DEFENSE = "none"
 """Whose encoder judges synthetic images."""
+
+State = Mapping[str, Tensor] | None
+
+
+class Crafted(NamedTuple):
+    """The adversarial side of a batch.
+
+    Attributes:
+        images: (B, 3, H, W) images to train on.
+        targets: (B, C) their soft targets; None: the usual ones.
+    """
+
+    images: Tensor
+    targets: Tensor | None
 
 
 class DDID(Defense):
@@ -57,10 +74,17 @@ class DDID(Defense):
         """Weight of the discriminator in the encoder's loss; chosen."""
         discriminator_hidden: int = Field(default=512, ge=1)
         """Width of the discriminator; chosen."""
+        discriminator_update: Literal["reversal", "alternating"] = "reversal"
+        """Reversal: one backward pass and one optimiser serve both sides. Alternating: the
+        discriminator takes a step of its own on fixed features before each step of the encoder.
+        The objective of both is the published one; how it is reached is chosen."""
         inner_rate_scale: float = Field(default=1.0, gt=0)
         """Inner step of self-meta learning as a multiple of the outer step size; chosen."""
         second_order: bool = False
         """Differentiate through the inner step."""
+        meta_adversarial: Literal["theta", "adapted"] = "theta"
+        """Weights at which the meta-test half is attacked: the current ones, so that one attack
+        serves both halves, or those after the inner step, which attacks twice; chosen."""
 
     config: Config
 
@@ -89,56 +113,101 @@ class DDID(Defense):
         """Return the discriminator, if it is on."""
         if not self.config.discriminator:
             return {}
-        hidden = self.config.discriminator_hidden
-        return {"discriminator": FeatureDiscriminator(embedding_dim, hidden)}
+        alternating = self.config.discriminator_update == "alternating"
+        build = AlternatingDiscriminator if alternating else FeatureDiscriminator
+        return {"discriminator": build(embedding_dim, self.config.discriminator_hidden)}
 
     def training_step(self, step: TrainingStep) -> Tensor:
         """Return the loss of one batch, through the meta step if it is on."""
-        adversarial, targets = self._adversarial(step)
+        at_theta = self._adversarial(step)
+        self._teach_discriminator(step, at_theta.images)
 
-        def loss_of(rows: Tensor | slice, state: Mapping[str, Tensor] | None = None) -> Tensor:
+        def loss_of(rows: Tensor | slice, crafted: Crafted, state: State = None) -> Tensor:
             labels = step.labels[rows]
-            output = step.forward(torch.cat([step.images[rows], adversarial[rows]]), state)
+            output = step.forward(torch.cat([step.images[rows], crafted.images[rows]]), state)
             clean = output.rows(slice(None, len(labels)))
             attacked = output.rows(slice(len(labels), None))
-            soft = None if targets is None else targets[rows]
+            soft = None if crafted.targets is None else crafted.targets[rows]
             loss = step.output_loss(clean, labels) + step.output_loss(attacked, labels, soft)
             return 0.5 * loss + self._discrimination(step, clean, attacked)
 
         if not self.config.self_meta:
-            return loss_of(slice(None))
-        adapted = {n: p for n, p in step.model.named_parameters() if p.requires_grad}
-        buffers = {n: b.clone() for n, b in step.model.named_buffers()}
+            return loss_of(slice(None), at_theta)
+
+        def half_loss(rows: Tensor, moved: State) -> Tensor:
+            if moved is None:
+                return loss_of(rows, at_theta)
+            crafted = at_theta
+            if self.config.meta_adversarial == "adapted":
+                with parameters_at(step.model, moved):
+                    crafted = self._adversarial(step, step.images.clone())
+            return loss_of(rows, crafted, {**buffers, **moved})
+
+        buffers = _buffers(step)
+        modules = step.modules.values()
         return self_meta_loss(
-            lambda rows, moved: loss_of(rows, moved and {**buffers, **moved}),
-            adapted,
-            [p for module in step.modules.values() for p in module.parameters()],
+            half_loss,
+            {n: p for n, p in step.model.named_parameters() if p.requires_grad},
+            [p for module in modules for p in module.parameters() if p.requires_grad],
             split_identities(step.labels, derive_seed(step.seed, "halves")),
             inner_rate=self.config.inner_rate_scale * step.learning_rate,
             second_order=self.config.second_order,
         )
 
-    def _adversarial(self, step: TrainingStep) -> tuple[Tensor, Tensor | None]:
-        """Return the images to train on and their soft targets; None: the usual ones."""
-        adversarial = step.attack("metric-pgd", step.images)
+    def _adversarial(self, step: TrainingStep, images: Tensor | None = None) -> Crafted:
+        """Attack the batch; `images` are its images if guides at other weights are wanted."""
+        images = step.images if images is None else images
+        adversarial = step.attack("metric-pgd", images)
         if not self.config.fnes:
-            return adversarial, None
+            return Crafted(adversarial, None)
         options = self.config.fnes_options
-        omega = mixing_weights(len(step.images), options, derive_seed(step.seed, "omega"))
-        omega = omega.to(step.images.device)
-        guides = step.guides(step.images)
+        omega = mixing_weights(len(images), options, derive_seed(step.seed, "omega"))
+        omega = omega.to(images.device)
+        guides = step.guides(images)
         _, far = guides.farthest_negative(guides.vectors(unit=True), step.pids, unit=True)
         targets = soften(step.labels, step.class_of(far), omega, step.num_classes, options)
-        return extend(step.images, adversarial, omega, options.gamma), targets
+        return Crafted(extend(images, adversarial, omega, options.gamma), targets)
+
+    def _teach_discriminator(self, step: TrainingStep, adversarial: Tensor) -> None:
+        """Let an alternating discriminator take its step, on features in training mode."""
+        discriminator = step.modules.get("discriminator")
+        if not isinstance(discriminator, AlternatingDiscriminator):
+            return
+        with torch.no_grad():
+            # On copies of the buffers: this pass must not count in the batch statistics.
+            state = {**dict(step.model.named_parameters()), **_buffers(step)}
+            output = step.forward(torch.cat([step.images, adversarial]), state)
+        clean, attacked = output.embeddings.float().chunk(2)
+        discriminator.learn(clean, attacked, step.learning_rate)
 
     def _discrimination(
         self, step: TrainingStep, clean: Output, attacked: Output
     ) -> Tensor | float:
         if not self.config.discriminator:
             return 0.0
-        return discriminator_loss(
-            step.modules["discriminator"],
-            clean.embeddings,
-            attacked.embeddings,
-            self.config.discriminator_weight,
-        )
+        discriminator, weight = step.modules["discriminator"], self.config.discriminator_weight
+        if self.config.discriminator_update == "alternating":
+            return weight * log_likelihood(discriminator, clean.embeddings, attacked.embeddings)
+        return discriminator_loss(discriminator, clean.embeddings, attacked.embeddings, weight)
+
+
+def _buffers(step: TrainingStep) -> dict[str, Tensor]:
+    return {name: buffer.clone() for name, buffer in step.model.named_buffers()}
+
+
+@contextmanager
+def parameters_at(model: nn.Module, values: Mapping[str, Tensor]) -> Iterator[None]:
+    """Run the body with other values in some of a model's parameters.
+
+    The tensors themselves stay, and so do graphs that were built on them: only their data are
+    exchanged, and come back before anything goes backward.
+    """
+    parameters = dict(model.named_parameters())
+    kept = {name: parameters[name].data for name in values}
+    try:
+        for name, value in values.items():
+            parameters[name].data = value.detach()
+        yield
+    finally:
+        for name, data in kept.items():
+            parameters[name].data = data

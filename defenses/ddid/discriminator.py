@@ -2,8 +2,9 @@
 
     min over E, max over D of  log D(E(x)) + log(1 - D(E(x_adv)))   (Zhou et al., AAAI 2026)
 
-One backward pass serves both sides: the embeddings pass a gradient reversal (Ganin and Lempitsky,
-ICML 2015) on their way to D. Architecture and weight were not published: chosen.
+By default one backward pass serves both sides: the embeddings pass a gradient reversal (Ganin and
+Lempitsky, ICML 2015) on their way to D. `defenses.ddid.alternating` lets the two take turns
+instead. Architecture and weight were not published: chosen.
 """
 
 from __future__ import annotations
@@ -38,6 +39,20 @@ def reverse_gradient(values: Tensor, weight: float) -> Tensor:
     return (1 + weight) * values.detach() - weight * values
 
 
+def log_likelihood(discriminator: nn.Module, clean: Tensor, adversarial: Tensor) -> Tensor:
+    """Return mean log D(clean) + mean log(1 - D(adversarial)), the value of the game.
+
+    Embeddings go to D on the sphere of radius sqrt(D), as ranking compares directions only.
+
+    Args:
+        discriminator: From (B, D) embeddings to (B,) logits of being clean.
+        clean: (B, D) embeddings of clean images.
+        adversarial: (B', D) embeddings of adversarial images.
+    """
+    embeddings = torch.cat([clean, adversarial]).float()
+    return -_cross_entropy(discriminator, embeddings, len(clean))
+
+
 def discriminator_loss(
     discriminator: nn.Module, clean: Tensor, adversarial: Tensor, weight: float
 ) -> Tensor:
@@ -52,6 +67,10 @@ def discriminator_loss(
         weight: Weight of the encoder's side.
     """
     embeddings = reverse_gradient(torch.cat([clean, adversarial]).float(), weight)
+    return _cross_entropy(discriminator, embeddings, len(clean))
+
+
+def _cross_entropy(discriminator: nn.Module, embeddings: Tensor, clean: int) -> Tensor:
     logits = discriminator(F.normalize(embeddings) * embeddings.shape[1] ** 0.5)
-    on_clean, on_adversarial = logits.split([len(clean), len(adversarial)])
+    on_clean, on_adversarial = logits.split([clean, len(embeddings) - clean])
     return F.softplus(-on_clean).mean() + F.softplus(on_adversarial).mean()

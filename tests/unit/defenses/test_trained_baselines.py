@@ -1,0 +1,90 @@
+"""What all adversarial trainings of the baselines owe: legal images, a fair count, a resume."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmark.core.progress import Bar
+from benchmark.training.step import Step
+from tests.tiny_scene import TRAINING, fit, make_defense, same_weights
+from tests.unit.defenses.tiny_step import CONFIG, tiny_step
+
+NAMES = ["pgd-at"]
+BUDGET = CONFIG.inner.eps_255 / 255
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_crafted_is_legal_and_the_model_stays_as_it_was(name: str) -> None:
+    step = tiny_step()
+    before = {key: value.clone() for key, value in step.model.named_parameters()}
+    clean = step.images.clone()
+    loss = make_defense(name).training_step(step)
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert torch.equal(step.images, clean)
+    crafted = [one.images for one in step.ascents] + step.attacked
+    assert len(crafted) == 1
+    assert 1 / 255 < float((crafted[0] - clean).abs().max()) <= BUDGET + 1e-6
+    assert float(crafted[0].min()) >= 0
+    assert float(crafted[0].max()) <= 1
+    assert not crafted[0].requires_grad
+    for key, value in step.model.named_parameters():
+        assert torch.equal(value, before[key])
+        assert (value.grad is not None) == value.requires_grad, key
+    assert all(part.training for part in step.model.modules())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_objective_ends_above_its_start(name: str) -> None:
+    step = tiny_step()
+    make_defense(name).training_step(step)
+    (one,) = step.ascents
+    start = Step.ascend(step, one.objective, one.clean, **{**one.options, "steps": 0})
+    first, last = (float(one.objective(step.eval_output(x)).sum()) for x in (start, one.images))
+    assert last > first
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_plans_count_the_passes_that_are_made(name: str, tmp_path: Path) -> None:
+    defense = make_defense(name)
+    trained = fit(defense, tmp_path)
+    steps = TRAINING.inner.steps
+    planned = defense.passes(steps) * trained.images
+    assert trained.passes["inner_backward"] == steps * trained.images
+    assert trained.passes["inner_backward"] + trained.passes["outer"] == planned
+
+
+class Killed(BaseException):
+    """Stands for a kill: nothing but the test catches it."""
+
+
+class KillInTheSecondEpoch:
+    """A progress reporter that stops the training after four of nine steps."""
+
+    left = 4
+
+    @contextmanager
+    def task(self, title: str, total: int) -> Iterator[Bar]:
+        yield self
+
+    def advance(self, steps: int = 1, note: str = "") -> None:
+        self.left -= bool(note)
+        if self.left < 0:
+            raise Killed
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_killed_training_ends_at_the_same_weights(name: str, tmp_path: Path) -> None:
+    whole = fit(make_defense(name), tmp_path / "whole")
+    with pytest.raises(Killed):
+        fit(make_defense(name), tmp_path / "killed", progress=KillInTheSecondEpoch())
+    resumed = fit(make_defense(name), tmp_path / "killed")
+    assert same_weights(whole.encoder, resumed.encoder)
+    assert whole.history == resumed.history
+    assert whole.passes == resumed.passes
+    other = fit(make_defense(name), tmp_path / "other", seed=1)
+    assert not same_weights(whole.encoder, other.encoder)

@@ -117,6 +117,9 @@ class TrainingStep(Protocol):
     def guides(self, images: Tensor) -> Guides:
         """Return the clean embeddings of this batch, in eval mode, as guides."""
 
+    def outputs(self, images: Tensor) -> Output:
+        """Return what the model gives for images in eval mode, without a gradient."""
+
     def forward(self, images: Tensor, state: Mapping[str, Tensor] | None = None) -> Output:
         """Run the model in training mode; `state` replaces its parameters and buffers."""
 
@@ -127,6 +130,9 @@ class TrainingStep(Protocol):
         self, output: Output, labels: Tensor, soft_targets: Tensor | None = None
     ) -> Tensor:
         """Return the same loss of an `Output`; `soft_targets` (B, C) replace one-hot labels."""
+
+    def identity_loss(self, output: Output, labels: Tensor) -> Tensor:
+        """Return the label-smoothed identity loss alone of an `Output`."""
 
 
 class FitTask(Protocol):

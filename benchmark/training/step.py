@@ -23,7 +23,7 @@ from benchmark.data.records import ImageSet
 from benchmark.models.encoder import ReIDModel
 from benchmark.training.config import TrainingConfig
 from benchmark.training.inner import Objective, ascend
-from benchmark.training.losses import retrieval_loss, smoothed_targets
+from benchmark.training.losses import identity_loss, retrieval_loss, smoothed_targets
 
 InnerAttacks = Callable[[str, Mapping[str, object]], Attack]
 
@@ -196,6 +196,12 @@ class Step:
             steps=steps,
         )
 
+    def outputs(self, images: Tensor) -> Output:
+        """Return what the model gives for images in eval mode, without a gradient."""
+        self._passes.inner_forward += len(images)
+        with torch.no_grad(), evaluating(self.model):
+            return cast(Output, self.model(images))
+
     def forward(self, images: Tensor, state: Mapping[str, Tensor] | None = None) -> Output:
         """Run the model in training mode, with `state` in place of its parameters and buffers."""
         self._passes.outer += len(images)
@@ -208,11 +214,17 @@ class Step:
         self, output: Output, labels: Tensor, soft_targets: Tensor | None = None
     ) -> Tensor:
         """Return identity loss + batch-hard triplet loss of an output."""
-        config = self._config
         if soft_targets is None:
-            kept = 1 - config.label_smoothing * (1 - 1 / self.num_classes)
-            soft_targets = smoothed_targets(labels, self.num_classes, kept)
-        return retrieval_loss(output, labels, soft_targets, config.triplet_margin)
+            soft_targets = self._targets(labels)
+        return retrieval_loss(output, labels, soft_targets, self._config.triplet_margin)
+
+    def identity_loss(self, output: Output, labels: Tensor) -> Tensor:
+        """Return the label-smoothed identity loss alone of an output."""
+        return identity_loss(output.logits, self._targets(labels))
+
+    def _targets(self, labels: Tensor) -> Tensor:
+        kept = 1 - self._config.label_smoothing * (1 - 1 / self.num_classes)
+        return smoothed_targets(labels, self.num_classes, kept)
 
     def retrieval_loss(self, images: Tensor) -> Tensor:
         """Return the loss of (B, 3, H, W) images of this batch."""

@@ -14,7 +14,7 @@ from benchmark.training.step import Step
 from tests.tiny_scene import TRAINING, fit, make_defense, same_weights
 from tests.unit.defenses.tiny_step import CONFIG, tiny_step
 
-NAMES = ["pgd-at"]
+NAMES = ["pgd-at", "trades"]
 BUDGET = CONFIG.inner.eps_255 / 255
 
 

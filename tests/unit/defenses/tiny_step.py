@@ -5,18 +5,23 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor
 
-from benchmark.core.defense import Output
-from benchmark.data.records import ImageSet
-from benchmark.models.encoder import ReIDModel
-from benchmark.training.config import InnerConfig
-from benchmark.training.step import Passes, Step, inner_attacks
-from tests.tiny_scene import CPU, TRAINING, image_set, tiny_encoder
+from benchmark.core.defense import Output, TrainingStep
+from benchmark.core.plugin import PluginConfig
+from benchmark.training import loop
+from benchmark.training.config import InnerConfig, TrainingConfig
+from benchmark.training.step import Step
+from defenses.none import NoDefense
+from tests.tiny_scene import TRAINING, fit, tiny_encoder
 
 CONFIG = TRAINING.model_copy(update={"inner": InnerConfig(steps=6, alpha_255=2)})
 
@@ -39,7 +44,7 @@ class WatchedStep(Step):
         self.ascents: list[Crafted] = []
         self.attacked: list[Tensor] = []
         self.batches: list[Tensor] = []
-        self.initial = copy.deepcopy(self.model)
+        self.initial = self.model
 
     def ascend(self, objective: Any, images: Tensor, **options: Any) -> Tensor:
         found = super().ascend(objective, images, **options)
@@ -68,29 +73,37 @@ class WatchedStep(Step):
         return output
 
 
-def tiny_step(seed: int = 0, train: ImageSet | None = None, config: Any = CONFIG) -> WatchedStep:
-    """Return a step on two images of each of four identities, from two cameras."""
-    train = image_set(identities=6, size=(16, 8)) if train is None else train
-    rows = np.concatenate([np.flatnonzero(train.pids == pid)[[0, -1]] for pid in (1, 2, 4, 6)])
-    torch.manual_seed(seed)
-    model = ReIDModel(tiny_encoder(seed), len(train.identities))
-    torch.nn.init.normal_(model.classifier.weight, std=0.3)
-    return WatchedStep(
-        images=train.tensor(rows),
-        pids=torch.from_numpy(train.pids[rows]),
-        camids=torch.from_numpy(train.camids[rows]),
-        identities=torch.from_numpy(train.identities),
-        model=model.train(),
-        modules={},
-        config=config,
-        policy=CPU,
-        fraction=0.5,
-        learning_rate=1e-3,
-        seed=seed,
-        inner_attack=inner_attacks(config, "tiny"),
-        train=train,
-        passes=Passes(),
-    )
+class Captured(BaseException):
+    """Carries the first step of a training out of its loop."""
+
+    def __init__(self, step: TrainingStep) -> None:
+        super().__init__()
+        self.step = step
+
+
+class Capture(NoDefense):
+    """Ends the training at its first step."""
+
+    name = "capture"
+
+    def training_step(self, step: TrainingStep) -> Tensor:
+        raise Captured(step)
+
+
+def tiny_step(seed: int = 0, config: TrainingConfig = CONFIG) -> WatchedStep:
+    """Return the first step of a training, on a model with statistics and logits that matter."""
+    with (
+        TemporaryDirectory() as folder,
+        patch.object(loop, "Step", WatchedStep),
+        pytest.raises(Captured) as caught,
+    ):
+        fit(Capture(PluginConfig()), Path(folder), training=config, seed=seed)
+    step = caught.value.step
+    assert isinstance(step, WatchedStep)
+    step.model.encoder.load_state_dict(tiny_encoder(seed).state_dict())
+    torch.nn.init.normal_(step.model.classifier.weight, std=0.3)
+    step.initial = copy.deepcopy(step.model)
+    return step
 
 
 def log_softmax(logits: Tensor) -> np.ndarray:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from benchmark.core.device import DevicePolicy
 from benchmark.core.errors import PluginError
-from benchmark.core.guides import Guides
+from benchmark.core.guides import Companions, Guides
 from benchmark.core.plugin import Plugin, PluginConfig
 from benchmark.core.progress import Progress
 
@@ -66,6 +66,8 @@ class TrainingStep(Protocol):
         model: The model in training mode; `modules` are the defense's own.
         modules: What `Defense.extra_modules` returned, trained by the same optimiser.
         fraction: Progress of the training, 0 to 1.
+        epoch: Epochs so far, with the share of this one.
+        eps_255: Radius of the inner budget in 1/255 units.
         learning_rate: The optimiser's current step size.
         seed: Seed of this step; the same when a training is resumed.
     """
@@ -77,6 +79,8 @@ class TrainingStep(Protocol):
     num_classes: int
     modules: Mapping[str, nn.Module]
     fraction: float
+    epoch: float
+    eps_255: float
     learning_rate: float
     seed: int
 
@@ -111,8 +115,11 @@ class TrainingStep(Protocol):
         The model is in eval mode; radius and step may differ by image, (B,) in 1/255 units.
         """
 
-    def companions(self, count: int) -> Guides:
-        """Return clean embeddings of `count` training images of each identity of the batch."""
+    def companions(self, count: int) -> Companions:
+        """Return clean embeddings of `count` training images of each identity of the batch.
+
+        An image of the batch has `count` guides beside itself, or all there are.
+        """
 
     def guides(self, images: Tensor) -> Guides:
         """Return the clean embeddings of this batch, in eval mode, as guides."""

@@ -94,6 +94,17 @@ class Guides:
         return centroids[index], self.identities[index]
 
 
+@dataclass(frozen=True)
+class Companions(Guides):
+    """Guides for a batch that may hold some of its images.
+
+    Attributes:
+        rows: (B,) row of each image of the batch among them, -1 where it is not.
+    """
+
+    rows: Tensor
+
+
 def mean_positive(guides: Guides, mask: Tensor, fallback: Tensor, unit: bool) -> Tensor:
     """Return the mean guide of each image under `mask`, or its `fallback` where none is left.
 

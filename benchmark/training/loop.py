@@ -115,8 +115,9 @@ class TrainingLoop:
         losses, replays = [], self._defense.replays()
         for index in range(len(batches)):
             seed = derive_seed(self._seed, "step", epoch, index - index % replays)
-            fraction = (epoch + index / len(batches)) / self._epochs
-            loss = self._update(self._step(batches[index - index % replays], fraction, seed))
+            passed = epoch + index / len(batches)
+            rows = batches[index - index % replays]
+            loss = self._update(self._step(rows, passed, seed))
             if not math.isfinite(loss):
                 raise PluginError(
                     f"training of {self._defense.name!r} stopped: the loss or gradient is {loss} "
@@ -127,7 +128,8 @@ class TrainingLoop:
             bar.advance(1, f"loss {loss:.2f}")
         return float(np.mean(losses))
 
-    def _step(self, rows: np.ndarray, fraction: float, seed: int) -> Step:
+    def _step(self, rows: np.ndarray, epoch: float, seed: int) -> Step:
+        fraction = epoch / self._epochs
         rate = learning_rate(self._config, fraction)
         for group in self._optimizer.param_groups:
             group["lr"] = rate
@@ -138,12 +140,14 @@ class TrainingLoop:
             images=augment(images, seed, flip=options.flip, pad=options.pad, erase=options.erase),
             pids=torch.from_numpy(self._train.pids[rows]).to(self._policy.device),
             camids=torch.from_numpy(self._train.camids[rows]).to(self._policy.device),
+            rows=rows,
             identities=self._identities,
             model=self._model,
             modules=self._modules,
             config=self._config,
             policy=self._policy,
             fraction=fraction,
+            epoch=epoch,
             learning_rate=rate,
             seed=seed,
             inner_attack=self._inner_attack,

@@ -8,6 +8,7 @@ from typing import cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.func import functional_call
 
@@ -16,7 +17,7 @@ from benchmark.core.defense import Output
 from benchmark.core.device import DevicePolicy
 from benchmark.core.encoder import evaluating
 from benchmark.core.errors import PluginError
-from benchmark.core.guides import Guides
+from benchmark.core.guides import Companions, Guides
 from benchmark.core.registry import ATTACKS
 from benchmark.core.seeding import derive_seed, uniform_noise
 from benchmark.data.records import ImageSet
@@ -52,12 +53,14 @@ class Step:
         images: Tensor,
         pids: Tensor,
         camids: Tensor,
+        rows: NDArray[np.int64],
         identities: Tensor,
         model: ReIDModel,
         modules: Mapping[str, nn.Module],
         config: TrainingConfig,
         policy: DevicePolicy,
         fraction: float,
+        epoch: float,
         learning_rate: float,
         seed: int,
         inner_attack: InnerAttacks,
@@ -66,9 +69,11 @@ class Step:
     ) -> None:
         self.images, self.pids, self.camids = images, pids, camids
         self.model, self.modules = model, modules
-        self.fraction, self.learning_rate, self.seed = fraction, learning_rate, seed
+        self.fraction, self.epoch = fraction, epoch
+        self.learning_rate, self.seed = learning_rate, seed
+        self.eps_255 = config.inner.eps_255
         self.num_classes = len(identities)
-        self._identities = identities
+        self._identities, self._rows = identities, rows
         self._config, self._policy = config, policy
         self._inner_attack, self._train, self._passes = inner_attack, train, passes
         self._guides: list[tuple[Tensor, int, Guides]] = []
@@ -98,28 +103,33 @@ class Step:
         self._guides.append((images, images._version, guides))
         return guides
 
-    def companions(self, count: int) -> Guides:
+    def companions(self, count: int) -> Companions:
         """Return clean embeddings, in eval mode, of more images of the batch's identities.
 
-        They are drawn anew in every step, without replacement where an identity has enough, and
-        are not augmented.
+        They are drawn anew in every step, without replacement, and are not augmented. They are
+        none of the batch's images, unless an identity has fewer than `count` others; then one more
+        is drawn, so that each image of the batch still has `count` beside itself, if there are.
 
         Args:
             count: Images of each identity.
         """
         rng = np.random.default_rng(derive_seed(self.seed, "companions"))
-        rows = []
+        drawn = []
         for pid in torch.unique(self.pids).tolist():
-            own = np.flatnonzero(self._train.pids == pid)
-            rows.append(rng.choice(own, count, replace=len(own) < count))
-        chosen = np.concatenate(rows)
+            own = rng.permutation(np.flatnonzero(self._train.pids == pid))
+            is_here = np.isin(own, self._rows)
+            few = int((~is_here).sum()) < count
+            drawn.append(np.concatenate([own[~is_here], own[is_here]])[: count + few])
+        chosen = np.concatenate(drawn)
+        place = {row: i for i, row in enumerate(chosen.tolist())}
         images = self._train.tensor(chosen).to(self.images.device)
         with torch.no_grad(), evaluating(self.model.encoder):
             embeddings = self.model.encoder(images)
         self._passes.inner_forward += len(images)
         pids = torch.from_numpy(self._train.pids[chosen]).to(images.device)
         camids = torch.from_numpy(self._train.camids[chosen]).to(images.device)
-        return Guides(embeddings, pids, camids)
+        among = torch.tensor([place.get(row, -1) for row in self._rows.tolist()])
+        return Companions(embeddings, pids, camids, among.to(images.device))
 
     def attack(
         self, name: str, images: Tensor, *, guides: Guides | None = None, **options: object
@@ -131,12 +141,15 @@ class Step:
         Args:
             name: Registry name of the attack.
             images: (B, 3, H, W) clean images, in the order of the batch.
-            guides: What guides in place of the batch itself, which holds none of `images`.
+            guides: What guides in place of the batch itself. It holds none of `images`, unless it
+                says so (`Companions`).
             options: Override options of the attack; ``eps_255`` overrides the budget.
         """
         own = self.guides(images)
         rows = torch.arange(len(images), device=images.device)
         guide_rows = rows if guides is None else torch.full_like(rows, -1)
+        if isinstance(guides, Companions):
+            guide_rows = guides.rows
         guides = guides or own
         batch = AttackBatch(
             images=images,

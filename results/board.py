@@ -5,13 +5,27 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from results.labels import AttackId, attack_labels, row_labels
-from results.readings import clean_map, counted, row_values, strongest_target, worst_map
+from results.outcomes import Measured
+from results.pairs import groups_of
+from results.readings import (
+    attack_seeds,
+    clean_map,
+    counted,
+    row_values,
+    strongest_target,
+    worst_map,
+)
 from results.schema import ADDITIVE, AttackResult, Record
+from results.significance import LEVEL
+from results.spread import ENOUGH_SEEDS
 from results.statistics import mean_std
 from results.threat_words import threat_words
+
+THIN = "‡"
+"""Marks rows of few trainings."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +45,16 @@ class Row:
         """Seeds that the row is averaged over."""
         return tuple(record.seed for record in self.records)
 
+    @property
+    def attack_seeds(self) -> tuple[int, ...]:
+        """Seeds that random attacks were measured with; nothing if there was one."""
+        return max((attack_seeds(record) for record in self.records), key=len)
+
+    @property
+    def is_thin(self) -> bool:
+        """Whether it has too few trainings to tell how far trainings differ."""
+        return len(self.records) < ENOUGH_SEEDS
+
 
 @dataclass(frozen=True)
 class Board:
@@ -40,11 +64,13 @@ class Board:
         rows: The most robust one first.
         attacks: Additive attacks with their short labels, in the order of the records.
         apart: Attacks whose budget bounds something else than each pixel, likewise.
+        groups: Tie group of each row by its label, where the outcomes of its queries are at hand.
     """
 
     rows: tuple[Row, ...]
     attacks: dict[AttackId, str]
     apart: dict[AttackId, str]
+    groups: dict[str, int] = field(default_factory=dict)
 
     @property
     def example(self) -> Record:
@@ -102,6 +128,22 @@ class Board:
         return f"Worst: {worst}{self._where} · {self.threat}"
 
     @property
+    def remarks(self) -> list[str]:
+        """What groups and marked seeds mean, a line each."""
+        lines = []
+        if self.groups:
+            lines.append(
+                "Group: in the worst case its rows do not differ from its first one, given these "
+                "trainings (paired permutation of query identities, Holm over all pairs, "
+                f"{LEVEL:.0%})"
+            )
+        if any(row.is_thin for row in self.rows):
+            lines.append(
+                f"{THIN} fewer than {ENOUGH_SEEDS} seeds: how far trainings differ is not known"
+            )
+        return lines
+
+    @property
     def _where(self) -> str:
         """Return the budget of the worst case where there are several."""
         budgets = {one.eps for one in counted(self.example)}
@@ -116,7 +158,7 @@ class Board:
         return threat_words(shown) if shown else "no attack"
 
 
-def make_boards(records: Iterable[Record]) -> list[Board]:
+def make_boards(records: Iterable[Record], measured: Measured | None = None) -> list[Board]:
     """Sort records into boards, and average nothing that does not belong together.
 
     Two records share a board if they agree on data set, backbone, image size, protocol
@@ -124,13 +166,29 @@ def make_boards(records: Iterable[Record]) -> list[Board]:
     attacks that the worst case covers. They share a row if they also agree on defense, config,
     source, epochs and what stood in for its inner attacks, and differ in seed.
 
+    Args:
+        records: Any number, in any order.
+        measured: Outcomes of their queries; without them there are no tie groups.
+
     Returns:
         Boards in the order of their titles' parts.
     """
     groups: dict[str, list[Record]] = {}
     for record in records:
         groups.setdefault(_board_key(record), []).append(record)
-    return [_board(groups[key]) for key in sorted(groups)]
+    return [_grouped(_board(groups[key]), measured or {}) for key in sorted(groups)]
+
+
+def _grouped(board: Board, measured: Measured) -> Board:
+    """Sort the rows into tie groups by their worst case, which a board with targets has not."""
+    if board.targeted or any(record.worst_case is None for record in _records(board)):
+        return board
+    found = zip(board.rows, groups_of([row.records for row in board.rows], measured), strict=True)
+    return replace(board, groups={row.label: g for row, g in found if g is not None})
+
+
+def _records(board: Board) -> Iterable[Record]:
+    return (record for row in board.rows for record in row.records)
 
 
 def _board(records: Sequence[Record]) -> Board:

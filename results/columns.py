@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from results.board import Board, Row
+from results.board import THIN, Board, Row
 from results.curves import is_swept, worst_area
 from results.labels import AttackId
 from results.readings import (
@@ -92,7 +92,8 @@ def marked(texts: Sequence[str], best: Best | None) -> list[Cell]:
 def board_columns(board: Board) -> list[Column]:
     """Return the columns of `board` in reading order, without the one that names the row."""
     return [
-        Column("Seeds", "cost", lambda row: str(len(row.seeds)), best=None),
+        *_group_column(board),
+        Column("Seeds", "cost", _seeds, best=None),
         _percent_column("Clean mAP", "overview", clean_map),
         _percent_column("Clean R1", "overview", clean_rank1),
         *(_attack_columns(board, board.attacks, "attacks")),
@@ -135,6 +136,22 @@ def duration(seconds: float) -> str:
 def target_best(board: Board) -> Best:
     """Return which rank of a target speaks for the defense."""
     return "lowest" if board.pulls else "highest"
+
+
+def _group_column(board: Board) -> Iterable[Column]:
+    if board.groups:
+        show = partial(_group, groups=board.groups)
+        yield Column("Group", "overview", show, best=None)
+
+
+def _group(row: Row, groups: dict[str, int]) -> str:
+    return str(groups.get(row.label, MISSING))
+
+
+def _seeds(row: Row) -> str:
+    """Return how many training seeds, by how many attack seeds if several, marked if few."""
+    repeats = f"×{len(row.attack_seeds)}" if row.attack_seeds else ""
+    return f"{len(row.seeds)}{repeats}{THIN if row.is_thin else ''}"
 
 
 def _percent_column(title: str, block: Block, read: Read, best: Best = "highest") -> Column:

@@ -14,6 +14,7 @@ from rich.text import Text
 from results.attack_table import effects
 from results.board import Board, make_boards
 from results.columns import SEEN, Block, Cell, board_columns
+from results.outcomes import Measured
 from results.schema import Record
 
 _LABEL_WIDTH = 34
@@ -29,10 +30,18 @@ _CAPTIONS: dict[Block, str] = {
 """Parts of a board in the order in which they are printed."""
 
 
-def print_leaderboard(records: Iterable[Record], console: Console | None = None) -> None:
-    """Print every board, no wider than the console; the best of each column is bold."""
+def print_leaderboard(
+    records: Iterable[Record], console: Console | None = None, measured: Measured | None = None
+) -> None:
+    """Print every board, no wider than the console; the best of each column is bold.
+
+    Args:
+        records: Any number.
+        console: Where to.
+        measured: Outcomes of their queries, for tie groups.
+    """
     console = console or Console()
-    boards = make_boards(records)
+    boards = make_boards(records, measured)
     if not boards:
         console.print("No records.")
     for board in boards:
@@ -43,6 +52,8 @@ def print_leaderboard(records: Iterable[Record], console: Console | None = None)
             console.print(table)
         console.print()
         console.print(Text(board.note))
+        for line in board.remarks:
+            console.print(Text(line, style="dim"))
         console.print(Text(_legend(board), style="dim"))
 
 

@@ -11,8 +11,8 @@ from results.board import Board
 from results.columns import SEEN, Cell, board_columns
 
 LEGEND = (
-    "mAP and R1 in percent, higher is better. ± is the standard deviation over seeds; the 95% CI "
-    "is a bootstrap over query identities. "
+    "mAP and R1 in percent, higher is better. ± is the standard deviation over training seeds; the "
+    "95% CI is a bootstrap over query identities. Seeds 3×2: 3 trainings, attacked with 2 seeds. "
     f"{SEEN} the defense was trained on this attack. "
     "With targets: mAP of the images of each query's target identity, and hit@k, whether one of "
     "them is among the nearest k; low is better where a target is impersonated. "
@@ -57,6 +57,7 @@ def _sections(board: Board) -> Iterator[str]:
     filled = [(column.title, column.cells(board.rows)) for column in columns]
     yield markdown_table("Defense", [row.label for row in board.rows], filled)
     yield board.note
+    yield from board.remarks
     if board.attacks:
         yield "### Attacks"
         yield _listing(details(board, board.attacks))

@@ -20,6 +20,12 @@ def row_values(records: Sequence[Record], read: Read) -> list[float] | None:
     return values if len(values) == len(records) else None
 
 
+def attack_seeds(record: Record) -> tuple[int, ...]:
+    """Return the seeds that random attacks were measured with; nothing if there was one."""
+    repeats = [attack.by_attack_seed for attack in record.attacks if attack.by_attack_seed]
+    return tuple(one.attack_seed for one in repeats[0]) if repeats else ()
+
+
 def clean_map(record: Record) -> float:
     """Return the mAP without an attack."""
     return record.clean.map

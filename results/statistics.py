@@ -41,7 +41,7 @@ def cluster_bootstrap_ci(
     _, identity = np.unique(labels[counts], return_inverse=True)
     sums = np.bincount(identity, weights=values[counts])
     sizes = np.bincount(identity).astype(np.float64)
-    draws: NDArray[np.float64] = _draws(len(sums), n, seed)
+    draws: NDArray[np.float64] = resample_counts(len(sums), n, seed)
     means = np.clip(draws @ sums / (draws @ sizes), 0.0, 1.0)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return 100.0 * float(low), 100.0 * float(high)
@@ -59,9 +59,9 @@ def mean_std(values: Sequence[float]) -> tuple[float, float | None]:
     return float(numbers.mean()), float(numbers.std(ddof=1)) if len(numbers) > 1 else None
 
 
-def _draws(identities: int, n: int, seed: int) -> NDArray[np.float64]:
-    """Return (n, identities): how often each identity is drawn in each resample."""
-    chosen = np.random.default_rng(seed).integers(0, identities, (n, identities))
-    chosen += np.arange(n)[:, None] * identities
-    counted = np.bincount(chosen.ravel(), minlength=n * identities)
-    return counted.reshape(n, identities).astype(np.float64)
+def resample_counts(units: int, n: int, seed: int) -> NDArray[np.float64]:
+    """Return (n, units): how often each unit is drawn in each of `n` resamples."""
+    chosen = np.random.default_rng(seed).integers(0, units, (n, units))
+    chosen += np.arange(n)[:, None] * units
+    counted = np.bincount(chosen.ravel(), minlength=n * units)
+    return counted.reshape(n, units).astype(np.float64)

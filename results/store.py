@@ -31,7 +31,8 @@ class PerQuery:
         queries: (Q,) file names.
         pids: int64 (Q,) identities.
         camids: int64 (Q,) cameras.
-        ap: By attack key (``clean``, ``sma@8``): float64 (Q,) in [0, 1], NaN without a match.
+        ap: By attack key (``clean``, ``sma@8``): float64 (Q,) in [0, 1], NaN without a match;
+            ``sma@8#1`` for attack seed 1, where an attack was measured with several.
         rank: By attack key: int64 (Q,), 1-based rank of the first match, 0 without a match.
     """
 
@@ -116,11 +117,20 @@ def read_records(folders: Iterable[Path]) -> list[Record]:
     Raises:
         RecordError: A folder is missing, or a file is not a record: none is skipped silently.
     """
-    found: dict[str, Record] = {}
+    return [record for _, record in read_record_files(folders)]
+
+
+def read_record_files(folders: Iterable[Path]) -> list[tuple[Path, Record]]:
+    """Read what `read_records` does; return each record with its file.
+
+    Raises:
+        RecordError: As `read_records`.
+    """
+    found: dict[str, tuple[Path, Record]] = {}
     for folder in folders:
         for path in _json_files(folder):
             record = load_record(path)
-            found.setdefault(record.id, record)
+            found.setdefault(record.id, (path, record))
     return list(found.values())
 
 

@@ -12,6 +12,7 @@ from results.board import Board, Row, make_boards
 from results.columns import TARGET_METRICS
 from results.curves import attack_area, is_swept, worst_area
 from results.labels import AttackId, attack_labels, trained_on
+from results.outcomes import Measured
 from results.readings import (
     Read,
     attacked,
@@ -41,24 +42,28 @@ _DECIMALS = 6
 Value = str | int | float | None
 
 
-def leaderboard_frame(records: Iterable[Record]) -> pd.DataFrame:
+def leaderboard_frame(records: Iterable[Record], measured: Measured | None = None) -> pd.DataFrame:
     """Return one row for each row of each board, best first within a board.
+
+    ``group`` is the tie group of a row, where outcomes of queries were given in `measured`.
 
     Numbers are means over seeds, percentages 0-100; ``*_std`` is the sample standard deviation,
     missing for a single seed. Attacks are named with their budget: ``sma@8_map``. On boards whose
     attacks have targets, ``worst_target_*`` is under the attack that serves the attacker best;
     elsewhere ``*_area`` is the area under a security curve.
     """
-    rows = [_entries(board, row) for board in make_boards(records) for row in board.rows]
+    rows = [_entries(board, row) for board in make_boards(records, measured) for row in board.rows]
     columns = list(dict.fromkeys(key for row in rows for key in row))
     frame = pd.DataFrame(rows, columns=sorted(columns, key=partial(_reading_order, columns)))
+    if "group" in frame:
+        frame["group"] = frame["group"].astype("Int64")
     return frame.round(_DECIMALS)
 
 
 def board_entries(board: Board, row: Row) -> dict[str, Value]:
     """Return what tells the rows of all boards apart."""
     record = row.records[0]
-    return {
+    entries: dict[str, Value] = {
         "dataset": record.dataset,
         "backbone": record.backbone,
         "height": record.image_size[0],
@@ -69,8 +74,11 @@ def board_entries(board: Board, row: Row) -> dict[str, Value]:
         "defense": record.defense.name,
         "config": json.dumps(record.defense.config, sort_keys=True),
         "trained_against": " ".join(trained_on(record)),
-        "seeds": " ".join(str(seed) for seed in row.seeds),
+        "seeds": " ".join(map(str, row.seeds)),
     }
+    if row.attack_seeds:
+        entries["attack_seeds"] = " ".join(map(str, row.attack_seeds))
+    return entries
 
 
 def mean_and_std(name: str, row: Row, read: Read) -> dict[str, Value]:
@@ -82,6 +90,8 @@ def mean_and_std(name: str, row: Row, read: Read) -> dict[str, Value]:
 
 def _entries(board: Board, row: Row) -> dict[str, Value]:
     entries = board_entries(board, row)
+    if board.groups:
+        entries["group"] = board.groups.get(row.label)
     entries["flags"] = " ".join(sorted(flag_ids(row.records)))
     entries["train_seconds"] = train_seconds(row.records)
     entries |= mean_and_std("clean_map", row, clean_map)

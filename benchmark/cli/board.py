@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from results.outcomes import Measured
     from results.schema import Record
 
 FORMATS = ("md", "csv", "json", "figures", "all")
@@ -36,7 +37,7 @@ def board(
     from benchmark.core.errors import UsageError, unknown_name
     from benchmark.runner.faults import machine_problems
     from results.errors import RecordError
-    from results.store import read_records
+    from results.outcomes import read_measured
 
     if format_ in LATER:
         raise UsageError(
@@ -47,28 +48,28 @@ def board(
     if format_ == "figures" and output is None:
         raise UsageError("figures cannot be printed", "say where to write them with --output DIR")
     places = folders or [Path("runs")]
-    records = read_records(places)
+    records, measured = read_measured(places)
     if not records:
         names = ", ".join(map(str, places))
         raise RecordError(f"no records in {names}", "give the --output folder of a finished run")
     if output is None and format_ == "all":
         from results.console import print_leaderboard
 
-        print_leaderboard(records)
+        print_leaderboard(records, measured=measured)
     elif output is None:
-        typer.echo(next(iter(_texts(records, format_).values())), nl=False)
+        typer.echo(next(iter(_texts(records, measured, format_).values())), nl=False)
     else:
         with machine_problems(output):
-            _write(records, format_, output)
+            _write(records, measured, format_, output)
 
 
-def _write(records: list[Record], format_: str, output: Path) -> None:
+def _write(records: list[Record], measured: Measured, format_: str, output: Path) -> None:
     from results.atomic import publish
     from results.board import make_boards
     from results.figures import write_figures
     from results.unseen import make_matrices
 
-    texts = _texts(records, format_)
+    texts = _texts(records, measured, format_)
     paths = [publish(output / name, text.encode()) for name, text in texts.items()]
     if format_ in ("figures", "all"):
         paths += write_figures(make_boards(records), make_matrices(records), output)
@@ -78,14 +79,14 @@ def _write(records: list[Record], format_: str, output: Path) -> None:
         typer.echo("nothing to draw: no sweep of budgets, no black-box curve, no unseen attacks")
 
 
-def _texts(records: list[Record], format_: str) -> dict[str, str]:
+def _texts(records: list[Record], measured: Measured, format_: str) -> dict[str, str]:
     """Return the text of each file of a format by its name, the leaderboard first."""
     import json
 
     from results.leaderboard import texts
     from results.table import leaderboard_frame
 
-    files = texts(records)
-    rows = json.loads(leaderboard_frame(records).to_json(orient="records"))
+    files = texts(records, measured)
+    rows = json.loads(leaderboard_frame(records, measured).to_json(orient="records"))
     files["leaderboard.json"] = json.dumps(rows, indent=1, ensure_ascii=False) + "\n"
     return {n: text for n, text in files.items() if format_ in ("all", n.rpartition(".")[2])}

@@ -68,7 +68,7 @@ def _print_board(outcome: RunOutcome) -> None:
 
     console = Console()
     if outcome.all_records:
-        print_leaderboard(outcome.all_records, console)
+        print_leaderboard(outcome.all_records, console, outcome.measured)
     for line in outcome.flags:
         console.print(f"flag: {line}", markup=False, highlight=False)
     for path in (*(path for _, path in outcome.records), *outcome.reports, *outcome.board):

@@ -26,8 +26,9 @@ from benchmark.runner.record import RecordMaker
 from benchmark.runner.shelf import Shelf
 from benchmark.runner.store import CellStore
 from results.leaderboard import write_leaderboard
+from results.outcomes import read_measured
 from results.schema import Record
-from results.store import read_records, write_record
+from results.store import PerQuery, write_record
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ class RunOutcome:
     Attributes:
         records: The records of this run, with their files.
         all_records: All records in the output folder.
+        measured: Outcomes of their queries.
         reports: Folders with the pictures and figures of trainings that made some.
         board: The files of the leaderboard over all records.
         failures: Cells that a plugin failed; their records are missing.
@@ -50,6 +52,7 @@ class RunOutcome:
 
     records: list[tuple[Record, Path]] = field(default_factory=list)
     all_records: list[Record] = field(default_factory=list)
+    measured: dict[str, PerQuery] = field(default_factory=dict)
     reports: list[Path] = field(default_factory=list)
     board: list[Path] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
@@ -118,9 +121,9 @@ def _compute(
         if source.is_dir():
             outcome.reports.append(copy_folder(source, folder.reports / path.stem))
         outcome.records.append((record.model_copy(update={"per_query": _beside(path)}), path))
-    outcome.all_records = read_records([folder.records])
+    outcome.all_records, outcome.measured = read_measured([folder.records])
     if outcome.all_records:
-        outcome.board = list(write_leaderboard(outcome.all_records, folder.path))
+        outcome.board = write_leaderboard(outcome.all_records, folder.path, outcome.measured)
     return outcome
 
 

@@ -1,0 +1,87 @@
+"""The outcome of each query under an attack and in the worst case, for every attack seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from results.errors import RecordError
+from results.schema import Record
+from results.store import PerQuery, load_per_query, read_record_files
+
+Measured = Mapping[str, PerQuery]
+"""Outcomes of each query, by the id of the record."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Outcome of Q queries with T attack seeds; T is 1 where nothing was random.
+
+    Attributes:
+        ap: (T, Q) average precision in [0, 1]; NaN where a query does not count.
+        first: (T, Q) whether the nearest image is a match.
+    """
+
+    ap: NDArray[np.float64]
+    first: NDArray[np.bool_]
+
+
+def outcome_under(outcomes: PerQuery, key: str) -> Outcome:
+    """Return the outcome under an attack, or of the clean queries.
+
+    Args:
+        outcomes: Of one record.
+        key: Name of the attack's result within its record, such as ``sma@8``.
+
+    Raises:
+        RecordError: The file does not have it.
+    """
+    names = [key] if key in outcomes.ap else _repeats(outcomes.ap, key)
+    if not names:
+        raise RecordError(f"a per-query file lacks {key}", "run again to make it anew")
+    ap = np.stack([outcomes.ap[name] for name in names])
+    return Outcome(ap, np.stack([outcomes.rank[name] for name in names]) == 1)
+
+
+def worst_outcome(record: Record, outcomes: PerQuery) -> Outcome:
+    """Return the outcome when each query meets its strongest attack, by attack seed.
+
+    Raises:
+        RecordError: The record has no worst case, or the file lacks an attack of it.
+    """
+    if record.worst_case is None or not record.worst_case.attacks:
+        raise RecordError(f"record {record.id[:8]} has no worst case to compare")
+    parts = [outcome_under(outcomes, key) for key in record.worst_case.attacks]
+    ap = np.broadcast_arrays(*(part.ap for part in parts))
+    first = np.broadcast_arrays(*(part.first for part in parts))
+    return Outcome(np.min(ap, axis=0), np.all(first, axis=0))
+
+
+def read_measured(folders: Iterable[Path]) -> tuple[list[Record], dict[str, PerQuery]]:
+    """Read the records of some folders, and the outcomes of those whose per-query file is there.
+
+    Raises:
+        RecordError: A folder is missing, or a file cannot be read.
+    """
+    records: list[Record] = []
+    measured: dict[str, PerQuery] = {}
+    for path, record in read_record_files(folders):
+        records.append(record)
+        beside = None if record.per_query is None else path.with_name(record.per_query)
+        if beside is not None and beside.is_file():
+            measured[record.id] = load_per_query(beside)
+    return records, measured
+
+
+def of_records(records: Sequence[Record], measured: Measured) -> dict[int, Record]:
+    """Return the records whose outcomes are at hand, by their training seed."""
+    return {record.seed: record for record in records if record.id in measured}
+
+
+def _repeats(keys: Iterable[str], key: str) -> list[str]:
+    found = [name for name in keys if name.startswith(f"{key}#")]
+    return sorted(found, key=lambda name: int(name.rpartition("#")[2]))

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import torch
 
+from benchmark.core.attack import Attack
 from benchmark.core.progress import Bar
 from benchmark.training.step import Step
 from tests.tiny_scene import TRAINING, fit, make_defense, same_weights
 from tests.unit.defenses.tiny_step import CONFIG, tiny_step
 
-NAMES = ["pgd-at", "trades"]
+NAMES = ["pgd-at", "trades", "avmixup"]
+FROM_THE_REGISTRY = {"avmixup": ("metric-pgd",)}
+"""Whose inner attack is one of the registry's."""
 BUDGET = CONFIG.inner.eps_255 / 255
 
 
@@ -38,7 +41,7 @@ def test_what_is_crafted_is_legal_and_the_model_stays_as_it_was(name: str) -> No
     assert all(part.training for part in step.model.modules())
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in FROM_THE_REGISTRY])
 def test_the_objective_ends_above_its_start(name: str) -> None:
     step = tiny_step()
     make_defense(name).training_step(step)
@@ -46,6 +49,21 @@ def test_the_objective_ends_above_its_start(name: str) -> None:
     start = Step.ascend(step, one.objective, one.clean, **{**one.options, "steps": 0})
     first, last = (float(one.objective(step.eval_output(x)).sum()) for x in (start, one.images))
     assert last > first
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_records_mark_as_seen_the_attacks_of_the_registry_that_it_asks_for(name: str) -> None:
+    step = tiny_step()
+    build, asked = step._inner_attack, []
+
+    def note(attack: str, options: Mapping[str, object]) -> Attack:
+        asked.append(attack)
+        return build(attack, options)
+
+    step._inner_attack = note
+    defense = make_defense(name)
+    defense.training_step(step)
+    assert tuple(asked) == defense.trained_against == FROM_THE_REGISTRY.get(name, ())
 
 
 @pytest.mark.parametrize("name", NAMES)

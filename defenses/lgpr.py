@@ -152,4 +152,5 @@ def sketch_of(gray: Tensor) -> Tensor:
     size = max(3, 2 * round((BLUR * gray.shape[2] - 1) / 2) + 1)
     spread = 0.3 * ((size - 1) / 2 - 1) + 0.8  # what OpenCV takes for a kernel of this size
     blurred = gaussian_blur(gray, [size, size], [spread, spread])
-    return (gray / blurred.clamp(min=_DARKEST)).clamp(max=1)
+    sketch: Tensor = gray / blurred.clamp(min=_DARKEST)
+    return sketch.clamp(max=1)

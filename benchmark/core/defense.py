@@ -193,8 +193,9 @@ class Defense(Plugin):
 
     adaptive: Adaptive = Adaptive()
     """What attackers must know of the encoder; a class attribute, or set in the constructor."""
-    trained_against: ClassVar[tuple[str, ...]] = ()
-    """Attacks that its training sees; the record marks them as seen."""
+    trained_against: tuple[str, ...] = ()
+    """Attacks that its training sees; the record marks them as seen. As `adaptive`, it may be set
+    in the constructor."""
 
     class Config(PluginConfig):
         """Options; override in a subclass."""

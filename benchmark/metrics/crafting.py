@@ -16,8 +16,8 @@ from benchmark.core.encoder import check_embeddings, evaluating
 from benchmark.core.errors import UsageError
 from benchmark.core.progress import Bar
 from benchmark.core.seeding import derive_seed
+from benchmark.data.jpeg import through_jpeg
 from benchmark.data.records import ImageSet
-from benchmark.metrics.jpeg import through_jpeg
 
 Side = Literal["query", "gallery"]
 Form = Literal["rounded", "float", "jpeg"]

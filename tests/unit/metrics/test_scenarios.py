@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from benchmark.core.errors import UsageError
 from benchmark.core.progress import SilentProgress
 from benchmark.core.threat import Scenario
+from benchmark.data.jpeg import through_jpeg
 from benchmark.metrics.attacked import attacked_images, attacked_ranking, clean_ranking
-from benchmark.metrics.jpeg import through_jpeg
 from benchmark.metrics.ranking import rank_queries
 from tests.tiny_scene import CPU, image_set, make_attack, tiny_encoder
 

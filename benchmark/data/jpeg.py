@@ -1,4 +1,4 @@
-"""JPEG as an attacker's images meet it on their way: at upload, in storage."""
+"""JPEG as images meet it on their way: at upload, in storage, before an encoder."""
 
 from __future__ import annotations
 

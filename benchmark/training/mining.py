@@ -1,0 +1,40 @@
+"""Batch-hard mining (Hermans et al. 2017): each image's farthest match and nearest non-match."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Hardest:
+    """The hardest pairs of a batch.
+
+    Attributes:
+        positives: (B,) row of the farthest image of the same class; its own row if it is alone.
+        negatives: (B,) row of the nearest image of another class.
+        positive_distances: (B,) Euclidean distances to the former.
+        negative_distances: (B,) Euclidean distances to the latter.
+    """
+
+    positives: Tensor
+    negatives: Tensor
+    positive_distances: Tensor
+    negative_distances: Tensor
+
+
+def batch_hard(vectors: Tensor, labels: Tensor) -> Hardest:
+    """Return the hardest pairs among (B, D) vectors with (B,) classes.
+
+    Raises:
+        ValueError: All images share one class.
+    """
+    same = labels[:, None] == labels[None, :]
+    if bool(same.all()):
+        raise ValueError("a hardest negative needs at least two classes")
+    distances = torch.cdist(vectors, vectors, compute_mode="donot_use_mm_for_euclid_dist")
+    farthest, positives = distances.masked_fill(~same, -1.0).max(1)
+    nearest, negatives = distances.masked_fill(same, torch.inf).min(1)
+    return Hardest(positives, negatives, farthest, nearest)

@@ -18,6 +18,8 @@ Name = Annotated[
     str, typer.Argument(help="Which; see: list experiments.", metavar="NAME", show_default=False)
 ]
 PREFIX = "experiment."
+WIDEST = 200
+"""Characters of the widest table."""
 
 
 def experiment(name: str, **options: Any) -> int:
@@ -92,17 +94,18 @@ def _print(question: Experiment, conducted: Conducted) -> None:
     from rich.text import Text
 
     console = Console(highlight=False)
+    wide = Console(highlight=False, width=WIDEST)
     console.print(Text(question.card.title or question.name, style="bold"))
     for table in conducted.findings.tables:
         console.print(Text(f"\n{table.title}"))
         shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        shown.add_column(table.head, overflow="fold")
+        shown.add_column(table.head)
         for title in table.columns:
-            shown.add_column(title, justify="right", overflow="fold")
+            shown.add_column(title, justify="right")
         for name, cells in table.rows:
             styled = [Text(cell.text, style="bold" if cell.best else "") for cell in cells]
             shown.add_row(Text(name), *styled)
-        console.print(shown)
+        wide.print(shown)  # a line that wraps reads better than cells that do
         if table.note:
             console.print(Text(table.note, style="dim"))
     for path in conducted.files:

@@ -93,7 +93,7 @@ def measured_tables(rows: dict[str, list[Measurement]], dataset: str | None = No
             for key in keys_of(rows, dataset)
         ]
         tables.append(Table(f"{title} on {dataset} in percent", "Attack", list(rows), body))
-    return [*tables[:-1], replace(tables[-1], note=_notes(rows))]
+    return [*tables[:-1], replace(tables[-1], note=notes(rows))]
 
 
 def figure(measured: list[Measurement], dataset: str, key: str, name: str) -> Over:
@@ -174,7 +174,8 @@ def _flag_ids(measured: list[Measurement]) -> set[str]:
     return found | {f"{flag.id} ({attack.key})" for attack in attacks for flag in attack.flags}
 
 
-def _notes(rows: dict[str, list[Measurement]]) -> str:
+def notes(rows: dict[str, list[Measurement]]) -> str:
+    """Return what a table of these rows needs below it: seeds, terms, sanity flags."""
     seeds = sorted({one.trained.seed for measured in rows.values() for one in measured})
     lines = [f"{label}: {', '.join(sorted(_flag_ids(row)))}" for label, row in rows.items()]
     flagged = [line for line in lines if not line.endswith(": ")]

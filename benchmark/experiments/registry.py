@@ -28,6 +28,14 @@ EXPERIMENTS: dict[str, Entry] = {
         "benchmark.experiments.main_table:MainTable",
         "DDID and its baselines under FNA, SMA and I-FGSM of 16 steps (table 2)",
     ),
+    "ablation": Entry(
+        "benchmark.experiments.ablation:Ablation",
+        "the modules of DDID one by one on its baseline, and all but one (table 3)",
+    ),
+    "tune": Entry(
+        "benchmark.experiments.tune:Tune",
+        "hyperparameter search on held-out training identities; test splits are closed",
+    ),
 }
 """All experiments by name; a new one is a line here and a file beside this one."""
 

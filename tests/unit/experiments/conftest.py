@@ -16,7 +16,8 @@ def conducted(tiny_config):
         from benchmark.experiments.registry import experiment_named
 
         chosen = experiment_named(name)
-        given, settings = with_defaults(chosen, {**options, "set_": list(assignments)})
+        options = {"defense": ["tiny-defense"], **options, "set_": list(assignments)}
+        given, settings = with_defaults(chosen, options)
         config = tiny_config(*settings, **given)
         return conduct(chosen(chosen.parse_config(own or {})), config, SilentProgress())
 

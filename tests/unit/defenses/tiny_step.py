@@ -37,13 +37,14 @@ class Crafted:
 
 
 class WatchedStep(Step):
-    """A step that remembers its ascents, attacked images and batches that went forward."""
+    """A step that remembers its ascents, attacked images, and what went forward."""
 
     def __init__(self, **parts: Any) -> None:
         super().__init__(**parts)
         self.ascents: list[Crafted] = []
         self.attacked: list[Tensor] = []
         self.batches: list[Tensor] = []
+        self.answers: list[Output] = []
         self.initial = self.model
 
     def ascend(self, objective: Any, images: Tensor, **options: Any) -> Tensor:
@@ -58,7 +59,8 @@ class WatchedStep(Step):
 
     def forward(self, images: Tensor, state: Any = None) -> Output:
         self.batches.append(images)
-        return super().forward(images, state)
+        self.answers.append(super().forward(images, state))
+        return self.answers[-1]
 
     def trained_output(self, *batch: Tensor) -> Output:
         """Return what the model of the beginning gives for a batch in training mode."""

@@ -77,8 +77,23 @@ def _tables(board: Board, width: int) -> Iterator[tuple[str, Table]]:
             filled = [column for name, column in columns if name == block]
         if not names:
             continue
-        for number, part in enumerate(_chunks(filled, _free(width, head, names))):
-            yield "" if number else caption, _table(head, names, part)
+        for number, table in enumerate(fitted_tables(head, names, filled, width)):
+            yield "" if number else caption, table
+
+
+def fitted_tables(
+    head: str, labels: Sequence[str], columns: Sequence[Filled], width: int
+) -> Iterator[Table]:
+    """Yield as few tables as hold all columns, each no wider than `width` and with all labels.
+
+    Args:
+        head: Heading of the labels.
+        labels: Of the rows.
+        columns: Heading and cells of each column.
+        width: In terminal cells.
+    """
+    for part in _chunks(columns, _free(width, head, labels)):
+        yield _table(head, labels, part)
 
 
 def _free(width: int, head: str, labels: Sequence[str]) -> int:

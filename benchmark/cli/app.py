@@ -11,6 +11,7 @@ from benchmark.cli import data
 from benchmark.cli.argv import spread
 from benchmark.cli.board import board
 from benchmark.cli.check import check
+from benchmark.cli.compare import compare
 from benchmark.cli.describe import describe
 from benchmark.cli.doctor import doctor
 from benchmark.cli.experiment import experiment
@@ -38,6 +39,7 @@ app.command("list")(list_names)
 app.command("describe")(describe)
 app.add_typer(data.app, name="data")
 app.command("board")(board)
+app.command("compare")(compare)
 app.command("check")(check)
 app.command("validate")(validate)
 app.command("doctor")(doctor)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from torch import Tensor, nn
 
@@ -68,6 +68,7 @@ class TrainingStep(Protocol):
         fraction: Progress of the training, 0 to 1.
         epoch: Epochs so far, with the share of this one.
         eps_255: Radius of the inner budget in 1/255 units.
+        alpha_255: Step size of the inner budget in 1/255 units.
         learning_rate: The optimiser's current step size.
         seed: Seed of this step; the same when a training is resumed.
     """
@@ -81,6 +82,7 @@ class TrainingStep(Protocol):
     fraction: float
     epoch: float
     eps_255: float
+    alpha_255: float
     learning_rate: float
     seed: int
 

@@ -71,7 +71,7 @@ class Step:
         self.model, self.modules = model, modules
         self.fraction, self.epoch = fraction, epoch
         self.learning_rate, self.seed = learning_rate, seed
-        self.eps_255 = config.inner.eps_255
+        self.eps_255, self.alpha_255 = config.inner.eps_255, config.inner.alpha_255
         self.num_classes = len(identities)
         self._identities, self._rows = identities, rows
         self._config, self._policy = config, policy

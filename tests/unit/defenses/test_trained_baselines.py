@@ -15,7 +15,7 @@ from benchmark.training.step import Step
 from tests.tiny_scene import TRAINING, fit, make_defense, same_weights
 from tests.unit.defenses.tiny_step import CONFIG, tiny_step
 
-NAMES = ["pgd-at", "trades", "avmixup", "act", "metric-trades"]
+NAMES = ["pgd-at", "trades", "avmixup", "act", "metric-trades", "dynamic-budget-at"]
 FROM_THE_REGISTRY = {"avmixup": ("metric-pgd",), "metric-trades": ("sma",)}
 """Whose inner attack is one of the registry's."""
 BUDGET = CONFIG.inner.eps_255 / 255

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,9 +95,3 @@ def paired_gain(
     # The bootstrap is of shares in [0, 1]; a difference of two lies in [-1, 1].
     low, high = cluster_bootstrap_ci((np.mean(differences, axis=0) + 1) / 2, pids)
     return PairedGain(by_seed, (2 * low - 100, 2 * high - 100))
-
-
-def worst_ap(ap: Mapping[str, AP], keys: Sequence[str]) -> AP:
-    """Return the lowest AP of each query over some attacks, (Q,) in [0, 1]."""
-    lowest: AP = np.min([ap[key] for key in keys], axis=0)
-    return lowest

@@ -4,51 +4,29 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
-
-import numpy as np
-from numpy.typing import NDArray
 
 from benchmark.core.errors import UsageError
 from benchmark.core.plugin import Card, PluginConfig
 from benchmark.data.held_out import query_and_gallery
-from benchmark.data.records import ImageSet
 from benchmark.experiments.candidates import read_candidates
-from benchmark.experiments.crafting import Scene
 from benchmark.experiments.experiment import Experiment
 from benchmark.experiments.findings import Findings, Table
-from benchmark.experiments.laboratory import Kept, Laboratory
-from benchmark.experiments.measurement import Trained
-from benchmark.experiments.summary import Over, worst_ap
+from benchmark.experiments.laboratory import Laboratory
+from benchmark.experiments.measurement import CLEAN, WORST, Outcome
+from benchmark.experiments.scoring import scored
+from benchmark.experiments.summary import Over
 from benchmark.experiments.variant import Variant
-from benchmark.runner.cells import attack_content
-from benchmark.runner.choice import ChosenAttack
 from results.columns import Cell
 
-HELD_OUT_VERSION = 1
-"""Raised when a change of the measurement on held-out identities changes results."""
-
-AP = NDArray[np.float64]
 Criterion = Literal["sum", "worst"]
 
 
-@dataclass(frozen=True)
-class _Score:
-    """AP of each held-out query, clean and under each attack, of one candidate at one seed."""
-
-    ap: Mapping[str, AP]
-
-    @property
-    def maps(self) -> dict[str, float]:
-        """Return mAP in percent by attack, of the worst attack for each query, and their sum."""
-        found = {key: 100 * float(np.nanmean(ap)) for key, ap in self.ap.items()}
-        attacked = [key for key in self.ap if key != "clean"]
-        found["worst"] = 100 * float(np.nanmean(worst_ap(self.ap, attacked)))
-        found["sum"] = found["clean"] + found["worst"]
-        return found
+def figures_of(outcomes: Mapping[str, Outcome]) -> dict[str, float]:
+    """Return mAP in percent, clean, by attack and in the worst case, and clean + worst."""
+    found = {key: outcome.map for key, outcome in outcomes.items()}
+    return {**found, "sum": found[CLEAN] + found[WORST]}
 
 
 class Tune(Experiment):
@@ -83,8 +61,6 @@ class Tune(Experiment):
 
     def run(self, lab: Laboratory) -> Findings:
         """Train and score every candidate at every seed."""
-        if len(lab.config.eps) != 1:
-            raise UsageError("a search has one budget", "give a single --eps")
         candidates = lab.variants
         if self.config.candidates is not None:
             candidates = read_candidates(self.config.candidates, lab.config.defense)
@@ -95,19 +71,20 @@ class Tune(Experiment):
                 "no held-out training identity is seen by two cameras",
                 "raise training.held_out, so that there is something to choose on",
             )
-        scores: dict[str, dict[int, _Score]] = defaultdict(dict)
+        scores: dict[str, dict[int, dict[str, float]]] = defaultdict(dict)
+        share = {"held_out": lab.config.training.held_out}
         seconds: Counter[str] = Counter()
         for trained in lab.train(candidates):
             with lab.tolerating(f"{trained.variant.label} · seed {trained.seed}"):
-                score = _Score(held_out_ap(lab, trained, query, gallery))
-                scores[trained.variant.label][trained.seed] = score
+                outcomes = scored(lab, trained, "held-out", query, gallery, share)
+                scores[trained.variant.label][trained.seed] = figures_of(outcomes)
                 seconds[trained.variant.label] += trained.outcome["seconds"]
         if not scores:
             raise UsageError("no candidate could be scored", "see the messages above")
         figures = {
             label: {
-                key: Over({seed: score.maps[key] for seed, score in by_seed.items()})
-                for key in next(iter(by_seed.values())).maps
+                key: Over({seed: score[key] for seed, score in by_seed.items()})
+                for key in next(iter(by_seed.values()))
             }
             for label, by_seed in scores.items()
         }
@@ -173,51 +150,3 @@ class Tune(Experiment):
             "standard deviation over them. worst: each query meets its strongest attack. Test "
             "splits were closed. Differences within the spread over seeds decide nothing.",
         )
-
-
-def held_out_ap(
-    lab: Laboratory, trained: Trained, query: ImageSet, gallery: ImageSet
-) -> dict[str, AP]:
-    """Return the AP of each query, clean and under each attack; computed once for a training.
-
-    Args:
-        lab: The laboratory; its attacks and its only budget are used.
-        trained: A finished training.
-        query: Queries of held-out identities.
-        gallery: Their gallery.
-    """
-    scene: list[Scene] = []  # embedded when the first of its results is missing
-
-    def ready() -> Scene:
-        if not scene:
-            scene.append(Scene.of(trained, query, gallery, lab.policy))
-        return scene[0]
-
-    def clean() -> Kept:
-        return Kept({}, {"ap": ready().clean.ranking.ap})
-
-    def attacked(attack: ChosenAttack) -> Kept:
-        title = f"{trained.variant.label} · seed {trained.seed} · {attack.name} held-out"
-        ranked = ready().attacked(attack, eps_255, lab.progress, title)
-        return Kept(ranked.ranking.summary(), {"ap": ranked.ranking.ap})
-
-    (eps_255,) = lab.config.eps
-    share = {"held_out": lab.config.training.held_out}
-    stored = lab.kept("held-out clean", HELD_OUT_VERSION, trained, share, clean)
-    found = {"clean": stored.arrays()["ap"]}
-    for attack in lab.attacks:
-        if attack.is_control:
-            continue
-        inputs = {
-            **share,
-            "attack": attack_content(attack),
-            "eps_255": eps_255,
-            "attack_seed": lab.config.attack_seed[0],
-            "eot_samples": lab.config.evaluation.eot_samples,
-        }
-        compute = partial(attacked, attack)
-        stored = lab.kept("held-out attacked", HELD_OUT_VERSION, trained, inputs, compute)
-        found[attack.name] = stored.arrays()["ap"]
-    if len(found) == 1:
-        raise UsageError("a search needs an attack", "add one with --attack, such as metric-ifgsm")
-    return found

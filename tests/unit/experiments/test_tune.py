@@ -142,11 +142,11 @@ def test_scores_are_those_of_the_held_out_identities(conducted, tmp_path, tiny_c
 
 def test_a_search_goes_on_where_it_was(conducted, tmp_path, monkeypatch):
     first = conducted("tune", **SMALL)
-    from benchmark.experiments import tune
+    from benchmark.experiments import scoring
     from benchmark.runner.compute import Workshop
 
     monkeypatch.setattr(Workshop, "compute", lambda *_: pytest.fail("a cell was computed again"))
-    monkeypatch.setattr(tune.Scene, "of", lambda *_: pytest.fail("a score was computed again"))
+    monkeypatch.setattr(scoring.Scene, "of", lambda *_: pytest.fail("a score was computed again"))
     assert conducted("tune", **SMALL).document == first.document
 
 
@@ -162,8 +162,8 @@ def test_a_failing_candidate_does_not_stop_the_others(conducted, tmp_path):
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"attack": ["random-noise"]}, "needs an attack"),
-        ({"eps": [4, 8]}, "one budget"),
+        ({"attack": ["random-noise"]}, "an attack and one budget"),
+        ({"eps": [4, 8]}, "an attack and one budget"),
     ],
 )
 def test_a_search_without_a_question_is_refused(conducted, options, told):

@@ -1,0 +1,88 @@
+"""A finished training on queries and a gallery of an experiment's own, computed once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+import numpy as np
+
+from benchmark.core.errors import UsageError
+from benchmark.data.records import ImageSet
+from benchmark.experiments.crafting import Scene
+from benchmark.experiments.laboratory import Kept, Laboratory
+from benchmark.experiments.measurement import CLEAN, WORST, Outcome, Trained
+from benchmark.metrics.ranking import RankingResult
+from benchmark.metrics.worst_case import worst_case
+from benchmark.runner.cells import attack_content
+from benchmark.runner.choice import ChosenAttack
+
+SCORE_VERSION = 1
+"""Raised when a change of this measurement changes results."""
+
+
+def scored(
+    lab: Laboratory,
+    trained: Trained,
+    what: str,
+    query: ImageSet,
+    gallery: ImageSet,
+    inputs: Mapping[str, object],
+) -> dict[str, Outcome]:
+    """Return how each query fares: ``clean``, by attack, and ``worst``: the worst for each query.
+
+    The attacks of the run, at its only budget and its first attack seed; the control is left out.
+
+    Args:
+        lab: The laboratory.
+        trained: A finished training.
+        what: Short name of the two sets.
+        query: Queries.
+        gallery: Their gallery.
+        inputs: What the two sets were made from, beside the training data, as JSON values.
+
+    Raises:
+        UsageError: There is no attack, not one budget, or an attack that is trained first.
+        PluginError: An attack or the encoder broke its contract.
+    """
+    attacks = [attack for attack in lab.attacks if not attack.is_control]
+    if not attacks or len(lab.config.eps) != 1:
+        raise UsageError(
+            "this experiment needs an attack and one budget",
+            "give them, such as --attack metric-ifgsm fna --eps 8",
+        )
+    (eps_255,) = lab.config.eps
+    scene: list[Scene] = []  # embedded when the first of its results is missing
+
+    def ready() -> Scene:
+        if not scene:
+            scene.append(Scene.of(trained, query, gallery, lab.policy))
+        return scene[0]
+
+    def clean() -> Kept:
+        return _kept(ready().clean.ranking)
+
+    def attacked(attack: ChosenAttack) -> Kept:
+        title = f"{trained.variant.label} · seed {trained.seed} · {attack.name} {what}"
+        return _kept(ready().attacked(attack, eps_255, lab.progress, title).ranking)
+
+    def stored(more: Mapping[str, object], compute: partial[Kept]) -> RankingResult:
+        cell = lab.kept(what, SCORE_VERSION, trained, {**inputs, **more}, compute)
+        return RankingResult(**cell.arrays())
+
+    rankings = {CLEAN: stored({}, partial(clean))}
+    for attack in attacks:
+        more = {
+            "attack": attack_content(attack),
+            "eps_255": eps_255,
+            "attack_seed": lab.config.attack_seed[0],
+            "eot_samples": lab.config.evaluation.eot_samples,
+        }
+        rankings[attack.name] = stored(more, partial(attacked, attack))
+    worst = worst_case({name: one for name, one in rankings.items() if name != CLEAN})
+    return {name: Outcome.of([one]) for name, one in (rankings | {WORST: worst}).items()}
+
+
+def _kept(ranking: RankingResult) -> Kept:
+    arrays = {"ap": ranking.ap, "inp": ranking.inp, "rank": ranking.rank}
+    return Kept(ranking.summary(), {name: np.asarray(values) for name, values in arrays.items()})

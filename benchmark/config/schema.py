@@ -109,6 +109,9 @@ class RunConfig(_Section):
     """Data set to train and test on."""
     data_root: UserPath | None = None
     """Folder of a data set that is not rendered by the benchmark."""
+    on_corrupt: Literal["fail", "skip"] = "fail"
+    """What an image file that cannot be decoded does: end the run, or be left out with a
+    warning; the hash of the data is then that of the other files."""
     test_dataset: Names | None = None
     """Further data sets to test on; unset: the data set's usual counterpart; none: no other."""
     attack: Names = ["default"]

@@ -2,52 +2,30 @@
 
 from __future__ import annotations
 
-import io
 import json
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, ClassVar
+from typing import IO, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 
 from benchmark.core.errors import DataError
 from benchmark.core.fingerprint import fingerprint, sha256_file
+from benchmark.core.plugin import PluginConfig
 from benchmark.data.cache import publish
+from benchmark.data.corrupt import DecodingCheck, skipped_line
 from benchmark.data.dataset import Dataset
+from benchmark.data.decode import decode_file
 from benchmark.data.layout import FOLDERS, SPLITS, ImageName, Split, list_images, parse_name
 
 CHUNK = 64
 _LOG = logging.getLogger(__name__)
-
-
-def decode_file(path: Path, image_size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Return the pixels (H, W, 3) of an image file at `image_size`.
-
-    Raises:
-        DataError: The file is truncated, not an image, or cannot be read.
-    """
-    height, width = image_size
-    try:
-        with Image.open(io.BytesIO(path.read_bytes())) as picture:
-            rgb = picture.convert("RGB")
-        if rgb.size != (width, height):
-            rgb = rgb.resize((width, height), Image.Resampling.BILINEAR)
-        return np.asarray(rgb)
-    except (OSError, ValueError, SyntaxError, MemoryError) as error:
-        reason = "it is not an image" if isinstance(error, UnidentifiedImageError) else error
-        raise DataError(
-            f"cannot decode the image {path}: {reason}",
-            "fetch the file again, or remove it from the data set",
-        ) from error
-    except Image.DecompressionBombError as error:
-        raise DataError(f"the image {path} is too large: {error}", "remove it") from error
 
 
 class MarketLayout(Dataset):
@@ -55,6 +33,15 @@ class MarketLayout(Dataset):
 
     Subclasses give `name`, `folders_within` and `_about`.
     """
+
+    class Config(PluginConfig):
+        """Options."""
+
+        on_corrupt: Literal["fail", "skip"] = "fail"
+        """What a file that cannot be decoded does: end the work, or be left out, as if it were
+        not there; the hash of the content is then that of the other files."""
+
+    config: Config
 
     folders_within: ClassVar[tuple[str, ...]] = ()
     """Sub-folders of the root that may hold the three folders."""
@@ -91,7 +78,20 @@ class MarketLayout(Dataset):
 
     @cached_property
     def _checked(self) -> _Names:
-        return _Names(self.folder)
+        return _Names(self.folder, self._broken)
+
+    @cached_property
+    def _decoding(self) -> DecodingCheck:
+        store = self.cache_dir / f"{self.name}-decoding.json"
+        return DecodingCheck(self.folder, store, self.progress, self.workers)
+
+    def _broken(self, split: Split, names: list[str]) -> list[str]:
+        """Return the files of `split` to leave out; none unless so configured."""
+        if self.config.on_corrupt == "fail":
+            return []
+        within = FOLDERS[split]
+        broken = self._decoding.broken([f"{within}/{name}" for name in names])
+        return [path.removeprefix(f"{within}/") for path in broken]
 
     def _path(self, split: Split, name: str) -> Path:
         return self.folder / FOLDERS[split] / name
@@ -129,7 +129,11 @@ class MarketLayout(Dataset):
     def warnings(self) -> list[str]:
         """Return what is unusual about the data, yet usable."""
         present = self.present()
-        lines = self._single_images() if "train" in present else []
+        skipped = [
+            f"{FOLDERS[split]}/{name}" for split in present for name in self._checked.skipped(split)
+        ]
+        lines = [skipped_line(skipped)] if skipped else []
+        lines += self._single_images() + self._blind_cameras() if "train" in present else []
         lost = self._checked.unmatched() if {"query", "gallery"} <= set(present) else 0
         if lost:
             lines.append(f"{lost} queries have no match in the gallery and are not scored")
@@ -146,6 +150,14 @@ class MarketLayout(Dataset):
             return []
         shown = ", ".join(map(str, single[:5])) + (" …" if len(single) > 5 else "")
         return [f"{len(single)} training identities have a single image ({shown})"]
+
+    def _blind_cameras(self) -> list[str]:
+        """Return a line on cameras, up to the highest one of any split, without training images."""
+        cameras = {s: {label.camid for label in self.labels(s)} for s in self.present()}
+        highest = max(max(found) for found in cameras.values())
+        missing = sorted(set(range(1, highest + 1)) - cameras["train"])
+        listed = ", ".join(map(str, missing))
+        return [f"cameras without a training image: {listed}"] if missing else []
 
     def _compute_manifest(self) -> str:
         """Hash path, size and SHA-256 of every file; known files are not read again."""
@@ -181,8 +193,9 @@ class MarketLayout(Dataset):
 class _Names:
     """Checked file names of the three folders, each listed when first asked for."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, broken: Callable[[Split, list[str]], list[str]]) -> None:
+        self._folder, self._broken = folder, broken
+        self._skipped: dict[Split, list[str]] = {}
         self._labels: dict[Split, dict[str, ImageName]] = {}
 
     def __getitem__(self, split: Split) -> tuple[str, ...]:
@@ -203,8 +216,21 @@ class _Names:
                     labels[name] = parse_name(name)
                 except DataError as error:
                     raise DataError(f"{folder}: {error.what}", error.mend) from error
+            self._skipped[split] = self._broken(split, list(labels))
+            for name in self._skipped[split]:
+                del labels[name]
+            if not labels:
+                raise DataError(
+                    f"none of the {len(self._skipped[split])} images in {folder} can be decoded",
+                    "fetch the files again",
+                )
             self._labels[split] = labels
         return self._labels[split]
+
+    def skipped(self, split: Split) -> list[str]:
+        """Return the names of files that were left out because they cannot be decoded."""
+        self._listed(split)
+        return self._skipped[split]
 
     def unmatched(self) -> int:
         """Return how many queries no gallery image of another camera matches."""

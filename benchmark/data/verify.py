@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from benchmark.core.errors import DataError
 from benchmark.data.dataset import Dataset
+from benchmark.data.decode import MEND
 from benchmark.data.layout import SPLITS, Split
 from benchmark.data.records import ImageSet
 
@@ -49,10 +50,7 @@ def verify_dataset(dataset: Dataset) -> list[Finding]:
             continue
         try:
             bad = dataset.unreadable(split)
-            findings += [
-                Finding("error", "unreadable", line, "fetch the file again or remove it")
-                for line in bad
-            ]
+            findings += [Finding("error", "unreadable", line, MEND) for line in bad]
             if not bad:
                 images[split] = dataset.split(split)
         except DataError as error:

@@ -29,6 +29,7 @@ class Shelf:
                 root=config.data_root,
                 cache_dir=config.cache_dir,
                 progress=progress,
+                on_corrupt=config.on_corrupt,
             )
             for name, plugin in choice.sources.items()
         }
@@ -58,7 +59,20 @@ def open_dataset(
     root: Path | None,
     cache_dir: Path,
     progress: Progress,
+    on_corrupt: str | None = None,
 ) -> Dataset:
-    """Open a data set; `size` is for those that are rendered in several sizes."""
-    options = {"size": size} if size is not None and "size" in plugin.Config.model_fields else {}
+    """Open a data set; an option is for those that have it.
+
+    Args:
+        plugin: The data set.
+        image_size: (H, W); None takes the data set's own.
+        size: For those that are rendered in several sizes.
+        root: Folder of its files.
+        cache_dir: Folder for decoded pixels.
+        progress: Reporter of long work.
+        on_corrupt: For those that read files: what one that cannot be decoded does.
+    """
+    given = {"size": size, "on_corrupt": on_corrupt}
+    known = plugin.Config.model_fields
+    options = {key: value for key, value in given.items() if value is not None and key in known}
     return plugin(options, image_size=image_size, root=root, cache_dir=cache_dir, progress=progress)

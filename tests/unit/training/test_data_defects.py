@@ -1,0 +1,96 @@
+"""Defects of training data end in an encoder that ranks, not in an error."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from benchmark.core.errors import DataError
+from benchmark.data.records import ImageSet
+from benchmark.metrics.attacked import clean_ranking
+from benchmark.training.config import AugmentConfig
+from tests.tiny_scene import CPU, TRAINING, fit, image_set, make_defense
+
+RECIPE = TRAINING.model_copy(
+    update={
+        "epochs": 4,
+        "learning_rate": 1e-2,
+        "augment": AugmentConfig(flip=0, pad=0, erase=0),
+        "validate_every": 4,
+    }
+)
+OPTIONS: dict[str, dict[str, object]] = {
+    "none": {},
+    "metric-at": {},
+    "ddid": {
+        "discriminator_hidden": 8,
+        "balancing_options": {
+            "delta1": 5,
+            "percentile": 0,
+            "min_distance": 0,
+            "attempts": 1,
+            "diffusion": {
+                "network": {"downscale": 1, "patch": 2, "widths": (8, 8), "groups": 4},
+                "steps": 2,
+                "batch": 4,
+                "sampler_steps": 2,
+            },
+        },
+    },
+}
+SOUND = image_set(identities=12, cameras=3, size=(16, 8))
+
+
+def wrong_labels(share: float = 0.3) -> ImageSet:
+    """Give a share of the images another identity of the set."""
+    rng = np.random.default_rng(3)
+    pids = SOUND.pids.copy()
+    hit = rng.permutation(len(pids))[: round(share * len(pids))]
+    pids[hit] = (pids[hit] - 1 + rng.integers(1, 12, len(hit))) % 12 + 1
+    assert (pids != SOUND.pids).mean() == pytest.approx(share, abs=0.01)
+    return replace(SOUND, pids=pids)
+
+
+def single_images() -> ImageSet:
+    """Leave four of twelve identities one image each."""
+    first = np.unique(SOUND.pids, return_index=True)[1]
+    kept = (SOUND.pids > 4) | np.isin(np.arange(len(SOUND)), first)
+    return SOUND.subset(kept)
+
+
+def no_second_camera() -> ImageSet:
+    """Take all images of the camera in the middle away."""
+    return SOUND.subset(SOUND.camids != 2)
+
+
+@pytest.mark.parametrize("defense", list(OPTIONS))
+@pytest.mark.parametrize("defective", [wrong_labels, single_images, no_second_camera])
+def test_a_defense_trains_and_ranks(defense: str, defective: object, tmp_path: Path) -> None:
+    assert callable(defective)
+    trained = fit(
+        make_defense(defense, **OPTIONS[defense]), tmp_path, train=defective(), training=RECIPE
+    )
+    assert trained.history[-1]["loss"] < trained.history[0]["loss"]
+    state = trained.encoder.state_dict()
+    assert all(bool(torch.isfinite(value).all()) for value in state.values())
+    query, gallery = SOUND.subset(SOUND.camids == 1), SOUND.subset(SOUND.camids == 3)
+    ranking = clean_ranking(
+        trained.encoder, query, gallery, policy=CPU, batch=32, owner=defense
+    ).ranking
+    # Colours rank without training, too (50 to 60); an encoder that collapsed would be at 8.
+    assert ranking.summary()["map"] > 45
+    if defense == "ddid":
+        balancing = trained.report["balancing"]
+        assert isinstance(balancing, dict)
+        assert sum(balancing["accepted"].values()) > 0
+
+
+def test_balancing_without_a_single_pair_says_what_to_do(tmp_path: Path) -> None:
+    first = np.unique(SOUND.pids, return_index=True)[1]
+    with pytest.raises(DataError, match="no training identity has two images") as caught:
+        fit(make_defense("ddid", **OPTIONS["ddid"]), tmp_path, train=SOUND.subset(first))
+    assert caught.value.mend

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from results.outcomes import outcome_under
 from results.schema import Record
 from results.store import PerQuery, load_per_query, load_record
 
@@ -22,7 +23,8 @@ class Candidates:
 
     Attributes:
         names: Attacks, A of them.
-        ap: (D, A, Q) AP of each query in percent under each attack, for each defense.
+        ap: (D, A, Q) AP of each query in percent under each attack, for each defense; the mean
+            over attack seeds.
         cost: (A,) mean images that go forward or backward for one query.
     """
 
@@ -60,12 +62,14 @@ def read_candidates(
         eps_255: Budget.
 
     Raises:
-        KeyError: A record lacks an attack at that budget.
+        RecordError: A record lacks an attack at that budget.
     """
     keys = [f"{name}@{eps_255:g}" for name in names]
     first = measured[0][1].ap["clean"]
     counted = ~np.isnan(first)
-    ap = np.array([[100 * q.ap[key][counted] for key in keys] for _, q in measured])
+    ap = np.array(
+        [[100 * outcome_under(q, k).ap.mean(0)[counted] for k in keys] for _, q in measured]
+    )
     costs = [[_passes(record, key) / len(first) for key in keys] for record, _ in measured]
     return Candidates(tuple(names), ap, np.mean(costs, axis=0))
 

@@ -105,3 +105,24 @@ def test_unknown_public_name_is_an_attribute_error() -> None:
 
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         results.nothing  # noqa: B018
+
+
+def test_values_by_attack_seed_are_kept_and_their_absence_leaves_no_trace() -> None:
+    content = golden()
+    assert "by_attack_seed" not in json.dumps(load_record(GOLDEN).model_dump(mode="json"))
+    seeds = [{"attack_seed": seed, "map": 20.0 + seed, "rank1": 30.0} for seed in (0, 4)]
+    content["attacks"][1]["by_attack_seed"] = content["worst_case"]["by_attack_seed"] = seeds
+    record = Record.model_validate_json(json.dumps(content), strict=True)
+    again = record.model_dump(mode="json")
+    assert again["attacks"][1]["by_attack_seed"] == again["worst_case"]["by_attack_seed"] == seeds
+    assert "by_attack_seed" not in again["attacks"][0]
+    assert Record.model_validate_json(json.dumps(again), strict=True) == record
+
+
+@pytest.mark.parametrize("seeds", [(0,), (1, 0), (2, 2)])
+def test_attack_seeds_are_several_and_ascending(seeds: tuple[int, ...]) -> None:
+    content = golden()
+    listed = [{"attack_seed": seed, "map": 20.0, "rank1": 30.0} for seed in seeds]
+    content["worst_case"]["by_attack_seed"] = listed
+    with pytest.raises(ValidationError, match="ascending"):
+        Record.model_validate_json(json.dumps(content), strict=True)

@@ -3,9 +3,9 @@
 The unit that is exchanged is the identity, since queries of one person are not independent. If two
 defenses do not differ, the two outcomes of a person may as well belong to the other one each, so
 every pattern of signs of the differences of the identities is as likely as the one that was seen.
-Good, "Permutation, Parametric and Bootstrap Tests of Hypotheses" (2005), chapter 3; the Monte Carlo
-form (b + 1) / (m + 1) is Davison & Hinkley, "Bootstrap Methods and their Application" (1997),
-section 4.2.5; many tests at once: Holm, Scandinavian Journal of Statistics 6 (1979).
+Good, "Permutation, Parametric and Bootstrap Tests of Hypotheses" (2005); the Monte Carlo form
+(b + 1) / (m + 1) is Davison & Hinkley, "Bootstrap Methods and their Application" (1997), sections
+4.2 and 4.3; many tests at once: Holm, Scandinavian Journal of Statistics 6 (1979).
 """
 
 from __future__ import annotations

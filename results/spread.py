@@ -87,7 +87,7 @@ def variance_split(ap: ArrayLike, pids: ArrayLike) -> VarianceSplit:
     One-way analysis of variance: with m_st the mAP of training s at attack seed t, the attack part
     is the mean over s of the variance over t; the training part is the variance of the means over
     t, less the attack part over T, and 0 if that is negative. The query part is the variance of the
-    ratio of sums over identities, by linearisation (Davison & Hinkley, 1997, section 2.7.2).
+    ratio of sums over identities, by linearisation (Davison & Hinkley, 1997, section 2.7).
 
     Args:
         ap: (S, T, Q) average precision in [0, 1]; NaN marks a query that does not count.

@@ -13,7 +13,6 @@ Hence |c(x) - x| = |sum over v of w_v(x) (T(v) - v)| <= eps, and c(x) is in [0, 
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import product
 from typing import ClassVar
 
 import torch
@@ -21,9 +20,11 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from attacks.metric_gradient import MetricIFGSM
+from attacks.recolour import Recolour
 from benchmark.core.attack import AttackBatch
 from benchmark.core.iterated_attack import IteratedConfig, Steps
 from benchmark.core.plugin import Card
+from benchmark.core.seeding import uniform_noise
 from benchmark.core.threat import ThreatModel
 
 
@@ -52,8 +53,16 @@ class ColorLUT(MetricIFGSM):
         """Return a quarter of the budget."""
         return self.eps / 4
 
+    def start_noise(self, batch: AttackBatch) -> Tensor:
+        """Return the noise at the touched nodes, drawn for all, so that no node's depends on K."""
+        nodes = self.config.nodes
+        noise = uniform_noise(batch.seeds, (3, nodes**3)).to(batch.images)
+        red, green, blue = (batch.images[..., 0] * (nodes - 1)).round().long().unbind(1)
+        number = (red * nodes + green) * nodes + blue
+        return noise.gather(2, number[:, None].expand(-1, 3, -1))[..., None]
+
     def perturb(self, encoder: nn.Module, batch: AttackBatch) -> Tensor:
-        """Attack the identity table as if it were an image, and recolour the images by it."""
+        """Attack the touched nodes as if they were an image, and recolour the images by them."""
         if self.eps_255 == 0:
             return batch.images
         recolour = Recolour(batch.images, self.config.nodes)
@@ -61,42 +70,3 @@ class ColorLUT(MetricIFGSM):
         found = super().perturb(nn.Sequential(recolour, encoder), tables)
         with torch.no_grad():
             return self.project(recolour(found), batch.images)  # against float rounding alone
-
-
-class Recolour(nn.Module):
-    """Maps tables (B, 3, nodes, nodes^2), by red and by green and blue, to recoloured images.
-
-    Args:
-        images: (B, 3, H, W) in [0, 1].
-        nodes: Nodes along each colour.
-    """
-
-    def __init__(self, images: Tensor, nodes: int) -> None:
-        super().__init__()
-        self.nodes, self.shape = nodes, images.shape
-        place = images.permute(0, 2, 3, 1).reshape(-1, 3) * (nodes - 1)
-        below = place.floor().clamp_(0, nodes - 2)
-        self.above = place - below
-        own_table = torch.arange(len(images), device=images.device) * nodes**3
-        strides = torch.tensor([nodes**2, nodes, 1], device=images.device)
-        self.first = (below.long() * strides).sum(1) + own_table.repeat_interleave(
-            len(place) // len(images)
-        )
-
-    def identity(self) -> Tensor:
-        """Return the tables that change nothing."""
-        levels = torch.linspace(0, 1, self.nodes, dtype=self.above.dtype, device=self.above.device)
-        table = torch.stack(torch.meshgrid(levels, levels, levels, indexing="ij"))
-        return table.reshape(1, 3, self.nodes, -1).repeat(self.shape[0], 1, 1, 1)
-
-    def forward(self, tables: Tensor) -> Tensor:
-        """Return (B, 3, H, W) images, differentiable in the (B, 3, nodes, nodes^2) tables."""
-        colours = tables.flatten(2).transpose(1, 2).reshape(-1, 3)
-        mixed = torch.zeros_like(self.above)
-        for red, green, blue in product((0, 1), repeat=3):
-            corner = torch.tensor([red, green, blue], device=tables.device)
-            weight = torch.where(corner == 1, self.above, 1 - self.above).prod(1, keepdim=True)
-            node = self.first + (red * self.nodes + green) * self.nodes + blue
-            mixed = mixed + weight * colours[node]
-        batch, channels, height, width = self.shape
-        return mixed.reshape(batch, height, width, channels).permute(0, 3, 1, 2)

@@ -17,7 +17,6 @@ from typing import Annotated, ClassVar, Literal
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from benchmark.core.attack import AttackBatch
 from benchmark.core.iterated_attack import IteratedAttack, IteratedConfig, Steps
@@ -91,12 +90,13 @@ class DiverseInputs(TransferAttack):
         """Return the clean vectors and this step's transformation."""
         assert isinstance(state, Tensor)
         draws = self.draws(batch, step, 4)
+        chosen = torch.nonzero(draws[:, 0] < self.config.diversity)[:, 0]
+        draws = draws[chosen]
         scale = 1 - (1 - self.config.smallest) * draws[:, 1]
-        scale = torch.where(draws[:, 0] < self.config.diversity, scale, 1)
         height, width = batch.images.shape[2:]
         rows = resize_and_pad(scale, draws[:, 2], height).to(state.dtype)
         columns = resize_and_pad(scale, draws[:, 3], width).to(state.dtype)
-        return _Diverse(state, rows, columns)
+        return _Diverse(state, chosen, rows, columns)
 
     def value(
         self, encoder: nn.Module, images: Tensor, state: object, batch: AttackBatch
@@ -108,12 +108,24 @@ class DiverseInputs(TransferAttack):
 
 @dataclass(frozen=True)
 class _Diverse:
+    """The transformation of the images of a batch at one step.
+
+    Attributes:
+        clean: (B, D) clean vectors.
+        chosen: (C,) which images are transformed.
+        rows: (C, H, H) matrices that resize and pad their columns of pixels.
+        columns: (C, W, W) the same of their rows of pixels.
+    """
+
     clean: Tensor
+    chosen: Tensor
     rows: Tensor
     columns: Tensor
 
     def transformed(self, images: Tensor) -> Tensor:
-        return self.rows[:, None] @ images @ self.columns[:, None].transpose(2, 3)
+        moved = self.rows[:, None] @ images.index_select(0, self.chosen)
+        moved = moved @ self.columns[:, None].mT
+        return images.index_copy(0, self.chosen, moved)
 
 
 class SmoothGradients(TransferAttack):
@@ -134,10 +146,8 @@ class SmoothGradients(TransferAttack):
         scale = gradient.shape[3] / 128
         radius = max(1, round(self.config.radius * scale))
         kernel = gaussian(self.config.sigma * scale, radius).to(gradient)
-        columns = gradient.flatten(0, 1)[:, None]
-        columns = F.conv2d(columns, kernel[None, None, :, None], padding=(radius, 0))
-        rows = F.conv2d(columns, kernel[None, None, None, :], padding=(0, radius))
-        return rows.reshape(gradient.shape)
+        height, width = gradient.shape[2:]
+        return convolution(kernel, height) @ (gradient @ convolution(kernel, width))
 
 
 def resize_and_pad(scale: Tensor, place: Tensor, size: int) -> Tensor:
@@ -155,6 +165,21 @@ def resize_and_pad(scale: Tensor, place: Tensor, size: int) -> Tensor:
     weights = (1 - (source[:, :, None] - pixels).abs()).clamp_min(0)
     inside = (pixels >= first) & (pixels < first + length)
     return weights * inside[:, :, None]
+
+
+def convolution(kernel: Tensor, size: int) -> Tensor:
+    """Return the symmetric (size, size) matrix that convolves a side, zero outside.
+
+    On images, two products are several times faster than a convolution of single channels.
+
+    Args:
+        kernel: (2 radius + 1,) symmetric.
+        size: Pixels of the side.
+    """
+    radius = len(kernel) // 2
+    pixels = torch.arange(size, device=kernel.device)
+    offset = (pixels[:, None] - pixels).abs()
+    return torch.where(offset <= radius, kernel[(radius + offset).clamp_max(2 * radius)], 0)
 
 
 def gaussian(sigma: float, radius: int) -> Tensor:

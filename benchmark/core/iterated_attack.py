@@ -134,6 +134,10 @@ class IteratedAttack(Attack):
         noise = uniform_noise([derive_seed(seed, step) for seed in batch.seeds], (count,))
         return noise.double().add_(1).div_(2).to(batch.images.device)
 
+    def start_noise(self, batch: AttackBatch) -> Tensor:
+        """Return (B, 3, H, W) noise in [-1, 1) of a random start, from the seed of each image."""
+        return uniform_noise(batch.seeds, tuple(batch.images.shape[1:])).to(batch.images.device)
+
     def perturb(self, encoder: nn.Module, batch: AttackBatch) -> Tensor:
         """Run the loop and return the best iterate, or the last one if so configured."""
         config, clean = self.config, batch.images
@@ -144,7 +148,7 @@ class IteratedAttack(Attack):
         state = self.begin(batch)
         images = clean
         if config.start:
-            noise = uniform_noise(batch.seeds, tuple(clean.shape[1:])).to(clean.device)
+            noise = self.start_noise(batch)
             images = self.project(clean + config.start * self.eps * noise, clean)
         lower, upper = self.bounds(clean)
         best = BestIterate() if config.best_iterate else None

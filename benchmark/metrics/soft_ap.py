@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+
+AT_ONCE = 1 << 20
+"""Comparisons of images that are held at a time; more where one for each image is more."""
 
 
 def soft_average_precision(
@@ -82,7 +86,7 @@ def smooth_ap_loss(
 
 
 class _WrongShares(torch.autograd.Function):
-    """Mean over matches of the share of wrong images up to them; memory of (B, N) alone.
+    """Mean over matches of the share of wrong images up to them; see `AT_ONCE` for its memory.
 
     With r right images (the match itself included) and w wrong ones before a match, its share is
     w / (r + w), with the derivatives r / (r + w)^2 by w and -w / (r + w)^2 by r.
@@ -96,18 +100,19 @@ class _WrongShares(torch.autograd.Function):
         weights = is_match.gather(1, slots) / is_match.sum(1, keepdim=True).clamp_min(1)
         own, own_gradient = scaled.gather(1, slots), scaled.new_zeros(slots.shape)
         total, gradient = scaled.new_zeros(len(scaled)), torch.zeros_like(scaled)
-        for slot in range(slots.shape[1]):
-            before = (scaled - own[:, slot, None]).sigmoid_()
+        masks = torch.stack([is_match, is_wrong], 2)
+        for part in _groups(slots.shape[1], scaled.numel()):
+            before = (scaled[:, None] - own[:, part, None]).sigmoid_()
             # A match is half before itself; 1/2 more makes that the 1 of its own place.
-            right = (before * is_match).sum(1) + 0.5
-            false = (before * is_wrong).sum(1)
-            place, weight = right + false, weights[:, slot]
-            total += weight * false / place
+            right, false = (before @ masks).unbind(2)
+            right = right + 0.5
+            place, weight = right + false, weights[:, part]
+            total += (weight * false / place).sum(1)
             scale = weight / place.square()
-            slope = is_wrong * (scale * right)[:, None] - is_match * (scale * false)[:, None]
-            slope.mul_(before).mul_(1 - before)
-            gradient += slope
-            own_gradient[:, slot] = slope.sum(1)
+            slopes = torch.stack([-scale * false, scale * right], 2)
+            before.mul_(1 - before)
+            gradient += ((before.mT @ slopes) * masks).sum(2)
+            own_gradient[:, part] = ((before @ masks) * slopes).sum(2)
         ctx.save_for_backward(gradient.scatter_add(1, slots, -own_gradient))
         return total
 
@@ -116,6 +121,13 @@ class _WrongShares(torch.autograd.Function):
     def backward(ctx: Any, output: Tensor) -> tuple[Tensor, None, None, None]:
         (gradient,) = ctx.saved_tensors
         return output[:, None] * gradient, None, None, None
+
+
+def _groups(slots: int, comparisons: int) -> Iterator[slice]:
+    """Yield groups of matches that are compared at once, of so many comparisons each."""
+    width = max(1, AT_ONCE // max(1, comparisons))
+    for start in range(0, slots, width):
+        yield slice(start, start + width)
 
 
 def _ratio(part: Tensor, whole: Tensor) -> Tensor:

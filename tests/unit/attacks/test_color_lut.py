@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from attacks.color_lut import ColorLUT, Recolour
+from attacks.color_lut import ColorLUT
+from attacks.recolour import Recolour
 from benchmark.core.attack import AttackBatch
+from benchmark.core.seeding import uniform_noise
 from benchmark.core.threat import ThreatModel
 from tests.tiny_scene import image_set, make_attack, scene, tiny_encoder
 
@@ -55,13 +57,19 @@ def looked_up(image: np.ndarray, table: np.ndarray) -> np.ndarray:
     return result
 
 
+def at_touched(recolour: Recolour, cubes: Tensor) -> Tensor:
+    """Return what (B, 3, n, n, n) tables hold at the touched nodes, (B, 3, K, 1)."""
+    index = recolour.touched[:, None].expand(-1, 3, -1)
+    return cubes.flatten(2).gather(2, index)[..., None]
+
+
 @pytest.mark.parametrize("nodes", [2, 3, 25])
 def test_interpolation_equals_brute_force(nodes: int) -> None:
     images = some_images(2, 7, 5)
-    tables = torch.rand(2, 3, nodes, nodes**2, dtype=torch.float64)
-    found = Recolour(images, nodes)(tables).numpy()
-    cubes = tables.reshape(2, 3, nodes, nodes, nodes).numpy()
-    expected = [looked_up(*pair) for pair in zip(images.numpy(), cubes, strict=True)]
+    cubes = torch.rand(2, 3, nodes, nodes, nodes, dtype=torch.float64)
+    recolour = Recolour(images, nodes)
+    found = recolour(at_touched(recolour, cubes)).numpy()
+    expected = [looked_up(*pair) for pair in zip(images.numpy(), cubes.numpy(), strict=True)]
     np.testing.assert_allclose(found, np.stack(expected), atol=1e-12)
 
 
@@ -74,16 +82,30 @@ def test_the_identity_changes_nothing(nodes: int, height: int, width: int, seed:
 
 
 def test_gradients_equal_finite_differences() -> None:
-    recolour = Recolour(some_images(2, 2, 1), 2)
-    tables = torch.rand(2, 3, 2, 4, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda t: recolour(t).square(), (tables,))
+    recolour = Recolour(some_images(2, 2, 3), 4)
+    colours = torch.rand_like(recolour.identity()).requires_grad_(True)
+    assert colours.dtype == torch.float64
+    assert torch.autograd.gradcheck(lambda c: recolour(c).square(), (colours,))
+
+
+@few
+@given(st.integers(2, 9), st.integers(0, 99))
+def test_the_nodes_of_each_image_are_those_around_its_colours(nodes: int, seed: int) -> None:
+    images = some_images(3, 2, 3, seed=seed)
+    images[1] = images[1, :, :1, :1]  # one colour: fewer nodes than the others
+    touched = Recolour(images, nodes).touched
+    for image, found in zip(images.numpy(), touched, strict=True):
+        around = {node for colour in image.reshape(3, -1).T for node, _ in corners(colour, nodes)}
+        wanted = {int(np.ravel_multi_index(node, (nodes,) * 3)) for node in around}
+        assert set(found[: len(wanted)].tolist()) == wanted
+        assert not found[len(wanted) :].any()
 
 
 def test_equal_colours_stay_equal() -> None:
     images = some_images(1, 4, 4)
     images[:, :, 3] = images[:, :, 0]
-    tables = torch.rand(1, 3, 25, 625, dtype=torch.float64)
-    recoloured = Recolour(images, 25)(tables)
+    recolour = Recolour(images, 25)
+    recoloured = recolour(at_touched(recolour, torch.rand(1, 3, 25, 25, 25, dtype=torch.float64)))
     assert torch.equal(recoloured[:, :, 3], recoloured[:, :, 0])
 
 
@@ -151,12 +173,28 @@ def test_without_a_budget_nothing_changes() -> None:
     assert outcome.forwards == 0
 
 
-def test_results_do_not_depend_on_the_batch() -> None:
+@pytest.mark.parametrize("start", [0.0, 1.0])
+def test_results_do_not_depend_on_the_batch(start: float) -> None:
     encoder, batch = tiny(double=True)
-    attack = make_attack("color-lut", 8.0, steps=3, nodes=5)
+    attack = make_attack("color-lut", 8.0, steps=3, nodes=5, start=start)
     whole = attack.run(encoder, batch).images
     part = attack.run(encoder, batch.rows(torch.tensor([2, 0]))).images
     assert torch.allclose(part, whole[[2, 0]], atol=1e-9)
+
+
+def test_a_random_start_draws_for_all_nodes() -> None:
+    encoder, batch = tiny(double=True)
+    nodes, shown = 4, []
+    handle = encoder.register_forward_pre_hook(lambda _, inputs: shown.append(inputs[0]))
+    options = {"steps": 1, "nodes": nodes, "start": 0.5, "best_iterate": False}
+    make_attack("color-lut", 8.0, **options).run(encoder, batch)
+    handle.remove()
+    levels = np.linspace(0, 1, nodes)
+    identity = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"))
+    noise = uniform_noise(batch.seeds, identity.shape).numpy()
+    for i, clean in enumerate(batch.images.numpy()):
+        table = np.clip(identity + 4 / 255 * noise[i], 0, 1)
+        np.testing.assert_allclose(shown[0][i].detach(), looked_up(clean, table), atol=1e-7)
 
 
 def test_best_iterate_is_the_one_of_the_highest_objective() -> None:

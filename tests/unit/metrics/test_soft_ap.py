@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import Tensor
 
+from benchmark.metrics import soft_ap
 from benchmark.metrics.soft_ap import smooth_ap_loss, soft_average_precision
 
 Masks = tuple[NDArray[np.bool_], NDArray[np.bool_]]
@@ -105,7 +106,11 @@ def test_smooth_equals_the_loops(seed: int, temperature: float, told: bool) -> N
 
 
 @pytest.mark.parametrize("temperature", [0.04, 0.3])
-def test_the_gradient_of_smooth_equals_autograd_of_the_definition(temperature: float) -> None:
+@pytest.mark.parametrize("at_once", [1, 80, 1 << 20])  # one match, two matches, all at a time
+def test_the_gradient_of_smooth_equals_autograd_of_the_definition(
+    temperature: float, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(soft_ap, "AT_ONCE", at_once)
     rng = np.random.default_rng(3)
     positive, valid = (torch.from_numpy(one) for one in masks(rng, 5, 8))
     scores = torch.from_numpy(rng.uniform(-1, 1, (5, 8))).requires_grad_(True)

@@ -78,12 +78,15 @@ def keys_of(rows: dict[str, list[Measurement]], dataset: str) -> list[str]:
     return list(first.outcomes[dataset])
 
 
-def measured_tables(rows: dict[str, list[Measurement]], dataset: str | None = None) -> list[Table]:
+def measured_tables(
+    rows: dict[str, list[Measurement]], dataset: str | None = None, where: str | None = None
+) -> list[Table]:
     """Return mAP and rank-1, clean and under each attack, a column for each row of the experiment.
 
     Args:
         rows: Measurements of each row, one a seed.
         dataset: Data set that was tested on; None: the one that was trained on.
+        where: What titles say of it; None: its name.
     """
     dataset = dataset or next(iter(rows.values()))[0].record.dataset
     tables = []
@@ -92,7 +95,9 @@ def measured_tables(rows: dict[str, list[Measurement]], dataset: str | None = No
             (key, [figure(measured, dataset, key, name).cell() for measured in rows.values()])
             for key in keys_of(rows, dataset)
         ]
-        tables.append(Table(f"{title} on {dataset} in percent", "Attack", list(rows), body))
+        tables.append(
+            Table(f"{title} on {where or dataset} in percent", "Attack", list(rows), body)
+        )
     return [*tables[:-1], replace(tables[-1], note=notes(rows))]
 
 
@@ -101,8 +106,8 @@ def figure(measured: list[Measurement], dataset: str, key: str, name: str) -> Ov
     return Over({m.trained.seed: getattr(m.outcomes[dataset][key], name) for m in measured})
 
 
-def rows_json(rows: dict[str, list[Measurement]]) -> list[dict[str, Any]]:
-    """Return everything that the tables show of each row."""
+def rows_json(rows: dict[str, list[Measurement]], only: str | None = None) -> list[dict[str, Any]]:
+    """Return everything that the tables show of each row, on all data sets or one."""
     found = []
     for label, measured in rows.items():
         figures = {
@@ -113,7 +118,7 @@ def rows_json(rows: dict[str, list[Measurement]]) -> list[dict[str, Any]]:
                 }
                 for key in measured[0].outcomes[dataset]
             }
-            for dataset in measured[0].outcomes
+            for dataset in ([only] if only else measured[0].outcomes)
         }
         found.append(
             {
@@ -149,7 +154,11 @@ def compared(
 
 
 def ratio_table(
-    comparison: dict[str, dict[str, Any]], ours: str, baseline: str, paper: dict[str, float]
+    comparison: dict[str, dict[str, Any]],
+    ours: str,
+    baseline: str,
+    paper: dict[str, float],
+    where: str = "",
 ) -> Table:
     """Return the measured ratio beside the paper's, and the paired gain, a row for each attack."""
     body = []
@@ -159,7 +168,7 @@ def ratio_table(
             shown = Cell("{:+.2f} [{:+.2f}, {:+.2f}]".format(gain["mean"], *gain["ci95"]))
         body.append((key, [text(one["ratio"], 2), text(paper.get(key), 2), shown]))
     return Table(
-        f"mAP of {ours} over that of {baseline}",
+        f"mAP of {ours} over that of {baseline}" + (f", {where}" if where else ""),
         "Attack",
         ["Ratio", "Paper", "Gain in mAP, 95% CI"],
         body,

@@ -32,6 +32,18 @@ EXPERIMENTS: dict[str, Entry] = {
         "benchmark.experiments.ablation:Ablation",
         "the modules of DDID one by one on its baseline, and all but one (table 3)",
     ),
+    "cross-dataset": Entry(
+        "benchmark.experiments.cross_dataset:CrossDataset",
+        "train on one data set, attack on the other, both ways (table 5)",
+    ),
+    "classifier-probe": Entry(
+        "benchmark.experiments.classifier_probe:ClassifierProbe",
+        "how much robustness sits in the identity classifier that is dropped (table 4)",
+    ),
+    "balancing-audit": Entry(
+        "benchmark.experiments.balancing_audit:BalancingAudit",
+        "are the images that balance the training split right, different and new",
+    ),
     "tune": Entry(
         "benchmark.experiments.tune:Tune",
         "hyperparameter search on held-out training identities; test splits are closed",

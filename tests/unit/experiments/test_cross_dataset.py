@@ -1,0 +1,51 @@
+"""Every direction between the data sets of a run, with figures that the records confirm."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmark.core.errors import UsageError
+from benchmark.experiments.cross_dataset import PAPER_RATIOS
+from results.store import read_records
+
+SMALL = {"defense": ["tiny-defense", "none"], "attack": ["metric-fgsm", "tiny-attack"]}
+OWN = {"ours": "tiny-defense", "baseline": "none"}
+
+
+def test_both_directions_are_those_of_the_records(conducted, tmp_path):
+    done = conducted("cross-dataset", OWN, test_dataset=["tiny-other"], **SMALL)
+    directions = done.document["result"]["directions"]
+    assert [(one["from"], one["to"]) for one in directions] == [
+        ("tiny", "tiny-other"),
+        ("tiny-other", "tiny"),
+    ]
+    records = read_records([tmp_path / "out" / "experiments" / "cross-dataset"])
+    assert len(records) == 4
+    for direction in directions:
+        clean = {}
+        for row in direction["rows"]:
+            (record,) = (r for r in records if r.id == row["records"][0])
+            assert record.dataset == direction["from"]
+            (other,) = record.cross_dataset
+            assert other.dataset == direction["to"]
+            figures = row["figures"][direction["to"]]
+            assert figures["clean"]["map"]["mean"] == pytest.approx(other.clean.map)
+            assert figures["worst"]["map"]["mean"] == pytest.approx(other.worst_case.map)
+            for attack in other.attacks:
+                assert figures[attack.key]["rank1"]["mean"] == pytest.approx(attack.rank1)
+            clean[row["label"]] = other.clean.map
+        ratio = direction["ratio"]["attacks"]["clean"]
+        assert ratio["ratio"] == pytest.approx(clean["tiny-defense"] / clean["none"])
+        assert ratio["gain"]["mean"] == pytest.approx(clean["tiny-defense"] - clean["none"])
+    assert "tiny-other → tiny" in done.files[0].read_text()
+
+
+def test_one_data_set_is_not_enough(conducted):
+    with pytest.raises(UsageError, match="no other data set"):
+        conducted("cross-dataset", OWN, test_dataset=["none"], **SMALL)
+
+
+def test_the_ratios_of_the_paper_are_those_of_its_figures():
+    ours = {"clean": 19.07, "fna@8": 6.17, "sma@8": 13.02, "metric-ifgsm@8": 7.92}
+    baseline = {"clean": 16.51, "fna@8": 4.47, "sma@8": 10.77, "metric-ifgsm@8": 5.78}
+    assert {k: round(ours[k] / baseline[k], 2) for k in ours} == PAPER_RATIOS

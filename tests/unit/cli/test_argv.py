@@ -14,6 +14,7 @@ from benchmark.cli.argv import spread
         ("run --eps -1 2", "run --eps -1 --eps 2"),
         ("run --eps=2 --seed 0 1", "run --eps=2 --seed 0 --seed 1"),
         ("plan --set a=1 b=2 --defense none", "plan --set a=1 --set b=2 --defense none"),
+        ("run --attack-seed 0 1", "run --attack-seed 0 --attack-seed 1"),
         ("run --output a b", "run --output a b"),
         ("board a b --format md", "board a b --format md"),
         ("", ""),

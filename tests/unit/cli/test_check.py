@@ -96,7 +96,7 @@ def test_options_that_weaken_it_exit_with_4(cli):
     assert code == 4
     (failure,) = (line for line in out.splitlines() if line.startswith("FAIL"))
     assert failure.startswith("FAIL  canary: mAP ")
-    assert out.splitlines()[-1].endswith("1 of 11 checks failed")
+    assert out.splitlines()[-1].endswith("1 of 12 checks failed")
 
 
 @pytest.mark.parametrize("name", ["checked-attack", "checked-defense"])

@@ -1,0 +1,73 @@
+"""The audit of balancing on tiny data, in process."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from benchmark.core.errors import DataError, UsageError
+from benchmark.experiments.balancing_audit import BALANCE_ROWS, ROWS
+
+TINY_DDID = (
+    "defense.balancing_options.delta1=14",
+    "defense.balancing_options.percentile=0",
+    "defense.balancing_options.attempts=1",
+    "defense.balancing_options.min_distance=0",
+    "training.epochs=1",
+)
+OWN = {"camera_epochs": 1, "pairs": 2, "sheet_rows": 3, "sources": ["augmentation", "oversampling"]}
+
+
+def test_every_source_is_measured_beside_the_real_images(conducted):
+    done = conducted("balancing-audit", OWN, *TINY_DDID, defense=["ddid"])
+    assert not done.troubles
+    result = json.loads(next(p for p in done.files if p.name == "result.json").read_text())
+    rows = result["result"]
+    assert list(rows) == ["real", "augmentation", "oversampling"]
+    for by_seed in rows.values():
+        assert set(by_seed["0"]["figures"]) == set(ROWS)
+        assert set(by_seed["0"]["balance"]) == set(BALANCE_ROWS)
+        assert sum(by_seed["0"]["images_by_identity"].values()) == by_seed["0"]["balance"]["images"]
+    copies, real = rows["oversampling"]["0"]["figures"], rows["real"]["0"]["figures"]
+    assert copies["copies"] == 1.0
+    assert copies["pixels_median"] == pytest.approx(0, abs=1e-6)
+    assert real["copies"] == 0.0
+    assert real["pixels_close"] == pytest.approx(0.05, abs=0.03)
+    assert rows["oversampling"]["0"]["balance"]["least"] == 14
+    assert rows["augmentation"]["0"]["figures"]["copies"] == 0.0
+    assert {p.name for p in done.files if p.suffix == ".png"} == {
+        "augmentation-seed0.png",
+        "oversampling-seed0.png",
+    }
+
+
+def test_the_preparation_is_kept_and_sees_no_test_image(conducted, monkeypatch):
+    from benchmark.experiments.balancing_audit import BalancingAudit
+    from defenses.ddid.defense import DDID
+
+    calls = []
+    real = DDID.prepare
+
+    def prepare(self, task):
+        calls.append(len(task.train))
+        return real(self, task)
+
+    monkeypatch.setattr(DDID, "prepare", prepare)
+    own = {**OWN, "sources": ["oversampling"]}
+    first = conducted("balancing-audit", own, *TINY_DDID, defense=["ddid"])
+    again = conducted("balancing-audit", own, *TINY_DDID, defense=["ddid"])
+    assert len(calls) == 1
+    assert first.document["result"] == again.document["result"]
+
+    def peek(self, lab):
+        lab.split(lab.config.dataset, "query")
+
+    monkeypatch.setattr(BalancingAudit, "run", peek)
+    with pytest.raises(DataError, match="may not look"):
+        conducted("balancing-audit", own, *TINY_DDID, defense=["ddid"])
+
+
+def test_a_defense_that_adds_nothing_cannot_be_audited(conducted):
+    with pytest.raises(UsageError, match="adds no image"):
+        conducted("balancing-audit", OWN, "training.epochs=1", defense=["none"])

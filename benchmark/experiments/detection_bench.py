@@ -1,0 +1,206 @@
+"""The measurement behind the detection experiment: experts, a fitted detector, every attack."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor
+
+from benchmark.core.attack import Attack
+from benchmark.core.errors import DataError, PluginError
+from benchmark.core.plugin import PluginConfig
+from benchmark.data.records import ImageSet
+from benchmark.experiments.detection_report import Kind, Verdict
+from benchmark.experiments.laboratory import Kept, Laboratory
+from benchmark.experiments.measurement import Trained
+from benchmark.experiments.variant import Variant
+from benchmark.metrics.ranking import RankingResult
+from benchmark.protocols.detection import DetectionScene, Judged, with_match
+from benchmark.protocols.detection_attack import Evading, Strategy
+from benchmark.protocols.detection_classifier import Detector, fit_detector
+from benchmark.protocols.detection_context import Panel
+from benchmark.runner.cells import attack_content
+from benchmark.runner.choice import ChosenAttack
+
+DETECTION_VERSION = 1
+"""Raised when a change of detector, adaptive attack or measurement changes results."""
+
+CLEAN = "clean"
+RANKING_PARTS = ("ap", "inp", "rank")
+
+EXPERT_SEED = 2_000_000
+"""Training seed of the first expert beside the target: none that a user gives to a target."""
+
+
+class DetectionOptions(PluginConfig):
+    """Options of the experiment."""
+
+    experts: int = Field(default=2, ge=1, le=8)
+    """Encoders beside the target that look at a query."""
+    expert_defense: str = "none"
+    """What they are trained by, each at a seed of its own."""
+    k: int = Field(default=10, ge=2)
+    """Size of a support set; less where a query has fewer images of other cameras."""
+    seen: tuple[str, ...] = Field(default=("metric-ifgsm", "sma"), min_length=1)
+    """Attacks that the detector is fitted on; all other chosen ones are unseen."""
+    weights: tuple[float, ...] = Field(default=(0.0, 0.003, 0.01, 0.03, 0.1), min_length=1)
+    """Weights of the detector's loss in the adaptive attacks."""
+    adaptive_steps: int = Field(default=40, ge=1)
+    """Gradient steps of the adaptive attacks."""
+    damage_share: float = Field(default=0.8, gt=0, le=1)
+    """Share of the worst attack's damage to mAP that an adaptive attack must keep to count."""
+    hidden: int = Field(default=64, ge=1)
+    """Hidden units of the classifier."""
+    steps: int = Field(default=300, ge=1)
+    """Steps of its training."""
+    learning_rate: float = Field(default=1e-3, gt=0)
+    """Step size of its training."""
+    weight_decay: float = Field(default=1e-2, ge=0)
+    """Weight decay of its training."""
+
+
+class DetectionBench:
+    """Fits and attacks a detector for each target.
+
+    Args:
+        lab: The laboratory.
+        options: What was chosen.
+        eps_255: Budget of all attacks.
+    """
+
+    def __init__(self, lab: Laboratory, options: DetectionOptions, eps_255: float) -> None:
+        self._lab, self._options, self._eps_255 = lab, options, eps_255
+
+    def verdict(self, target: Trained) -> Verdict:
+        """Return the scores of the test queries, measured once for the same target and options.
+
+        Raises:
+            PluginError: An expert could not be trained, or an attack failed.
+            DataError: There are too few images of other cameras to retrieve.
+        """
+        experts = self._experts(target)
+        config = self._lab.config
+        inputs = {
+            "options": self._options.model_dump(mode="json", exclude={"damage_share"}),
+            "experts": [one.cell.fingerprint for one in experts[1:]],
+            "attacks": [attack_content(attack) for attack in self._lab.attacks],
+            "eps_255": self._eps_255,
+            "attack_seed": config.attack_seed[0],
+            "eot_samples": config.evaluation.eot_samples,
+            "held_out": config.training.held_out,
+        }
+        stored = self._lab.kept(
+            "verdict", DETECTION_VERSION, target, inputs, lambda: self._measure(experts)
+        )
+        arrays, outcome = stored.arrays(), stored.outcome
+        return Verdict(
+            pids=arrays["pids"],
+            clean=_judged(arrays, CLEAN),
+            attacked={key: _judged(arrays, key) for key in outcome["kinds"]},
+            kinds=outcome["kinds"],
+            k=outcome["k"],
+            fitted=(outcome["fitted_benign"], outcome["fitted_attacked"]),
+        )
+
+    def _experts(self, target: Trained) -> list[Trained]:
+        seeds = [EXPERT_SEED + index for index in range(self._options.experts)]
+        variant = Variant("expert", self._options.expert_defense)
+        others = list(self._lab.train([variant], seeds))
+        if len(others) < len(seeds):
+            raise PluginError("an expert could not be trained", "the error beside this says why")
+        return [target, *others]
+
+    def _measure(self, experts: Sequence[Trained]) -> Kept:
+        lab = self._lab
+        _, held_out = lab.fitted_and_held_out()
+        fitting = self._scene(experts, with_match(held_out), held_out)
+        query, gallery = (
+            lab.split(lab.config.dataset, "query"),
+            lab.split(lab.config.dataset, "gallery"),
+        )
+        testing = self._scene(experts, query, gallery)
+        k = min(self._options.k, fitting.largest_k, testing.largest_k)
+        if k < 2:
+            raise DataError("a query has fewer than two images of other cameras", "use more data")
+        panel = testing.panel(k)
+        detector, fitted = self._fitted(fitting, fitting.panel(k))
+        judged = {CLEAN: testing.judge(panel, detector, testing.clean())}
+        kinds: dict[str, Kind] = {}
+        for chosen in lab.attacks:
+            joined = self._crafted(testing, self._made(chosen), chosen.name)
+            judged[chosen.name] = testing.judge(panel, detector, joined)
+            kinds[chosen.name] = self._kind(chosen)
+        for name, attack in self._evading(panel, detector):
+            judged[name] = testing.judge(panel, detector, self._crafted(testing, attack, name))
+            kinds[name] = "adaptive"
+        return Kept({"kinds": kinds, "k": k, **fitted}, _arrays(judged, query.pids))
+
+    def _fitted(self, scene: DetectionScene, panel: Panel) -> tuple[Detector, dict[str, int]]:
+        """Return a detector, and on how many images of each kind it was fitted."""
+        benign = scene.features(panel, scene.clean())
+        seen = [attack for attack in self._lab.attacks if attack.name in self._options.seen]
+        crafted = [self._crafted(scene, self._made(one), f"fit, {one.name}") for one in seen]
+        attacked = torch.cat([scene.features(panel, joined) for joined in crafted])
+        detector = fit_detector(
+            benign,
+            attacked,
+            hidden=self._options.hidden,
+            steps=self._options.steps,
+            learning_rate=self._options.learning_rate,
+            weight_decay=self._options.weight_decay,
+            seed=self._lab.config.attack_seed[0],
+        )
+        return detector, {"fitted_benign": len(benign), "fitted_attacked": len(attacked)}
+
+    def _scene(
+        self, experts: Sequence[Trained], query: ImageSet, gallery: ImageSet
+    ) -> DetectionScene:
+        return DetectionScene(
+            [one.encoder for one in experts],
+            [one.view for one in experts],
+            query,
+            gallery,
+            policy=self._lab.policy,
+            batch=self._lab.config.evaluation.batch,
+            owner=experts[0].cell.defense,
+        )
+
+    def _kind(self, attack: ChosenAttack) -> Kind:
+        if attack.is_control:
+            return "control"
+        return "seen" if attack.name in self._options.seen else "unseen"
+
+    def _made(self, attack: ChosenAttack) -> Attack:
+        return attack.plugin(attack.config, self._eps_255)
+
+    def _evading(self, panel: Panel, detector: Detector) -> Iterator[tuple[str, Evading]]:
+        for strategy in get_args(Strategy):
+            for weight in self._options.weights:
+                steps = self._options.adaptive_steps
+                options = {"strategy": strategy, "weight": weight, "steps": steps}
+                attack = Evading(Evading.parse_config(options), self._eps_255)
+                attack.panel, attack.detector = panel, detector
+                yield f"{strategy} {weight:g}", attack
+
+    def _crafted(self, scene: DetectionScene, attack: Attack, title: str) -> Tensor:
+        with self._lab.progress.task(f"detection · {title}", scene.queries) as bar:
+            return scene.attacked(attack, self._lab.config.attack_seed[0], bar)
+
+
+def _arrays(judged: Mapping[str, Judged], pids: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+    arrays: dict[str, NDArray[Any]] = {"pids": pids}
+    for key, one in judged.items():
+        arrays[f"{key}/scores"] = one.scores
+        for part in RANKING_PARTS:
+            arrays[f"{key}/{part}"] = getattr(one.ranking, part)
+    return arrays
+
+
+def _judged(arrays: Mapping[str, NDArray[Any]], key: str) -> Judged:
+    ranking = RankingResult(**{part: arrays[f"{key}/{part}"] for part in RANKING_PARTS})
+    return Judged(arrays[f"{key}/scores"], ranking)

@@ -44,6 +44,10 @@ EXPERIMENTS: dict[str, Entry] = {
         "benchmark.experiments.balancing_audit:BalancingAudit",
         "are the images that balance the training split right, different and new",
     ),
+    "detection": Entry(
+        "benchmark.experiments.detection:Detection",
+        "can attacked queries be told, also those of attackers that know the detector (MEAAD)",
+    ),
     "tune": Entry(
         "benchmark.experiments.tune:Tune",
         "hyperparameter search on held-out training identities; test splits are closed",

@@ -32,6 +32,9 @@ from benchmark.metrics.ranking import rank_queries
 BATCH = 64
 """Images at a time where nothing is learned."""
 
+FORWARD_SHARE = 3
+"""How much dearer a pass forward and backward is than one forward."""
+
 
 class TrainedConfig(PluginConfig):
     """Options of an attack that is trained first."""
@@ -113,6 +116,13 @@ class TrainedFirst(Attack):
         """Return an undefended encoder if it is trained on a surrogate, else nothing."""
         assert isinstance(config, TrainedConfig)
         return (Surrogate(),) if config.on == "surrogate" else ()
+
+    def preparation_passes(self, images: int) -> float:
+        """Return the images of all batches, if no identity has too few, and one clean pass."""
+        config = self.config
+        batch = config.identities * config.images
+        steps = max(config.epoch_steps, images // batch)
+        return config.epochs * steps * batch + images / FORWARD_SHARE
 
     @abstractmethod
     def learner(self, task: AttackTask, clean: Tensor) -> Learner:

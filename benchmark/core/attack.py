@@ -206,6 +206,26 @@ class Attack(Plugin):
         """Return about how often an image goes forward and backward; plans count on it."""
         return 2
 
+    def preparation_passes(self, images: int) -> float:
+        """Return about how often `prepare` sends an image forward and backward; plans count on it.
+
+        Args:
+            images: Training images.
+        """
+        return images
+
+    def own_flops(self, height: int, width: int) -> float:
+        """Return what `prepare` computes beside the encoder for each of these passes.
+
+        In floating-point operations of the forward pass of networks of its own, which goes
+        backward, too, counted as if they were as quick as the encoder's.
+
+        Args:
+            height: Of the images, in pixels.
+            width: Of the images, in pixels.
+        """
+        return 0
+
     def query_budget(self) -> int:
         """Return how many answers a black-box attack may have for each image."""
         budget = getattr(self.config, "queries", None)

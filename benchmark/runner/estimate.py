@@ -118,8 +118,10 @@ class Estimator:
             attack = cell.attack.plugin(cell.attack.config, cell.eps_255)
             return self._count(cell.dataset, "query") * attack.expected_passes()
         if isinstance(cell, PrepareCell):
-            epochs = getattr(cell.attack.config, "epochs", 1)
-            return self._count(cell.dataset, "train") * epochs
+            attack = cell.attack.plugin(cell.attack.config, cell.eps_255)
+            passes = attack.preparation_passes(self._count(cell.dataset, "train"))
+            beside = attack.own_flops(*self._config.image_size) / self._network["flops"]
+            return passes * (1 + beside)
         if isinstance(cell, ProbeCell):
             return PROBE_PASSES
         if isinstance(cell, CanaryCell):

@@ -1,0 +1,74 @@
+"""Predicted costs of preparations, beside what preparations do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from attacks.mis_ranking.attack import MisRanking, step_flops
+from attacks.trained_first import Lesson, TrainedFirst
+from benchmark.config.load import load_run_config
+from benchmark.core.encoder import evaluating
+from benchmark.runner.preview import preview
+from tests.tiny_preparation import prepared, task
+from tests.tiny_scene import make_attack, tiny_encoder
+
+IMAGES = 32
+"""Of `tests.tiny_preparation.task`."""
+
+
+@pytest.mark.parametrize("name", ["uap", "muap", "mis-ranking"])
+def test_a_preparation_takes_the_passes_that_it_declares(name: str, tmp_path: Path) -> None:
+    attack = make_attack(name, epochs=2, epoch_steps=3)
+    assert isinstance(attack, TrainedFirst)
+    encoder, backward, forward = tiny_encoder(), [0], [0]
+
+    def count(module: object, inputs: object, embeddings: torch.Tensor) -> None:
+        (backward if embeddings.requires_grad else forward)[0] += len(embeddings)
+
+    encoder.register_forward_hook(count)
+    prepared(attack, task(tmp_path, encoder=encoder, held_out=False))
+    done = backward[0] + forward[0] / 3
+    assert attack.preparation_passes(IMAGES) == pytest.approx(done)
+    assert backward[0] == 2 * 3 * IMAGES
+
+
+def test_few_or_many_images_are_gone_through_as_often_as_is_done() -> None:
+    attack = make_attack("uap", epochs=4, epoch_steps=10, identities=8, images=4)
+    assert attack.preparation_passes(320) == pytest.approx(4 * 320 + 320 / 3)
+    assert attack.preparation_passes(6400) == pytest.approx(4 * 6400 + 6400 / 3)
+    assert attack.preparation_passes(30) == pytest.approx(4 * 320 + 10)
+
+
+@pytest.mark.parametrize("options", [{}, {"mask_ratio": 0.3}, {"visual": False}])
+def test_the_operations_of_mis_ranking_are_those_of_a_step(
+    options: dict[str, object], tmp_path: Path
+) -> None:
+    attack = make_attack("mis-ranking", **options)
+    assert isinstance(attack, MisRanking)
+    one = task(tmp_path, size=(64, 32))
+    images = one.train.tensor(slice(0, 8))
+    with evaluating(one.encoder):
+        with torch.no_grad(), FlopCounterMode(display=False) as encoder:
+            clean = one.encoder(one.train.tensor(slice(None)))
+        learner = attack.learner(one, clean)
+        lesson = Lesson(images, torch.from_numpy(one.train.pids[:8]), clean[:8], 0)
+        with FlopCounterMode(display=False) as counter:
+            learner.step(lesson)
+    # Frozen, so no gradients of weights: forward, and backward to the images.
+    own = counter.get_total_flops() / 8 - 2 * encoder.get_total_flops() / IMAGES
+    assert 3 * step_flops(attack.config, 64, 32) == pytest.approx(own, rel=0.2)
+
+
+def test_the_plan_predicts_the_minutes_that_preparations_took() -> None:
+    """Of `embedded` on one thread: under a minute, and 4 to 6 minutes for mis-ranking."""
+    options = {"preset": "embedded", "attack": ["uap", "mis-ranking"], "device": "cpu"}
+    cells = preview(load_run_config({**options, "defense": ["none"]})).cells
+    minutes = {
+        cell.title.split()[1]: cell.seconds / 60 for cell in cells if "prepare" in cell.title
+    }
+    assert 0.5 < minutes["uap"] < 1.5
+    assert 3 < minutes["mis-ranking"] < 8

@@ -13,6 +13,7 @@ from rich.table import Table
 BENCHES: Mapping[str, str] = {
     "ranking": "benchmark.bench.ranking:bench_ranking",
     "attack-overhead": "benchmark.bench.attack_overhead:bench_attack_overhead",
+    "attack-overhead-resnet18": "benchmark.bench.attack_overhead:bench_attack_overhead_resnet18",
     "training-step": "benchmark.bench.training_step:bench_training_step",
 }
 """Where each bench is: a callable without arguments that returns the rows of its table."""

@@ -61,7 +61,8 @@ class Plugin:
         """Return the hash of the source of this class and of its plugin bases.
 
         A plugin that is a package (its module lives in a folder of its own below the top level)
-        is hashed with every Python file of that folder.
+        is hashed with every Python file of that folder; the rooms of the benchmark are no such
+        packages.
         """
         return sha256_sources(cls._source_files())
 
@@ -85,7 +86,8 @@ class Plugin:
                     f"the source of {base.__qualname__} cannot be found",
                     "define the plugin in a file",
                 ) from error
-            is_package = base.__module__.count(".") >= 2
+            own_folder = not base.__module__.startswith("benchmark.")
+            is_package = own_folder and base.__module__.count(".") >= 2
             files.update(path.parent.glob("*.py") if is_package else [path])
         return files
 

@@ -17,7 +17,7 @@ from benchmark.training.config import InnerConfig, TrainingConfig
 from benchmark.training.selection import SELECTION_ATTACK, SELECTION_STEPS
 from benchmark.training.step import inner_attacks
 
-METRIC_AT = "4f4e4da407baaade13917f1da29d637a6515d0633182d47ddf62e7bf256feb68"
+METRIC_AT = "b9b93fa34b1976fb125b5438dc44a3d6b1559460f45d24deff6a18e4123d6aea"
 """Fingerprint of metric-at, preset embedded, seed 0, on data whose manifest is all zeros, from
 before inner attacks could be replaced. It changes with the sources of metric-at, metric-pgd and
 small-resnet, and with nothing else."""

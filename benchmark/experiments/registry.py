@@ -44,6 +44,10 @@ EXPERIMENTS: dict[str, Entry] = {
         "benchmark.experiments.balancing_audit:BalancingAudit",
         "are the images that balance the training split right, different and new",
     ),
+    "bias-audit": Entry(
+        "benchmark.experiments.bias_audit:BiasAudit",
+        "how unevenly identities fare, before and after balancing (table 1)",
+    ),
     "detection": Entry(
         "benchmark.experiments.detection:Detection",
         "can attacked queries be told, also those of attackers that know the detector (MEAAD)",

@@ -1,0 +1,79 @@
+"""The tables of the bias audit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmark.experiments.bias_values import POPULATIONS, Audited
+from benchmark.experiments.findings import Table, text
+from benchmark.experiments.measurement import CLEAN, WORST
+from results.columns import Cell
+
+
+def variance_table(audited: Audited) -> Table:
+    """Return the variance over identities, a line for each population and row."""
+    rows = []
+    for name in POPULATIONS:
+        for label, populations in audited.items():
+            values = populations[name]
+            cells = [
+                values.variance(key, of).cell() for of in ("ap", "hit") for key in (CLEAN, WORST)
+            ]
+            count = Cell(str(len(values.over_seeds(CLEAN))))
+            rows.append((f"{name} · {label}", [count, *cells]))
+    columns = ["IDs", "AP, clean", "AP, worst", "rank-1, clean", "rank-1, worst"]
+    return Table(
+        "Variance over identities",
+        "Identities",
+        columns,
+        rows,
+        note="Of the mean AP (rank-1) of each identity in percent. worst: each query meets its "
+        "strongest attack. trained: identities that were fitted, on images that the encoder has "
+        "seen. A variance is largest where the mean is in the middle: compare it beside the mean.",
+    )
+
+
+def dependence_table(statistics: list[dict[str, Any]]) -> Table:
+    """Return how AP goes with training images, a line for each row, clean and attacked."""
+    names = ("spearman_images", "gap_images", "spearman_fullest_camera", "gap_fullest_camera")
+    rows = []
+    for row in statistics:
+        for key, one in row["dependence"].items():
+            cells = [text(one[name], 2 if "spearman" in name else 1, sign=True) for name in names]
+            rows.append((f"{row['label']} · {key}", cells))
+    return Table(
+        "AP of trained identities against their training images",
+        "Row",
+        ["ρ, images", "gap, images", "ρ, fullest camera", "gap, fullest camera"],
+        rows,
+        note="ρ: Spearman's rank correlation over identities with the number of training images, "
+        "and with the share that the fullest camera holds. gap: mean AP of the upper quarter of "
+        "identities minus that of the lower one. Identities with many images also have more "
+        "matches in the gallery, which shapes AP by itself: compare rows, not zero.",
+    )
+
+
+def difference_tables(differences: list[dict[str, Any]]) -> list[Table]:
+    """Return what balancing changes, if there is a balanced row."""
+    if not differences:
+        return []
+
+    def cell(row: dict[str, Any], what: str) -> Cell:
+        low, high = row[f"{what}_ci95"]
+        return Cell(f"{row[what]:+.1f} [{low:+.1f}, {high:+.1f}]")
+
+    first = differences[0]
+    rows = [
+        (f"{row['population']} · {row['outcome']}", [cell(row, "variance"), cell(row, "mean")])
+        for row in differences
+    ]
+    return [
+        Table(
+            f"{first['of']} minus {first['over']}",
+            "Identities",
+            ["Variance, 95% CI", "Mean AP, 95% CI"],
+            rows,
+            note="Of the AP of each identity, averaged over seeds; the intervals are over "
+            "identities, paired.",
+        )
+    ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,9 @@ class Dataset(Plugin, ABC):
     Raises:
         UsageError: The configuration or the image size is unusable.
     """
+
+    rendered: ClassVar[bool] = False
+    """Whether code makes every pixel, so that images may be kept in figures: nobody is shown."""
 
     def __init__(
         self,

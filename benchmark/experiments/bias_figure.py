@@ -14,7 +14,7 @@ from benchmark.experiments.measurement import CLEAN, WORST
 from results.curve_figure import PALETTE
 
 BINS = 5
-"""Groups of identities, alike in number, whose mean is drawn as a line."""
+"""Groups of identities, at most, whose means are drawn as a line."""
 
 Values = Mapping[str, Mapping[str, Mapping[str, Mapping[int, float]]]]
 """AP by row, population, outcome and identity."""
@@ -53,13 +53,15 @@ def _scatter(
         axes.scatter(x, y, s=9, alpha=0.3, color=colour, linewidths=0)
         axes.plot(*binned(x, y), color=colour, marker="o", markersize=4, linewidth=1.8)
     axes.set_xlabel(title)
-    axes.set_ylim(0, 100)
+    axes.set_ylim(bottom=0)
     axes.grid(alpha=0.25)
 
 
 def binned(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
-    """Return mean x and mean y of groups that are alike in number, in the order of x."""
-    groups = [rows for rows in np.array_split(np.argsort(x, kind="stable"), BINS) if len(rows)]
+    """Return mean x and mean y of groups between quantiles of x; equal x are in one group."""
+    edges = np.unique(np.quantile(x, np.linspace(0, 1, BINS + 1)))
+    group = np.searchsorted(edges[1:-1], x, side="right")
+    groups = [group == i for i in np.unique(group)]
     return np.array([x[rows].mean() for rows in groups]), np.array([y[r].mean() for r in groups])
 
 

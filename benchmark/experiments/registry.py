@@ -52,6 +52,14 @@ EXPERIMENTS: dict[str, Entry] = {
         "benchmark.experiments.detection:Detection",
         "can attacked queries be told, also those of attackers that know the detector (MEAAD)",
     ),
+    "attention": Entry(
+        "benchmark.experiments.attention:Attention",
+        "where encoders look, clean and attacked: maps, and their overlap",
+    ),
+    "embedding-map": Entry(
+        "benchmark.experiments.embedding_map:EmbeddingMap",
+        "where attacks move embeddings: t-SNE of some identities, and distances",
+    ),
     "tune": Entry(
         "benchmark.experiments.tune:Tune",
         "hyperparameter search on held-out training identities; test splits are closed",

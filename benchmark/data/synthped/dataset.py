@@ -25,6 +25,8 @@ SYNTHPED_VERSION = 1
 class SynthPed(Dataset):
     """A rendered domain; needs no files, and is the same to the bit on every machine."""
 
+    rendered = True
+
     class Config(PluginConfig):
         """Options of a rendered domain.
 

@@ -10,10 +10,14 @@ from benchmark.core.errors import UsageError
 from benchmark.core.registry import DATASETS
 from benchmark.core.seeding import derive_seed
 from benchmark.data.held_out import query_and_gallery, split_held_out
+from benchmark.experiments import scoring
 from benchmark.experiments.candidates import read_candidates
 from benchmark.experiments.tune import Tune
 from benchmark.metrics.embedding import embed_images
 from benchmark.metrics.ranking import rank_queries
+from benchmark.models.checkpoint import load_encoder
+from benchmark.models.encoder import build_encoder
+from benchmark.runner.compute import Workshop
 from benchmark.runner.journal import Journal
 from tests.tiny_scene import CPU
 
@@ -99,9 +103,6 @@ def test_scores_are_those_of_the_held_out_identities(conducted, tmp_path, tiny_c
     assert result["best"]["label"] == best
 
     # By hand: the published encoder of light at seed 1, the held-out identities, one sign step.
-    from benchmark.models.checkpoint import load_encoder
-    from benchmark.models.encoder import build_encoder
-
     config = tiny_config()
     labels = {
         line["label"]: line["cell"]
@@ -142,9 +143,6 @@ def test_scores_are_those_of_the_held_out_identities(conducted, tmp_path, tiny_c
 
 def test_a_search_goes_on_where_it_was(conducted, tmp_path, monkeypatch):
     first = conducted("tune", **SMALL)
-    from benchmark.experiments import scoring
-    from benchmark.runner.compute import Workshop
-
     monkeypatch.setattr(Workshop, "compute", lambda *_: pytest.fail("a cell was computed again"))
     monkeypatch.setattr(scoring.Scene, "of", lambda *_: pytest.fail("a score was computed again"))
     assert conducted("tune", **SMALL).document == first.document

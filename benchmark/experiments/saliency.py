@@ -1,0 +1,103 @@
+"""Where an encoder looks: Grad-CAM of the similarity to a reference embedding.
+
+Selvaraju et al., "Grad-CAM" (ICCV 2017), with a cosine in place of a class score:
+
+    w_c = mean over places of d cos(E(x), r) / d A_c,   map = relu(sum_c w_c A_c)
+
+A is the last feature map of the trunk, r the reference.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from benchmark.core.encoder import evaluating
+from benchmark.core.errors import PluginError
+from benchmark.models.encoder import ReIDEncoder
+
+TOP_SHARE = 0.2
+"""Share of the places that count as looked at."""
+
+
+def saliency(encoder: nn.Module, images: Tensor, references: Tensor, owner: str) -> Tensor:
+    """Return (B, H, W) maps, not negative, at the size of the images.
+
+    Args:
+        encoder: In eval mode; some part of it must be the harness's encoder.
+        images: (B, 3, H, W) in [0, 1].
+        references: (B, D) embeddings whose cosine is explained.
+        owner: Name of the defense, for error messages.
+
+    Raises:
+        PluginError: The encoder has no such part, or runs it several times.
+    """
+    trunk = next((m.trunk for m in encoder.modules() if isinstance(m, ReIDEncoder)), None)
+    if trunk is None:
+        raise PluginError(
+            f"{owner}: its encoder has no feature map to look at",
+            "attention needs an encoder that is, or holds, the harness's own",
+        )
+    seen: list[Tensor] = []
+
+    def cut(_module: nn.Module, _inputs: Any, output: Tensor) -> Tensor:
+        # A leaf: what lies before the trunk need not be differentiable.
+        leaf = output.detach().requires_grad_(True)
+        seen.append(leaf)
+        return leaf
+
+    handle = trunk.register_forward_hook(cut)
+    try:
+        with evaluating(encoder), torch.enable_grad():
+            similarity = F.cosine_similarity(encoder(images), references)
+            if len(seen) != 1 or seen[0].ndim != 4 or len(seen[0]) != len(images):
+                raise PluginError(
+                    f"{owner}: its encoder does not embed an image in one pass",
+                    "leave the defense out of this experiment",
+                )
+            (gradient,) = torch.autograd.grad(similarity.sum(), seen[0])
+    finally:
+        handle.remove()
+    weights = gradient.mean((2, 3), keepdim=True)
+    maps = F.relu((weights * seen[0].detach()).sum(1, keepdim=True))
+    size = tuple(images.shape[2:])
+    return F.interpolate(maps, size=size, mode="bilinear", align_corners=False)[:, 0]
+
+
+def overlap(
+    first: NDArray[np.float32], second: NDArray[np.float32], share: float = TOP_SHARE
+) -> NDArray[np.float64]:
+    """Return (B,) intersection over union of the places that two maps (B, H, W) look at most.
+
+    Places where a map is zero do not count; two empty maps share nothing.
+
+    Args:
+        first: Maps.
+        second: Maps of the same images.
+        share: Share of the places of each map that count, at least one.
+    """
+    count = max(1, round(share * first[0].size))
+
+    def top(maps: NDArray[np.float32]) -> NDArray[np.bool_]:
+        flat = maps.reshape(len(maps), -1)
+        chosen = np.zeros(flat.shape, bool)
+        order = np.argsort(-flat, axis=1, kind="stable")[:, :count]
+        np.put_along_axis(chosen, order, True, axis=1)
+        return chosen & (flat > 0)
+
+    one, other = top(first), top(second)
+    shared: NDArray[np.float64] = (one & other).sum(1) / np.maximum((one | other).sum(1), 1)
+    return shared
+
+
+def likeness(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return (B,) cosines of maps (B, H, W); 0 where one of them is empty."""
+    one, other = (maps.reshape(len(maps), -1).astype(np.float64) for maps in (first, second))
+    norms = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
+    products: NDArray[np.float64] = (one * other).sum(1) / np.where(norms > 0, norms, 1)
+    return products

@@ -51,14 +51,18 @@ class Smoothing(WrappedDefense):
         title="Randomised smoothing of embeddings",
         paper="After Cohen et al., ICML 2019, arXiv 1902.02918",
         claims="A small change of an image, in the L2 norm, provably changes no cosine by much.",
-        notes="NOTES",
+        notes="Smoothing of embeddings and its radius are this project's; published for "
+        "classifiers, as is training on noise. Chosen on held-out identities by clean + attacked "
+        "mAP (metric PGD, EOT over 4): sigma 0.12 with an encoder trained on noise (83 + 17 %; "
+        "0.06: 90 + 8 %; an encoder that never saw noise, 0.06: 86 + 4 %). Four copies for their "
+        "cost: 16 add 2 points of clean mAP. Checkpoints are selected without smoothing.",
     )
     admission = Adaptive(random=True)
 
     class Config(WrappedDefense.Config):
         """Options."""
 
-        sigma: PositiveFloat = 0.1
+        sigma: PositiveFloat = 0.12
         """Standard deviation of the noise, for pixels in [0, 1]."""
         samples: int = Field(default=4, ge=1)
         """Noisy copies of an image at test time."""

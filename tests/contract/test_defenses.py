@@ -34,6 +34,13 @@ TINY_OPTIONS: dict[str, dict[str, Any]] = {
             },
         },
     },
+    "diffpure": {
+        "diffusion": {
+            "network": {"patch": 1, "widths": (8, 8), "groups": 4},
+            "steps": 2,
+            "batch": 4,
+        }
+    },
     "pretrained": {"factory": "tests.plugins.factories:good"},
 }
 """Options that make a defense affordable on tiny data; the defaults are tested for validity."""

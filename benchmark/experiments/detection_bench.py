@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import Field
@@ -95,7 +94,7 @@ class DetectionBench:
             "held_out": config.training.held_out,
         }
         stored = self._lab.kept(
-            "verdict", DETECTION_VERSION, target, inputs, lambda: self._measure(experts)
+            "verdict", DETECTION_VERSION, target, inputs, lambda: self._measure(experts, inputs)
         )
         arrays, outcome = stored.arrays(), stored.outcome
         return Verdict(
@@ -115,7 +114,7 @@ class DetectionBench:
             raise PluginError("an expert could not be trained", "the error beside this says why")
         return [target, *others]
 
-    def _measure(self, experts: Sequence[Trained]) -> Kept:
+    def _measure(self, experts: Sequence[Trained], inputs: Mapping[str, object]) -> Kept:
         lab = self._lab
         _, held_out = lab.fitted_and_held_out()
         fitting = self._scene(experts, with_match(held_out), held_out)
@@ -131,14 +130,26 @@ class DetectionBench:
         detector, fitted = self._fitted(fitting, fitting.panel(k))
         judged = {CLEAN: testing.judge(panel, detector, testing.clean())}
         kinds: dict[str, Kind] = {}
+
+        def put(name: str, kind: Kind, attack: Attack) -> None:
+            """Attack the queries, or find again what was finished before an interruption."""
+
+            def attacked() -> Kept:
+                joined = self._crafted(testing, attack, name)
+                return Kept({}, _arrays(name, testing.judge(panel, detector, joined)))
+
+            key = {**inputs, "attack": name}
+            stored = lab.kept("attacked", DETECTION_VERSION, experts[0], key, attacked)
+            judged[name], kinds[name] = _judged(stored.arrays(), name), kind
+
         for chosen in lab.attacks:
-            joined = self._crafted(testing, self._made(chosen), chosen.name)
-            judged[chosen.name] = testing.judge(panel, detector, joined)
-            kinds[chosen.name] = self._kind(chosen)
+            put(chosen.name, self._kind(chosen), self._made(chosen))
         for name, attack in self._evading(panel, detector):
-            judged[name] = testing.judge(panel, detector, self._crafted(testing, attack, name))
-            kinds[name] = "adaptive"
-        return Kept({"kinds": kinds, "k": k, **fitted}, _arrays(judged, query.pids))
+            put(name, "adaptive", attack)
+        arrays = {"pids": query.pids}
+        for name, one in judged.items():
+            arrays |= _arrays(name, one)
+        return Kept({"kinds": kinds, "k": k, **fitted}, arrays)
 
     def _fitted(self, scene: DetectionScene, panel: Panel) -> tuple[Detector, dict[str, int]]:
         """Return a detector, and on how many images of each kind it was fitted."""
@@ -192,13 +203,9 @@ class DetectionBench:
             return scene.attacked(attack, self._lab.config.attack_seed[0], bar)
 
 
-def _arrays(judged: Mapping[str, Judged], pids: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
-    arrays: dict[str, NDArray[Any]] = {"pids": pids}
-    for key, one in judged.items():
-        arrays[f"{key}/scores"] = one.scores
-        for part in RANKING_PARTS:
-            arrays[f"{key}/{part}"] = getattr(one.ranking, part)
-    return arrays
+def _arrays(key: str, judged: Judged) -> dict[str, NDArray[Any]]:
+    ranking = {f"{key}/{part}": getattr(judged.ranking, part) for part in RANKING_PARTS}
+    return {f"{key}/scores": judged.scores, **ranking}
 
 
 def _judged(arrays: Mapping[str, NDArray[Any]], key: str) -> Judged:

@@ -55,6 +55,34 @@ def test_it_is_measured_once_and_published(conducted, tmp_path, monkeypatch):
     json.dumps(second, allow_nan=False)
 
 
+def test_an_interruption_costs_one_attack(conducted, monkeypatch):
+    """What is finished before a kill is not attacked again, and the result is the same."""
+    from benchmark.protocols.detection import DetectionScene
+
+    crafted, attack = [], DetectionScene.attacked
+
+    def until(limit):
+        def attacked(self, one, seed, bar):
+            if len(crafted) == limit:
+                raise KeyboardInterrupt
+            crafted.append(one.name)
+            return attack(self, one, seed, bar)
+
+        return attacked
+
+    arguments = ("detection", OWN, "attack.sma.steps=2")
+    monkeypatch.setattr(DetectionScene, "attacked", until(4))
+    with pytest.raises(KeyboardInterrupt):
+        conducted(*arguments, **OPTIONS)
+    assert crafted == ["metric-fgsm", "metric-fgsm", "sma", "random-noise"]
+    crafted.clear()
+    monkeypatch.setattr(DetectionScene, "attacked", until(None))
+    resumed = conducted(*arguments, **OPTIONS)
+    assert crafted == ["metric-fgsm", *["evading"] * 4]  # the detector is fitted anew
+    whole = conducted(*arguments, **OPTIONS, fresh=True)
+    assert resumed.document["result"] == whole.document["result"]
+
+
 def judged(scores: list[float], ap: list[float]) -> Judged:
     values = np.array(ap)
     rank = np.where(np.isnan(values), 0, 1)

@@ -1,4 +1,8 @@
-"""Which few attacks reach the per-query worst of many most cheaply: how ReID-AA was chosen."""
+"""Which few attacks reach the per-query worst of many most cheaply: how ReID-AA was chosen.
+
+Any number of records counts, of any defenses, seeds and data sets. The choice is among the attacks
+that all of them hold; an ensemble is as good as it is on the record where it does worst.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +33,12 @@ class Candidates:
     """
 
     names: tuple[str, ...]
-    ap: NDArray[np.float64]
+    ap: Sequence[NDArray[np.float64]]
     cost: NDArray[np.float64]
+
+    def worst(self, members: Sequence[int]) -> NDArray[np.float64]:
+        """Return (D,) the mAP of the per-query worst of some attacks."""
+        return np.array([one[list(members)].min(0).mean() for one in self.ap])
 
 
 @dataclass(frozen=True)
@@ -40,7 +48,7 @@ class Ensemble:
     Attributes:
         names: Its members.
         gap: mAP by which the worst of the members is above the worst of all candidates, in
-            percent points: the largest over defenses.
+            percent points: the largest over records.
         worst: (D,) mAP of the worst of the members.
         cost: Passes for one query.
     """
@@ -54,10 +62,10 @@ class Ensemble:
 def read_candidates(
     measured: Sequence[tuple[Record, PerQuery]], names: Sequence[str], eps_255: float
 ) -> Candidates:
-    """Collect attacks from records of the same queries.
+    """Collect attacks from records.
 
     Args:
-        measured: One entry for each defense (and seed).
+        measured: One entry for each record.
         names: Attacks to choose from.
         eps_255: Budget.
 
@@ -65,12 +73,14 @@ def read_candidates(
         RecordError: A record lacks an attack at that budget.
     """
     keys = [f"{name}@{eps_255:g}" for name in names]
-    first = measured[0][1].ap["clean"]
-    counted = ~np.isnan(first)
-    ap = np.array(
-        [[100 * outcome_under(q, k).ap.mean(0)[counted] for k in keys] for _, q in measured]
-    )
-    costs = [[_passes(record, key) / len(first) for key in keys] for record, _ in measured]
+    ap, costs = [], []
+    for record, outcomes in measured:
+        clean = outcomes.ap["clean"]
+        counted = ~np.isnan(clean)
+        ap.append(
+            np.stack([100 * outcome_under(outcomes, key).ap.mean(0)[counted] for key in keys])
+        )
+        costs.append([_passes(record, key) / len(clean) for key in keys])
     return Candidates(tuple(names), ap, np.mean(costs, axis=0))
 
 
@@ -82,13 +92,13 @@ def best_ensembles(candidates: Candidates, size: int, max_cost: float) -> list[E
         size: Members.
         max_cost: Passes for one query that may be spent.
     """
-    lowest = candidates.ap.min(1).mean(1)
+    lowest = candidates.worst(range(len(candidates.names)))
     found = []
     for members in combinations(range(len(candidates.names)), size):
         cost = float(candidates.cost[list(members)].sum())
         if cost > max_cost:
             continue
-        worst = candidates.ap[:, list(members)].min(1).mean(1)
+        worst = candidates.worst(members)
         found.append(
             Ensemble(
                 names=tuple(candidates.names[member] for member in members),
@@ -100,38 +110,62 @@ def best_ensembles(candidates: Candidates, size: int, max_cost: float) -> list[E
     return sorted(found, key=lambda one: (one.gap, one.cost))
 
 
+def _title(record: Record) -> str:
+    return f"{record.defense.name} on {record.dataset}, seed {record.seed}"
+
+
 def _passes(record: Record, key: str) -> int:
     attack = next(a for a in record.attacks if a.key == key)
     return attack.forwards + attack.backwards
 
 
+def shared_attacks(records: Sequence[Record], eps_255: float, without: Sequence[str]) -> list[str]:
+    """Return the white-box attacks that see each query for itself, if all records hold them.
+
+    Attacks that were trained first are left out, as what they cost is not in the record; so is
+    what is not measured by the largest change of a pixel.
+    """
+    held = [
+        {
+            a.name: None
+            for a in record.attacks
+            if a.eps == eps_255
+            and (a.knowledge, a.norm) == ("white", "linf")
+            and a.backwards > 0
+            and a.name not in without
+        }
+        for record in records
+    ]
+    return [name for name in held[0] if all(name in one for one in held)]
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """Print the best ensembles of each size for the white-box attacks of a folder of records."""
+    """Print the best ensembles of each size for the white-box attacks of folders of records."""
     parser = argparse.ArgumentParser(prog="python -m results.ensemble_choice", description=__doc__)
-    parser.add_argument("records", type=Path, help="folder of records with their per-query files")
+    parser.add_argument(
+        "records", type=Path, nargs="+", help="folders of records with their per-query files"
+    )
     parser.add_argument("--eps", type=float, default=8.0, help="budget in 1/255 units")
     parser.add_argument("--sizes", type=int, nargs="+", default=[1, 2, 3, 4, 5, 6])
     parser.add_argument("--max-cost", type=float, default=float("inf"), help="passes a query")
-    parser.add_argument("--without", nargs="*", default=[], help="attacks to leave out")
+    parser.add_argument(
+        "--without", nargs="*", default=["reid-aa"], help="attacks to leave out; default: reid-aa"
+    )
     options = parser.parse_args(arguments)
     measured = []
-    for path in sorted(options.records.glob("*.json")):
+    for path in sorted(path for folder in options.records for path in folder.glob("*.json")):
         record = load_record(path)
         if record.per_query is not None:
             measured.append((record, load_per_query(path.with_name(record.per_query))))
     if not measured:
-        parser.error(f"{options.records} holds no records with per-query files")
-    names = [
-        a.name
-        for a in measured[0][0].attacks
-        if a.eps == options.eps
-        and a.knowledge == "white"
-        and a.norm == "linf"
-        and a.name not in options.without
-    ]
+        parser.error("no records with per-query files there")
+    names = shared_attacks([record for record, _ in measured], options.eps, options.without)
+    if not names:
+        parser.error(f"no white-box attack at {options.eps:g}/255 is in each of the records")
     candidates = read_candidates(measured, names, options.eps)
-    lowest = candidates.ap.min(1).mean(1)
-    rows = [f"all {len(names)}: worst {_numbers(lowest)}, {candidates.cost.sum():.0f} passes"]
+    lowest = candidates.worst(range(len(names)))
+    rows = [f"records: {', '.join(_title(record) for record, _ in measured)}"]
+    rows.append(f"all {len(names)}: worst {_numbers(lowest)}, {candidates.cost.sum():.0f} passes")
     for size in options.sizes:
         for best in best_ensembles(candidates, size, options.max_cost)[:3]:
             members = " + ".join(best.names)

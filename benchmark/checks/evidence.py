@@ -54,6 +54,7 @@ class Evidence:
         has_surrogate: Whether it offers a stand-in for the backward pass.
         eot_samples: Random draws that attacks on a random encoder average over.
         clean_map: mAP of clean queries in percent.
+        queries: How many they are; of few, a share is known roughly.
         probe: What the probe saw; None: it did not look at this data set.
         attacks: The attacks.
         intent: What the attackers want. Only those that dodge lower the mAP of the own identity,
@@ -64,6 +65,7 @@ class Evidence:
     has_surrogate: bool
     eot_samples: int
     clean_map: float
+    queries: int
     probe: ProbeFigures | None = None
     attacks: Sequence[AttackEvidence] = field(default=())
     intent: Intent = "dodge"

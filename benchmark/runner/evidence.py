@@ -52,12 +52,13 @@ def evidence_on(trial: Trial, dataset: str, config: RunConfig, outcome: Outcome)
     probe = None
     if trial.probe is not None and trial.probe.dataset == dataset:
         probe = ProbeFigures.model_validate(outcome(trial.probe))
-    plugin = trial.train.plugin
+    plugin, clean = trial.train.plugin, outcome(trial.clean[dataset])
     return Evidence(
         defense=plugin.adaptive,
         has_surrogate=_has_surrogate(plugin) if probe is None else probe.has_surrogate,
         eot_samples=config.evaluation.eot_samples,
-        clean_map=outcome(trial.clean[dataset])["map"],
+        clean_map=clean["map"],
+        queries=clean["queries"],
         probe=probe,
         attacks=[_attack_evidence(trial, o, outcome) for o in repeats_of(trial.attacks[dataset])],
         intent=config.scenario.intent,

@@ -1,12 +1,15 @@
 """The attack fails after JPEG.
 
 Raised if: JPEG of quality 75 gives back three quarters of the mAP that the attack took, which was
-    ten points or more, at 8/255 or more. It undoes smaller budgets even where nothing is wrong.
+    ten points or more, at 8/255 or more, and more than that by twice what chance makes of so many
+    queries. It undoes smaller budgets even where nothing is wrong.
 Means: a camera's codec undoes the attack; the headline is of images that were not compressed.
 Do: quote the JPEG number beside the headline; attack through the codec for a stronger one.
 """
 
 from __future__ import annotations
+
+import math
 
 from benchmark.checks.evidence import Evidence, Finding
 
@@ -14,6 +17,9 @@ ID = "fails-after-jpeg"
 MIN_EPS_255 = 8.0
 MAX_SHARE = 0.75
 """At 8/255 up to two thirds come back on undefended encoders, a tenth on robust ones."""
+SPREAD = 1 / 3
+"""Standard deviation over queries of what comes back beyond that share, in units of the mean mAP
+taken: 24 to 26 points of 73 to 78 on the canary, behind `broken-random` and without a mask."""
 MIN_TAKEN_MAP = 10.0
 """Of less, a few queries that JPEG happens to help are three quarters."""
 
@@ -21,12 +27,13 @@ MIN_TAKEN_MAP = 10.0
 def check(evidence: Evidence) -> list[Finding]:
     """Return what this flag found."""
     found = []
+    share = MAX_SHARE + 2 * SPREAD / math.sqrt(evidence.queries)
     for attack in evidence.dodging:
         given_back = attack.map_jpeg - attack.map
         taken = evidence.clean_map - attack.map
         if attack.eps_255 < MIN_EPS_255 or taken < MIN_TAKEN_MAP:
             continue
-        if given_back > MAX_SHARE * taken:
+        if given_back > share * taken:
             message = (
                 f"{attack.key} leaves mAP {attack.map:.1f}, and {attack.map_jpeg:.1f} after JPEG"
             )

@@ -77,7 +77,7 @@ def attack(key: str, map: float, **changed: Any) -> AttackEvidence:
 
 
 def sound(*attacks: AttackEvidence, **changed: Any) -> Evidence:
-    evidence = Evidence(Adaptive(), False, 8, 58.5, probe(), attacks or USUAL)
+    evidence = Evidence(Adaptive(), False, 8, 58.5, 304, probe(), attacks or USUAL)
     return replace(evidence, **changed)
 
 
@@ -133,7 +133,10 @@ RAISED: dict[str, list[Evidence]] = {
         sound(probe=probe(changed_state=["neck.running_mean"])),
     ],
     "fails-after-8-bit": [sound(attack("sma@8", 41.3, map_float=30.0))],
-    "fails-after-jpeg": [sound(attack("sma@8", 41.3, map_jpeg=56.0))],
+    "fails-after-jpeg": [
+        sound(attack("sma@8", 41.3, map_jpeg=56.0)),
+        sound(attack("sma@8", 41.3, map_jpeg=57.3), queries=16),
+    ],
     "optimises-at-inference": [
         sound(defense=declared(optimises_at_inference=True)),
         sound(probe=probe(enables_gradients=True)),
@@ -200,6 +203,7 @@ NOT_RAISED: dict[str, list[Evidence]] = {
     ],
     "fails-after-jpeg": [
         sound(attack("sma@8", 41.3, map_jpeg=53.0)),
+        sound(attack("sma@8", 41.3, map_jpeg=56.0), queries=16),  # 0.85, where 0.92 is asked for
         sound(attack("sma@2", 41.3, map_jpeg=56.0)),
         sound(attack("sma@8", 58.5, map_jpeg=66.0)),
     ],

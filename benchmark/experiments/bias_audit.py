@@ -72,6 +72,7 @@ class BiasAudit(Experiment):
         audited: Audited = defaultdict(lambda: defaultdict(IdentityValues))
         fitted, held_out = lab.fitted_and_held_out()
         sets = {"trained": query_and_gallery(fitted), "held-out": query_and_gallery(held_out)}
+        sets = {name: pair for name, pair in sets.items() if len(pair[0])}
         share = {"held_out": lab.config.training.held_out}
         for measured in lab.measure(self._variants(lab)):
             label, trained = measured.variant.label, measured.trained
@@ -81,7 +82,7 @@ class BiasAudit(Experiment):
                 for name, (query, gallery) in sets.items():
                     found[name] = scored(lab, trained, name, query, gallery, share)
                     pids[name] = query.pids
-                for name in POPULATIONS:
+                for name in found:
                     audited[label][name].add(trained.seed, found[name], pids[name])
         if not audited:
             raise UsageError("no defense could be measured", "see the messages above")
@@ -159,7 +160,7 @@ def _differences(audited: Audited, balanced: str | None, base: str) -> list[dict
     if balanced is None:
         return []
     rows = []
-    for name in POPULATIONS:
+    for name in [one for one in POPULATIONS if one in audited[base]]:
         for key in (CLEAN, WORST):
             ours, theirs = (audited[label][name].over_seeds(key) for label in (balanced, base))
             pair = (np.array([one[pid] for pid in ours]) for one in (ours, theirs))

@@ -99,8 +99,9 @@ def conduct(experiment: Experiment, config: RunConfig, progress: Progress) -> Co
             logger.debug("stopped by a fault of the benchmark", exc_info=error)
             if machine_problem(error, folder.path):
                 raise
+            first = next(iter(str(error).strip().splitlines()), "")
             raise HarnessError(
-                f"unexpected {type(error).__name__} in experiment {experiment.name!r}: {error}",
+                f"unexpected {type(error).__name__} in experiment {experiment.name!r}: {first}",
                 f"the traceback is in {folder.log}; please report it",
             ) from error
 

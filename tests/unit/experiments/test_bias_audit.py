@@ -109,6 +109,16 @@ def test_the_audit_tells_variances_that_the_records_confirm(conducted, tmp_path)
     assert (tmp_path / "out" / "experiments" / "bias-audit" / "bias.png").stat().st_size > 5000
 
 
+def test_without_held_out_identities_there_are_two_populations(conducted):
+    done = conducted(
+        "bias-audit", {"balanced": None}, "training.held_out=0", attack=["tiny-attack"]
+    )
+    (row,) = done.document["result"]["rows"]
+    assert set(row["populations"]) == {"trained", "test"}
+    assert row["dependence"]["clean"]["spearman_images"] is None, "all have six images"
+    assert done.document["result"]["differences"] == []
+
+
 def test_the_switches_are_options_of_ddid():
     from benchmark.core.registry import DEFENSES
     from benchmark.experiments.bias_audit import BiasAudit

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from benchmark.cli.app import exit_code
+from benchmark.runner.compute import Workshop
 
 
 @pytest.fixture
@@ -63,3 +64,26 @@ def test_experiments_are_described(cli):
     assert code == 0
     assert document["name"] == "main"
     assert {"ours", "baseline"} <= {row["key"] for row in document["options"]}
+
+
+def test_ctrl_c_gives_one_line_and_130_and_no_half_result(
+    cli, tiny_arguments, tmp_path, monkeypatch
+):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Workshop, "compute", interrupted)
+    code, out, err = cli("experiment", "main", *tiny_arguments, "--defense", "tiny-defense")
+    assert (code, out) == (130, "")
+    assert err.splitlines()[-1] == "stopped; run the same command again to go on"
+    assert not (tmp_path / "out" / "experiments").exists()
+
+
+def test_a_failing_defense_costs_its_column_and_exits_with_4(cli, tiny_arguments):
+    arguments = [*tiny_arguments, "--defense", "tiny-broken", "tiny-defense"]
+    code, out, err = cli("experiment", "main", *arguments, "--json")
+    document = json.loads(out)
+    assert code == document["exit_code"] == 4
+    assert [row["label"] for row in document["result"]["rows"]] == ["tiny-defense"]
+    assert "tiny-broken" in document["failures"][0]["what"]
+    assert "error: tiny-broken" in err

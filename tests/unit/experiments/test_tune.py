@@ -158,12 +158,13 @@ def test_a_failing_candidate_does_not_stop_the_others(conducted, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "assignments", "told"),
     [
-        ({"attack": ["random-noise"]}, "an attack and one budget"),
-        ({"eps": [4, 8]}, "an attack and one budget"),
+        ({"attack": ["random-noise"]}, (), "an attack and one budget"),
+        ({"eps": [4, 8]}, (), "an attack and one budget"),
+        ({}, ("training.held_out=0",), "no held-out training identity"),
     ],
 )
-def test_a_search_without_a_question_is_refused(conducted, options, told):
+def test_a_search_without_a_question_is_refused(conducted, options, assignments, told):
     with pytest.raises(UsageError, match=told):
-        conducted("tune", **{**SMALL, **options})
+        conducted("tune", None, *assignments, **{**SMALL, **options})

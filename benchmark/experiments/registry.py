@@ -64,6 +64,10 @@ EXPERIMENTS: dict[str, Entry] = {
         "benchmark.experiments.tune:Tune",
         "hyperparameter search on held-out training identities; test splits are closed",
     ),
+    "certificate": Entry(
+        "benchmark.experiments.certificate:Certificate",
+        "certified Rank-1 of smoothed encoders at L2 radii around the query",
+    ),
 }
 """All experiments by name; a new one is a line here and a file beside this one."""
 

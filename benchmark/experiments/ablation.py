@@ -69,7 +69,7 @@ class Ablation(Experiment):
         modules: list[str] = Field(
             default=["balancing", "discriminator", "self_meta", "fnes"], min_length=1
         )
-        """Switches of the defense: options that are true or false."""
+        """Switches of the defense: options that are true or false; others stay as they are."""
 
     config: Config
 
@@ -96,14 +96,16 @@ class Ablation(Experiment):
             if row is not baseline
         }
         modules = {row.variant.label: row.modules for row in rows}
+        is_papers = set(self.config.modules) == set(Ablation.Config().modules)
+        paper = PAPER_GAINS if is_papers else {}
         result: dict[str, Any] = {"baseline": base, "rows": rows_json(measured)}
         for one in result["rows"]:
             label = one["label"]
             one["modules"] = None if modules[label] is None else list(modules[label] or ())
             found = gains.get(label, {})
             one["gain"] = {key: gain.as_json() for key, gain in found.items() if gain}
-            one["paper_gain"] = PAPER_GAINS.get(label, {})
-        return Findings(_tables(measured, gains, keys, dataset), result)
+            one["paper_gain"] = paper.get(label, {})
+        return Findings(_tables(measured, gains, paper, keys, dataset), result)
 
 
 def ablation_rows(baseline: str, defense: str, modules: Sequence[str]) -> list[_Row]:
@@ -135,6 +137,7 @@ def _gain(
 def _tables(
     measured: dict[str, list[Measurement]],
     gains: dict[str, dict[str, PairedGain | None]],
+    paper: dict[str, dict[str, float]],
     keys: list[str],
     dataset: str,
 ) -> list[Table]:
@@ -147,10 +150,10 @@ def _tables(
         rows = []
         for label, by_key in gains.items():
             gain = by_key[key]
-            paper = PAPER_GAINS.get(label, {}).get(key)
+            published = paper.get(label, {}).get(key)
             shown = gain.cell() if gain else Cell(MISSING)
             seeds = ", ".join(f"{value:+.2f}" for value in gain.by_seed.values()) if gain else ""
-            rows.append((label, [shown, Cell(seeds), text(paper, 2, sign=True)]))
+            rows.append((label, [shown, Cell(seeds), text(published, 2, sign=True)]))
         base = next(iter(measured))
         columns = ["Gain in mAP, 95% CI", "By seed", "Paper"]
         tables.append(Table(f"{key}: gain over {base}", "Variant", columns, rows))

@@ -115,4 +115,4 @@ def step_flops(config: MisRanking.Config, height: int, width: int) -> float:
             return flops
         with FlopCounterMode(display=False) as counter:
             networks.discriminator(torch.cat([image, image], 1))
-        return flops + 2.5 * counter.get_total_flops()
+        return flops + 2.5 * float(counter.get_total_flops())

@@ -188,9 +188,11 @@ def notes(rows: dict[str, list[Measurement]]) -> str:
     seeds = sorted({one.trained.seed for measured in rows.values() for one in measured})
     lines = [f"{label}: {', '.join(sorted(_flag_ids(row)))}" for label, row in rows.items()]
     flagged = [line for line in lines if not line.endswith(": ")]
+    checked = next(iter(rows.values()))[0].trained.config.evaluation.checks
+    none = "No sanity flag was raised" if checked else "Canary and probe were off"
     parts = [
         f"Training seeds {', '.join(map(str, seeds))}; ± is the standard deviation over them.",
         "worst: each query meets its strongest attack of the headline budget.",
-        f"Sanity flags: {'; '.join(flagged)}." if flagged else "No sanity flag was raised.",
+        f"Sanity flags: {'; '.join(flagged)}." if flagged else f"{none}.",
     ]
     return " ".join(parts)

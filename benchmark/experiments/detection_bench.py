@@ -97,11 +97,12 @@ class DetectionBench:
             "verdict", DETECTION_VERSION, target, inputs, lambda: self._measure(experts, inputs)
         )
         arrays, outcome = stored.arrays(), stored.outcome
+        kinds = dict(outcome["kinds"])
         return Verdict(
             pids=arrays["pids"],
             clean=_judged(arrays, CLEAN),
-            attacked={key: _judged(arrays, key) for key in outcome["kinds"]},
-            kinds=outcome["kinds"],
+            attacked={key: _judged(arrays, key) for key in kinds},
+            kinds=kinds,
             k=outcome["k"],
             fitted=(outcome["fitted_benign"], outcome["fitted_attacked"]),
         )
@@ -149,7 +150,8 @@ class DetectionBench:
         arrays = {"pids": query.pids}
         for name, one in judged.items():
             arrays |= _arrays(name, one)
-        return Kept({"kinds": kinds, "k": k, **fitted}, arrays)
+        order = list(kinds.items())  # a list, because outcomes are stored with sorted keys
+        return Kept({"kinds": order, "k": k, **fitted}, arrays)
 
     def _fitted(self, scene: DetectionScene, panel: Panel) -> tuple[Detector, dict[str, int]]:
         """Return a detector, and on how many images of each kind it was fitted."""

@@ -24,10 +24,11 @@ def figure_of(label: str, verdict: Verdict) -> bytes:
         label: Name of the target.
         verdict: Scores of clean and attacked queries.
     """
-    figure = Figure((8.4, 5.8), layout="constrained")
-    left, right = figure.subplots(1, 2, sharey=True)
     adaptive = [name for name, kind in verdict.kinds.items() if kind == "adaptive"]
     others = [name for name in verdict.attacked if name not in adaptive]
+    lines = -(-max(len(adaptive), len(others)) // 2)  # of the legends, in two columns
+    figure = Figure((8.4, 4.4 + 0.2 * lines), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
     _frame(left, "attacks that do not know the detector")
     _frame(right, "attacks that do: damage, weight of the detector's loss")
     left.set_ylabel("true positive rate")
@@ -53,7 +54,6 @@ def _frame(axes: Axes, title: str) -> None:
     axes.plot([0, 1], [0, 1], color="0.85", linewidth=1)
     axes.axvline(FALSE_POSITIVES, color="0.85", linewidth=1)
     axes.set(xlabel="false positive rate", xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
-    axes.set_aspect("equal")
     axes.set_title(title, fontsize="small")
 
 

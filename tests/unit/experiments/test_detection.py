@@ -39,6 +39,7 @@ def test_it_is_measured_once_and_published(conducted, tmp_path, monkeypatch):
         "decoy 0": "adaptive",
         "decoy 0.1": "adaptive",
     }
+    assert list(kinds)[:3] == OPTIONS["attack"]
     assert found["fitted_benign"] == found["fitted_attacked"] > 0
     assert found["watched"]["map"] >= found["undetected"]
     home = tmp_path / "out" / "experiments" / "detection"

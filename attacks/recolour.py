@@ -68,7 +68,7 @@ def _compacted(numbers: Tensor, batch: int, size: int) -> tuple[Tensor, Tensor]:
         size: Nodes of a lattice.
     """
     seen = torch.zeros(batch * size, dtype=torch.bool, device=numbers.device)
-    seen[numbers] = True
+    seen.index_fill_(0, numbers.flatten(), True)
     found = torch.nonzero(seen)[:, 0]
     image = found // size
     counts = torch.bincount(image, minlength=batch)
@@ -77,7 +77,7 @@ def _compacted(numbers: Tensor, batch: int, size: int) -> tuple[Tensor, Tensor]:
     touched[image, column] = found % size
     slot = torch.empty(batch * size, dtype=torch.int32, device=found.device)
     slot[found] = (image * touched.shape[1] + column).int()
-    return touched, slot[numbers]
+    return touched, slot.index_select(0, numbers.flatten()).reshape(numbers.shape)
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class _Sparse:
         every = torch.arange(columns, dtype=torch.int32, device=ordered.device)
         starts = torch.searchsorted(ordered, every, out_int32=True)
         entries = len(ordered) // len(matrix.starts)
-        return cls((order // entries).int(), matrix.weights[order], starts)
+        return cls((order // entries).int(), matrix.weights.index_select(0, order), starts)
 
     def times(self, dense: Tensor) -> Tensor:
         """Return (R, D), the product with (columns, D)."""

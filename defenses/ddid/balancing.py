@@ -78,8 +78,8 @@ def balance(
 ) -> tuple[ImageSet, BalanceReport]:
     """Make the images that `plan_balance` asks for, as far as the gate accepts them.
 
-    The gate passes repeated real images whatever it thinks of them: they are near-copies by
-    intention, and their label is as right as that of the original.
+    The gate passes copies of real images whatever it thinks of them: their label is as right as
+    that of the original, and so both kinds of copies come in the number that the plan asks for.
 
     Args:
         train: Training split; nothing else is looked at.
@@ -161,7 +161,7 @@ def _draw_until_accepted(
                 batch = waiting[first : first + config.sample_batch]
                 images = source.draw(batch, number)
                 verdict = gate.judge(images, np.array([slot.pid for slot in batch]))
-                if config.source == "oversampling":
+                if config.source != "diffusion":
                     verdict = _passed(verdict)
                 judged = attempts_of(batch, images, verdict)
                 attempts += judged

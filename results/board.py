@@ -164,7 +164,7 @@ def make_boards(records: Iterable[Record], measured: Measured | None = None) -> 
     Two records share a board if they agree on data set, backbone, image size, protocol
     fingerprint, budgets, scenario (attacked sides and fraction, intents and targets), and the
     attacks that the worst case covers. They share a row if they also agree on defense, config,
-    source, epochs and what stood in for its inner attacks, and differ in seed.
+    source, epochs and training recipe, and differ in seed.
 
     Args:
         records: Any number, in any order.
@@ -242,4 +242,4 @@ def _threat_key(attack: AttackResult) -> tuple[str, ...]:
 def _row_key(record: Record) -> str:
     defense, training = record.defense, record.training
     parts = [defense.name, defense.config, defense.source_sha256, training.epochs]
-    return json.dumps([*parts, training.stand_in], sort_keys=True)
+    return json.dumps([*parts, training.recipe], sort_keys=True)

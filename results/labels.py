@@ -57,7 +57,8 @@ def row_labels(rows: Sequence[Sequence[Record]]) -> list[str]:
     """Name each row by its defense and, among variants of one defense, by what differs.
 
     Config keys come first; where they do not suffice what it was trained against, the number of
-    epochs, the hash of the source and at last the record's id are added.
+    epochs, the keys of the training recipe, the hash of the source and at last the record's id are
+    added.
 
     Args:
         rows: Records of each row; the records of one row differ in their seed only.
@@ -75,6 +76,7 @@ def _variants(name: str, records: list[Record]) -> list[str]:
     further = [
         [{"against": ", ".join(trained_on(record))} for record in records],
         [{"epochs": str(record.training.epochs)} for record in records],
+        [dict(_flat(record.training.recipe)) for record in records],
         [{"source": record.defense.source_sha256[:8]} for record in records],
         [{"id": record.id[:8]} for record in records],
     ]

@@ -101,6 +101,17 @@ def test_other_sources_and_epochs_are_other_rows(make_record: MakeRecord) -> Non
     assert {row.label for row in board.rows} == {"ddid (epochs=30)", "ddid (epochs=60)"}
 
 
+def test_other_recipes_are_other_rows(make_record: MakeRecord) -> None:
+    recipes = [{"inner": {"eps_255": eps, "steps": 3}} for eps in (8.0, 12.0)]
+    training = make_record().training.model_dump()
+    records = [make_record(training={**training, "recipe": recipe}) for recipe in recipes]
+    (board,) = make_boards(records)
+    assert {row.label for row in board.rows} == {
+        "ddid (inner.eps_255=8.0)",
+        "ddid (inner.eps_255=12.0)",
+    }
+
+
 def test_one_seed_twice_is_never_averaged(make_record: MakeRecord) -> None:
     twin = make_record().model_copy(update={"id": "ab" * 32})
     (board,) = make_boards([make_record(), make_record(seed=1), twin])

@@ -162,9 +162,14 @@ def resize_and_pad(scale: Tensor, place: Tensor, size: int) -> Tensor:
     first = (place[:, None] * (size - length + 1)).floor()
     pixels = torch.arange(size, device=scale.device)
     source = ((pixels - first + 0.5) * (size / length) - 0.5).clamp(0, size - 1)
-    weights = (1 - (source[:, :, None] - pixels).abs()).clamp_min(0)
     inside = (pixels >= first) & (pixels < first + length)
-    return weights * inside[:, :, None]
+    below = source.floor()
+    share = source - below
+    matrices = scale.new_zeros(len(scale), size, size)
+    column = below.long()[:, :, None]
+    matrices.scatter_(2, column, ((1 - share) * inside)[:, :, None])
+    column = (column + 1).clamp_max_(size - 1)  # beyond the last pixel lies a share of 0
+    return matrices.scatter_add_(2, column, (share * inside)[:, :, None])
 
 
 def convolution(kernel: Tensor, size: int) -> Tensor:

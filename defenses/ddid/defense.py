@@ -70,7 +70,7 @@ class DDID(Defense):
         """Options of the data balancing."""
         fnes_options: FnesOptions = FnesOptions()
         """Options of FNES."""
-        discriminator_weight: float = Field(default=0.1, ge=0)
+        discriminator_weight: float = Field(default=0.01, ge=0)
         """Weight of the discriminator in the encoder's loss; chosen."""
         discriminator_hidden: int = Field(default=512, ge=1)
         """Width of the discriminator; chosen."""

@@ -22,12 +22,12 @@ from benchmark.training.losses import smoothed_targets
 class FnesOptions(PluginConfig):
     """Strength of extension and softening; none was published, all are chosen (docs/ddid.md)."""
 
-    gamma: float = Field(default=1.5, ge=1)
+    gamma: float = Field(default=2.0, ge=1)
     """Extension of the perturbation; above 1 it may leave the ball, as intended."""
     omega_low: float = Field(default=0.0, ge=0, le=1)
     """Lower end of the mixing weight of the clean image."""
     omega_high: float = Field(default=0.5, ge=0, le=1)
-    """Upper end; with gamma 1.5 the mean extension is 1.125 budgets."""
+    """Upper end; with gamma 2 the mean extension is 1.5 budgets."""
     kept_clean: float = Field(default=0.9, gt=0, le=1)
     """Mass that phi keeps on the label of the clean end (lambda 1)."""
     kept_extended: float = Field(default=0.9, gt=0, le=1)

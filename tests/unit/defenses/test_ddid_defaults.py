@@ -61,7 +61,7 @@ class WrittenOut(DDID):
 
     def reversed(self, step: TrainingStep, clean: Output, attacked: Output) -> Tensor:
         both = torch.cat([clean.embeddings, attacked.embeddings])
-        both = 1.1 * both.detach() - 0.1 * both
+        both = 1.01 * both.detach() - 0.01 * both
         logits = step.modules["discriminator"](F.normalize(both) * both.shape[1] ** 0.5)
         on_clean, on_attacked = logits.chunk(2)
         return F.softplus(-on_clean).mean() + F.softplus(on_attacked).mean()

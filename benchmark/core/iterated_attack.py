@@ -168,7 +168,7 @@ class IteratedAttack(Attack):
                     scale = gradient.abs().mean((1, 2, 3), keepdim=True).clamp_min_(1e-30)
                     gradient = gradient / scale
                     if velocity is not None:
-                        gradient += config.momentum * velocity
+                        gradient.add_(velocity, alpha=config.momentum)
                     velocity = gradient
                 images = torch.add(images, gradient.sign(), alpha=alpha).clamp_(lower, upper)
         self.trace = torch.stack(trace).tolist()  # at the end: each step would wait for the device

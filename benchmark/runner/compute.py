@@ -135,6 +135,7 @@ class Workshop:
                 "report": trained.report,
                 "history": trained.history,
                 "passes": trained.passes,
+                "label_agreement": trained.label_agreement,
             }
 
         stored = self.store.publish(cell, write)

@@ -42,6 +42,7 @@ TRAINING_KEYS = (
     "report",
     "history",
     "passes",
+    "label_agreement",
 )
 """What a record takes over from the outcome of a training."""
 

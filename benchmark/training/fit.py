@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,12 +18,16 @@ from benchmark.core.progress import Progress
 from benchmark.core.seeding import derive_seed
 from benchmark.data.held_out import split_held_out
 from benchmark.data.records import ImageSet
+from benchmark.metrics.embedding import embed_images
+from benchmark.metrics.label_agreement import label_agreement
 from benchmark.models.config import BackboneConfig
 from benchmark.training.config import TrainingConfig
 from benchmark.training.loop import LoopResult, TrainingLoop
 from benchmark.training.offline import attack_images
 from benchmark.training.state import TrainingState
 from benchmark.training.step import inner_attacks
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,8 @@ class TrainedEncoder:
         encoder_parameters: Number of the encoder's parameters.
         report: Figures of the defense's preparation.
         passes: Images that went through the model in the loop, by kind (`Passes`).
+        label_agreement: Share of the fitted images that lie nearest their own identity; None
+            where the loop made too few steps for it to mean anything.
     """
 
     encoder: nn.Module
@@ -50,6 +57,14 @@ class TrainedEncoder:
     encoder_parameters: int
     report: dict[str, object] = field(default_factory=dict)
     passes: dict[str, int] = field(default_factory=dict)
+    label_agreement: float | None = None
+
+
+AGREEMENT_IMAGES = 20_000
+"""Images that the loop must have drawn before labels are judged; chosen."""
+LEAST_AGREEMENT = 0.85
+"""Below this the labels are doubtful. On the rendered data undisturbed trainings end above 0.92,
+and one with 30 % wrong labels at 0.69; chosen between."""
 
 
 class Task:
@@ -194,4 +209,21 @@ def fit_defense(
         encoder_parameters=sum(p.numel() for p in encoder.parameters()),
         report=dict(task.preparation.report),
         passes=dict(task.state.passes),
+        label_agreement=_label_agreement(encoder, task, defense.name),
     )
+
+
+def _label_agreement(encoder: nn.Module, task: Task, owner: str) -> float | None:
+    """Return whether the encoder agrees with its labels, and warn if it does not."""
+    if task.state.images < AGREEMENT_IMAGES:
+        return None
+    embeddings = embed_images(encoder, task.train, policy=task.policy, batch=256, owner=owner)
+    agreement = label_agreement(embeddings, task.train.pids)
+    if agreement is not None and agreement < LEAST_AGREEMENT:
+        logger.warning(
+            "%s: %.0f %% of the training images look like another identity than their label's: "
+            "wrong labels, or a training that did not succeed",
+            owner,
+            100 * (1 - agreement),
+        )
+    return agreement

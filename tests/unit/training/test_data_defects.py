@@ -89,6 +89,25 @@ def test_a_defense_trains_and_ranks(defense: str, defective: object, tmp_path: P
         assert sum(balancing["accepted"].values()) > 0
 
 
+def test_wrong_labels_are_warned_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("benchmark.training.fit.AGREEMENT_IMAGES", 1)
+    monkeypatch.setattr("benchmark.training.fit.LEAST_AGREEMENT", 0.75)  # a short training
+    sound = fit(make_defense("none"), tmp_path / "sound", train=SOUND, training=RECIPE)
+    assert not caplog.records
+    noisy = fit(make_defense("none"), tmp_path / "noisy", train=wrong_labels(), training=RECIPE)
+    assert sound.label_agreement is not None
+    assert noisy.label_agreement is not None
+    assert noisy.label_agreement < sound.label_agreement - 0.15
+    assert "look like another identity" in caplog.text
+
+
+def test_a_short_training_says_nothing_of_labels(tmp_path: Path) -> None:
+    trained = fit(make_defense("none"), tmp_path, train=wrong_labels(), training=RECIPE)
+    assert trained.label_agreement is None
+
+
 def test_balancing_without_a_single_pair_says_what_to_do(tmp_path: Path) -> None:
     first = np.unique(SOUND.pids, return_index=True)[1]
     with pytest.raises(DataError, match="no training identity has two images") as caught:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,7 +14,6 @@ from benchmark.core.attack import Attack
 from benchmark.core.defense import Defense, FitTask, Preparation, TrainingStep
 from benchmark.core.errors import PluginError
 from benchmark.core.plugin import PluginConfig
-from benchmark.core.progress import Bar
 from benchmark.data.held_out import split_held_out
 from benchmark.metrics.attacked import clean_ranking
 from benchmark.training import selection
@@ -25,29 +22,9 @@ from benchmark.training.state import CHECKPOINT
 from benchmark.training.step import Step, inner_attacks
 from defenses.none import NoDefense
 from tests.tiny_scene import TRAINING, fit, image_set, make_defense, same_weights
+from tests.unit.defenses.kill import KillAfter, Killed
 
 STEPS_AN_EPOCH = 3  # 24 fitted images in batches of 8
-
-
-class Killed(BaseException):
-    """Stands for a kill: nothing but the test catches it."""
-
-
-class KillAfter:
-    """A progress reporter that stops the training after some steps."""
-
-    def __init__(self, steps: int) -> None:
-        self._left = steps
-
-    @contextmanager
-    def task(self, title: str, total: int) -> Iterator[Bar]:
-        yield self
-
-    def advance(self, steps: int = 1, note: str = "") -> None:
-        if note:
-            self._left -= 1
-        if self._left < 0:
-            raise Killed
 
 
 class Stochastic(NoDefense):

@@ -66,6 +66,12 @@ class DDID(Defense):
         """Adversarial learning against a feature discriminator."""
         self_meta: bool = True
         """Self-meta learning across identities."""
+        inner_objective: Literal["metric", "loss"] = "metric"
+        """What the inner attack maximises: push and pull of metric PGD, toward the farthest
+        identity, or the loss that trains the encoder, as in PGD-AT, which sees the classifier and
+        the hardest pairs. The paper's L_metric was not recovered: chosen."""
+        clean_share: float = Field(default=0.5, ge=0, le=1)
+        """Weight of the clean images' loss; the adversarial images' has the rest: chosen."""
         balancing_options: BalancingConfig = BalancingConfig()
         """Options of the data balancing."""
         fnes_options: FnesOptions = FnesOptions()
@@ -128,8 +134,10 @@ class DDID(Defense):
             clean = output.rows(slice(None, len(labels)))
             attacked = output.rows(slice(len(labels), None))
             soft = None if crafted.targets is None else crafted.targets[rows]
-            loss = step.output_loss(clean, labels) + step.output_loss(attacked, labels, soft)
-            return 0.5 * loss + self._discrimination(step, clean, attacked)
+            share = self.config.clean_share
+            loss = share * step.output_loss(clean, labels)
+            loss = loss + (1 - share) * step.output_loss(attacked, labels, soft)
+            return loss + self._discrimination(step, clean, attacked)
 
         if not self.config.self_meta:
             return loss_of(slice(None), at_theta)
@@ -157,7 +165,7 @@ class DDID(Defense):
     def _adversarial(self, step: TrainingStep, images: Tensor | None = None) -> Crafted:
         """Attack the batch; `images` are its images if guides at other weights are wanted."""
         images = step.images if images is None else images
-        adversarial = step.attack("metric-pgd", images)
+        adversarial = self._attack(step, images)
         if not self.config.fnes:
             return Crafted(adversarial, None)
         options = self.config.fnes_options
@@ -167,6 +175,12 @@ class DDID(Defense):
         _, far = guides.farthest_negative(guides.vectors(unit=True), step.pids, unit=True)
         targets = soften(step.labels, step.class_of(far), omega, step.num_classes, options)
         return Crafted(extend(images, adversarial, omega, options.gamma), targets)
+
+    def _attack(self, step: TrainingStep, images: Tensor) -> Tensor:
+        """Return (B, 3, H, W) images that maximise the inner objective in the ball."""
+        if self.config.inner_objective == "metric":
+            return step.attack("metric-pgd", images)
+        return step.ascend(lambda output: step.output_loss(output, step.labels), images)
 
     def _teach_discriminator(self, step: TrainingStep, adversarial: Tensor) -> None:
         """Let an alternating discriminator take its step, on features in training mode."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,7 @@ from benchmark.core.device import DevicePolicy
 from benchmark.core.progress import Bar
 from benchmark.core.seeding import derive_seed, uniform_noise
 from benchmark.data.records import ImageSet
+from benchmark.models.classifier import IdentityClassifier
 from benchmark.training.inner import ascend
 
 BATCH = 64
@@ -75,6 +77,9 @@ class HeadBench:
         train: Images to train heads on.
         policy: Device and precision.
         seed: Seed of initial weights, batches and random starts.
+
+    Attributes:
+        identities: (C,) identity of each class, ascending.
     """
 
     def __init__(
@@ -88,27 +93,35 @@ class HeadBench:
     ) -> None:
         self._encoder, self._view, self._train = encoder, view, train
         self._policy, self._seed = policy, seed
-        self._identities = train.identities
+        self.identities = train.identities
         encoder.requires_grad_(False)
 
-    def fit(self, epochs: int, learning_rate: float, ascent: Ascent | None, bar: Bar) -> nn.Linear:
-        """Return a new head, trained on clean images, or on as many adversarial ones beside them.
+    def fit(
+        self,
+        epochs: int,
+        learning_rate: float,
+        ascent: Ascent | None,
+        bar: Bar,
+        start: nn.Linear | None = None,
+    ) -> nn.Linear:
+        """Return a head, trained on clean images, or on as many adversarial ones beside them.
 
         Args:
             epochs: Passes over the images.
             learning_rate: Peak step size of Adam, which falls to 0 by a cosine.
             ascent: How images are perturbed against the head of the moment; None: not at all.
             bar: Advanced by an epoch at a time.
+            start: A head to go on from, which stays as it is; None: small random weights.
         """
-        head = self._new_head()
+        head = self._new_head() if start is None else copy.deepcopy(start).requires_grad_(True)
         optimizer = torch.optim.Adam(head.parameters(), lr=learning_rate)
         steps = epochs * -(-len(self._train) // BATCH)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
         for epoch in range(epochs):
             order = np.random.default_rng(derive_seed(self._seed, "order", epoch))
             rows = order.permutation(len(self._train))
-            for start in range(0, len(rows), BATCH):
-                chosen = rows[start : start + BATCH]
+            for first in range(0, len(rows), BATCH):
+                chosen = rows[first : first + BATCH]
                 images, labels = self._images(self._train, chosen), self._labels(chosen)
                 seen = [images]
                 if ascent is not None:
@@ -122,6 +135,15 @@ class HeadBench:
                 schedule.step()
             bar.advance(1)
         return head.requires_grad_(False)
+
+    def head_of(self, classifier: IdentityClassifier | None) -> nn.Linear | None:
+        """Return a kept classifier as a head, or None if it does not know these identities."""
+        if classifier is None or not np.array_equal(classifier.identities, self.identities):
+            return None
+        classes, width = classifier.weight.shape
+        head = nn.Linear(width, classes, bias=False)
+        head.weight = nn.Parameter(classifier.weight, requires_grad=False)
+        return head.to(self._policy.device)
 
     def hits(self, head: nn.Linear, test: ImageSet, ascent: Ascent | None) -> NDArray[np.bool_]:
         """Return (N,) whether each image is classified right, clean or attacked through `head`."""
@@ -140,7 +162,7 @@ class HeadBench:
     def _new_head(self) -> nn.Linear:
         with torch.no_grad():
             width = self._encoder(self._images(self._train, np.arange(1))).shape[1]
-        head = nn.Linear(width, len(self._identities), bias=False)
+        head = nn.Linear(width, len(self.identities), bias=False)
         generator = torch.Generator().manual_seed(derive_seed(self._seed, "head"))
         nn.init.normal_(head.weight, std=0.001, generator=generator)
         return head.to(self._policy.device)
@@ -173,5 +195,5 @@ class HeadBench:
         return self._class_of(self._train.pids[rows])
 
     def _class_of(self, pids: NDArray[np.int64]) -> Tensor:
-        classes = np.searchsorted(self._identities, pids)
+        classes = np.searchsorted(self.identities, pids)
         return torch.from_numpy(classes).to(self._policy.device)

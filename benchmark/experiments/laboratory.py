@@ -269,8 +269,10 @@ class Laboratory:
 
     def _trained(self, variant: Variant, cell: TrainCell, config: RunConfig) -> Trained:
         workshop = self._bench(config).workshop
-        outcome = self.store.get(cell.fingerprint).outcome
-        return Trained(variant, cell, config, outcome, lambda: workshop.encoder(cell))
+        stored = self.store.get(cell.fingerprint)
+        return Trained(
+            variant, cell, config, stored.outcome, lambda: workshop.encoder(cell), stored.folder
+        )
 
 
 @dataclass(frozen=True)

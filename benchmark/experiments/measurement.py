@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from benchmark.experiments.variant import Variant
 from benchmark.metrics.attacked import CleanRanking
 from benchmark.metrics.ranking import RankingResult
 from benchmark.metrics.worst_case import worst_case
+from benchmark.models.classifier import IdentityClassifier, load_classifier
 from benchmark.runner.cells import AttackCell, Cell, CleanCell, TrainCell
 from benchmark.runner.compute import load_clean, ranking_of
 from benchmark.runner.evidence import counts
@@ -40,6 +42,7 @@ class Trained:
         config: The configuration that it was trained under.
         outcome: Figures of the training: seconds, epochs, history, report of the defense.
         load: Returns the encoder; see `encoder`.
+        folder: Where its cell is kept.
     """
 
     variant: Variant
@@ -47,6 +50,7 @@ class Trained:
     config: RunConfig
     outcome: Mapping[str, Any]
     load: Callable[[], nn.Module]
+    folder: Path
 
     @property
     def seed(self) -> int:
@@ -62,6 +66,11 @@ class Trained:
     def encoder(self) -> nn.Module:
         """The encoder in eval mode, on the device; loaded when asked for."""
         return self.load()
+
+    @property
+    def classifier(self) -> IdentityClassifier | None:
+        """The classifier that was trained with the encoder; None if none was kept."""
+        return load_classifier(self.folder)
 
     @property
     def view(self) -> nn.Module:

@@ -34,6 +34,7 @@ from benchmark.metrics.attacked import (
 )
 from benchmark.metrics.ranking import RankingResult
 from benchmark.models.checkpoint import load_encoder, save_encoder
+from benchmark.models.classifier import save_classifier
 from benchmark.models.encoder import build_encoder
 from benchmark.runner.cells import (
     AttackCell,
@@ -125,6 +126,8 @@ class Workshop:
 
         def write(folder: Path) -> dict[str, Any]:
             save_encoder(folder, trained.encoder, {"fingerprint": cell.fingerprint, **cell.content})
+            if trained.classifier is not None:
+                save_classifier(folder, trained.classifier)
             _keep_report(work_dir, folder / REPORT_FOLDER)
             return {
                 "seconds": trained.seconds,

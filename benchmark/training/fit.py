@@ -20,6 +20,7 @@ from benchmark.data.held_out import split_held_out
 from benchmark.data.records import ImageSet
 from benchmark.metrics.embedding import embed_images
 from benchmark.metrics.label_agreement import label_agreement
+from benchmark.models.classifier import IdentityClassifier
 from benchmark.models.config import BackboneConfig
 from benchmark.training.config import TrainingConfig
 from benchmark.training.loop import LoopResult, TrainingLoop
@@ -46,6 +47,8 @@ class TrainedEncoder:
         passes: Images that went through the model in the loop, by kind (`Passes`).
         label_agreement: Share of the fitted images that lie nearest their own identity; None
             where the loop made too few steps for it to mean anything.
+        classifier: Of the training identities, on the embeddings of the harness's loop; None if a
+            defense trained otherwise.
     """
 
     encoder: nn.Module
@@ -58,6 +61,7 @@ class TrainedEncoder:
     report: dict[str, object] = field(default_factory=dict)
     passes: dict[str, int] = field(default_factory=dict)
     label_agreement: float | None = None
+    classifier: IdentityClassifier | None = None
 
 
 AGREEMENT_IMAGES = 20_000
@@ -89,6 +93,7 @@ class Task:
         self._backbone, self._training, self._encoders = backbone, training, encoders
         self.state = TrainingState()
         self.preparation = Preparation(self.train)
+        self.classifier: IdentityClassifier | None = None
 
     def train_encoder(self, defense: Defense) -> nn.Module:
         """Prepare the data, run the training loop, and return the encoder."""
@@ -104,7 +109,7 @@ class Task:
             seed=self.seed,
             work_dir=self.work_dir,
         ).run(self.progress)
-        self.state = result.state
+        self.state, self.classifier = result.state, result.classifier
         return result.encoder
 
     def attacked_images(
@@ -210,6 +215,7 @@ def fit_defense(
         report=dict(task.preparation.report),
         passes=dict(task.state.passes),
         label_agreement=_label_agreement(encoder, task, defense.name),
+        classifier=task.classifier,
     )
 
 

@@ -21,6 +21,7 @@ from benchmark.core.seeding import derive_seed, seed_everything
 from benchmark.data.records import ImageSet
 from benchmark.data.sampler import PKSampler
 from benchmark.data.transforms import augment
+from benchmark.models.classifier import IdentityClassifier
 from benchmark.models.config import BackboneConfig
 from benchmark.models.encoder import ReIDEncoder, ReIDModel, build_encoder
 from benchmark.training.config import TrainingConfig
@@ -34,9 +35,16 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class LoopResult:
-    """An encoder with the weights of the best checkpoint, and how the training went."""
+    """The weights of the best checkpoint, and how the training went.
+
+    Attributes:
+        encoder: In eval mode.
+        classifier: Of the identities that were fitted.
+        state: State at the end.
+    """
 
     encoder: ReIDEncoder
+    classifier: IdentityClassifier
     state: TrainingState
 
 
@@ -105,10 +113,11 @@ class TrainingLoop:
                 state.history.append({**row, **self._validate(state)})
                 state.seconds += time.perf_counter() - start
                 self._remember(state)
-        encoder = self._model.encoder
-        if state.best_encoder:
-            encoder.load_state_dict(state.best_encoder)
-        return LoopResult(encoder.eval(), state)
+        if state.best_model:
+            self._model.load_state_dict(state.best_model)
+        weight = self._model.classifier.weight.detach().cpu().clone()
+        classifier = IdentityClassifier(weight, self._identities.cpu())
+        return LoopResult(self._model.encoder.eval(), classifier, state)
 
     def _epoch(self, epoch: int, bar: Bar) -> float:
         batches = self._sampler.epoch(derive_seed(self._seed, "batches", epoch))
@@ -190,7 +199,7 @@ class TrainingLoop:
         score = self._selection.score(self._model.encoder)
         if state.best_score is None or score.total >= state.best_score:
             state.best_score, state.best_epoch = score.total, state.epoch
-            state.best_encoder = _copied(self._model.encoder.state_dict())
+            state.best_model = _copied(self._model.state_dict())
         return {"held_out_map": score.clean_map, "held_out_attacked_map": score.attacked_map}
 
     def _remember(self, state: TrainingState) -> None:

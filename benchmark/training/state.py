@@ -29,7 +29,7 @@ class TrainingState:
         optimizer: State of the optimiser.
         best_score: Score of the best checkpoint; None before the first validation.
         best_epoch: Its epoch.
-        best_encoder: Its encoder's state.
+        best_model: Its model's state.
         history: One row a epoch.
         passes: Images that went through the model, by kind (`Passes`).
     """
@@ -42,7 +42,7 @@ class TrainingState:
     optimizer: dict[str, Any] = field(default_factory=dict)
     best_score: float | None = None
     best_epoch: int = 0
-    best_encoder: dict[str, Tensor] = field(default_factory=dict)
+    best_model: dict[str, Tensor] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
     passes: dict[str, int] = field(default_factory=dict)
 

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from benchmark.core.progress import SilentProgress
 from benchmark.data.records import ImageSet, concatenate
 from benchmark.experiments.identity_head import Ascent, HeadBench, split_by_identity
+from benchmark.models.classifier import IdentityClassifier
 from tests.tiny_scene import CPU, image_set, tiny_encoder
 
 ASCENT = Ascent(eps_255=4, alpha_255=2, steps=3)
@@ -126,3 +127,33 @@ def test_the_probe_reports_what_is_in_the_head(conducted):
             assert 0 <= one["clean_pgd"] <= 100
         assert set(row["retrieval_map"]) == {"clean", "tiny-attack@8", "worst"}
     assert conducted("classifier-probe", own, seed=[0, 1], **options).document == done.document
+
+
+def test_a_kept_classifier_is_probed_and_fine_tuned(conducted):
+    own = {"epochs": 2, "steps": 2, "learning_rate": 0.05}
+    done = conducted("classifier-probe", own, defense=["tiny-defense"], attack=["tiny-attack"])
+    (row,) = done.document["result"]["rows"]
+    one = {name: over["by_seed"]["0"] for name, over in row["accuracy"].items()}
+    assert one["in_joint_head"] == pytest.approx(one["joint_pgd"] - one["tuned_pgd"])
+    assert 0 <= one["joint_pgd"] <= one["joint_clean"] <= 100
+
+
+def test_a_head_goes_on_from_a_kept_classifier_and_leaves_it_alone(halves):
+    one = bench(halves, scaled_encoder(halves))
+    learned = fitted(one)
+    kept = IdentityClassifier(learned.weight.detach().clone(), torch.from_numpy(one.identities))
+    head = one.head_of(kept)
+    np.testing.assert_array_equal(
+        one.hits(head, halves[1], None), one.hits(learned, halves[1], None)
+    )
+    with SilentProgress().task("", 1) as bar:
+        tuned = one.fit(1, 0.05, None, bar, head)
+    assert torch.equal(head.weight, learned.weight)
+    assert not torch.equal(tuned.weight, head.weight)
+
+
+def test_a_classifier_of_other_identities_is_no_head(halves):
+    one = bench(halves)
+    others = IdentityClassifier(torch.zeros(6, 32), torch.from_numpy(one.identities + 1))
+    assert one.head_of(others) is None
+    assert one.head_of(None) is None

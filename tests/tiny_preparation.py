@@ -1,9 +1,7 @@
-"""Attacks that are trained first, on the tiny encoder; and kills in the midst of it."""
+"""Attacks that are trained first, on the tiny encoder."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,28 +10,9 @@ from torch import Tensor, nn
 
 from benchmark.core.attack import Attack, AttackTask
 from benchmark.core.encoder import evaluating
-from benchmark.core.progress import Bar, Progress, SilentProgress
+from benchmark.core.progress import Progress, SilentProgress
+from tests.kills import KillAfter, Killed
 from tests.tiny_scene import CPU, image_set, tiny_encoder
-
-
-class Killed(BaseException):
-    """Stands for a kill: nothing but the test catches it."""
-
-
-class KillAfter:
-    """A progress reporter that stops the work after some steps."""
-
-    def __init__(self, steps: int) -> None:
-        self._left = steps
-
-    @contextmanager
-    def task(self, title: str, total: int) -> Iterator[Bar]:
-        yield self
-
-    def advance(self, steps: int = 1, note: str = "") -> None:
-        self._left -= steps
-        if self._left < 0:
-            raise Killed
 
 
 def task(

@@ -46,7 +46,7 @@ def _problem(trace: Sequence[float], min_gain: float) -> str:
     first, last, peak = trace[0], trace[-1], max(trace)
     told = f"the objective goes from {first:.4g} to {last:.4g} in {len(trace) - 1} steps"
     if last - first < min_gain:
-        return told
+        return f"{told}; at least {min_gain:g} more is expected"
     if peak - last > MAX_FALL * (peak - first):
         return f"{told}, after a peak of {peak:.4g}"
     return ""

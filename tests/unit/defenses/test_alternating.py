@@ -17,7 +17,7 @@ from defenses.ddid.alternating import AlternatingDiscriminator
 from defenses.ddid.defense import DDID, Crafted, parameters_at
 from defenses.ddid.discriminator import discriminator_loss, log_likelihood
 from defenses.ddid.self_meta import split_identities
-from tests.tiny_preparation import KillAfter, Killed
+from tests.kills import KillAfter, Killed
 from tests.tiny_scene import TRAINING, fit, make_defense, same_weights, tiny_encoder
 
 PARTS: dict[str, object] = {"balancing": False, "discriminator_hidden": 8}

@@ -18,7 +18,7 @@ from defenses.ddid.denoiser import Denoiser, DenoiserConfig
 from defenses.ddid.diffusion import DiffusionConfig
 from defenses.diffpure import DiffPure, Purifier
 from defenses.wrapped import Preprocessed
-from tests.tiny_preparation import KillAfter, Killed
+from tests.kills import KillAfter, Killed
 from tests.tiny_scene import (
     BACKBONE,
     fit,

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from benchmark.core.progress import Progress, SilentProgress
 from benchmark.data.records import ImageSet
 from defenses.ddid.denoiser import Denoiser, DenoiserConfig
 from defenses.ddid.diffusion import Diffusion, DiffusionConfig, train_diffusion
+from tests.kills import KillAfter, Killed
 from tests.unit.defenses.small_split import small_split
 
 TRAIN = small_split({(1, 1): 4, (2, 1): 3, (2, 5): 3})
@@ -34,26 +34,6 @@ def fit(
     )
 
 
-class KilledError(Exception):
-    pass
-
-
-class KillAfter:
-    """Ends the training in its fifth step, after the checkpoint of the third."""
-
-    def __init__(self) -> None:
-        self.calls = 0
-
-    @contextmanager
-    def task(self, title: str, total: int):
-        yield self
-
-    def advance(self, steps: int = 1, note: str = "") -> None:
-        self.calls += bool(note)
-        if self.calls == 5:
-            raise KilledError
-
-
 def weights(diffusion: Diffusion) -> dict[str, torch.Tensor]:
     return diffusion.denoiser.state_dict()
 
@@ -65,8 +45,8 @@ def equal(first: Diffusion, second: Diffusion) -> bool:
 
 def test_a_killed_training_goes_on_to_the_same_weights(tmp_path: Path) -> None:
     whole = fit(tmp_path / "whole")
-    with pytest.raises(KilledError):
-        fit(tmp_path / "killed", progress=KillAfter())
+    with pytest.raises(Killed):
+        fit(tmp_path / "killed", progress=KillAfter(4, noted=True))
     torch.rand(7)  # the global generator has no influence
     resumed = fit(tmp_path / "killed")
     assert resumed.losses == whole.losses

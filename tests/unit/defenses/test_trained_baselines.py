@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 import torch
 
 from benchmark.core.attack import Attack
-from benchmark.core.progress import Bar
 from benchmark.training.step import Step
+from tests.kills import KillAfter, Killed
 from tests.tiny_scene import TRAINING, fit, make_defense, same_weights
 from tests.unit.defenses.tiny_step import CONFIG, tiny_step
 
@@ -76,30 +75,11 @@ def test_plans_count_the_passes_that_are_made(name: str, tmp_path: Path) -> None
     assert trained.passes["inner_backward"] + trained.passes["outer"] == planned
 
 
-class Killed(BaseException):
-    """Stands for a kill: nothing but the test catches it."""
-
-
-class KillInTheSecondEpoch:
-    """A progress reporter that stops the training after four of nine steps."""
-
-    left = 4
-
-    @contextmanager
-    def task(self, title: str, total: int) -> Iterator[Bar]:
-        yield self
-
-    def advance(self, steps: int = 1, note: str = "") -> None:
-        self.left -= bool(note)
-        if self.left < 0:
-            raise Killed
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_a_killed_training_ends_at_the_same_weights(name: str, tmp_path: Path) -> None:
     whole = fit(make_defense(name), tmp_path / "whole")
     with pytest.raises(Killed):
-        fit(make_defense(name), tmp_path / "killed", progress=KillInTheSecondEpoch())
+        fit(make_defense(name), tmp_path / "killed", progress=KillAfter(4, noted=True))
     resumed = fit(make_defense(name), tmp_path / "killed")
     assert same_weights(whole.encoder, resumed.encoder)
     assert whole.history == resumed.history

@@ -21,8 +21,8 @@ from benchmark.training.config import AugmentConfig, InnerConfig
 from benchmark.training.state import CHECKPOINT
 from benchmark.training.step import Step, inner_attacks
 from defenses.none import NoDefense
+from tests.kills import KillAfter, Killed
 from tests.tiny_scene import TRAINING, fit, image_set, make_defense, same_weights
-from tests.unit.defenses.kill import KillAfter, Killed
 
 STEPS_AN_EPOCH = 3  # 24 fitted images in batches of 8
 
@@ -54,7 +54,7 @@ def test_a_killed_training_ends_as_if_it_had_not_been(
 ) -> None:
     whole = fit(build(), tmp_path / "whole")
     with pytest.raises(Killed):
-        fit(build(), tmp_path / "killed", progress=KillAfter(steps))
+        fit(build(), tmp_path / "killed", progress=KillAfter(steps, noted=True))
     resumed = fit(build(), tmp_path / "killed")
     assert same_weights(whole.encoder, resumed.encoder)
     assert whole.history == resumed.history
@@ -77,7 +77,7 @@ def test_a_damaged_checkpoint_restarts(
     whole = fit(make_defense("none"), tmp_path / "whole")
     folder = tmp_path / "killed"
     with pytest.raises(Killed):
-        fit(make_defense("none"), folder, progress=KillAfter(5))
+        fit(make_defense("none"), folder, progress=KillAfter(5, noted=True))
     path = folder / CHECKPOINT
     path.write_bytes(path.read_bytes()[:keep])
     assert same_weights(whole.encoder, fit(make_defense("none"), folder).encoder)

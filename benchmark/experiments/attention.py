@@ -22,8 +22,8 @@ from benchmark.experiments.findings import Findings, Table, picture_png
 from benchmark.experiments.laboratory import Kept, Laboratory
 from benchmark.experiments.measurement import Trained
 from benchmark.experiments.saliency import TOP_SHARE, likeness, overlap, saliency
+from benchmark.experiments.single_attack import SingleAttack
 from benchmark.experiments.summary import Over
-from benchmark.runner.cells import attack_content
 
 ATTENTION_VERSION = 1
 """Raised when a change of this measurement changes results."""
@@ -60,8 +60,7 @@ class Attention(Experiment):
 
     def run(self, lab: Laboratory) -> Findings:
         """Map every query for every training."""
-        if len(lab.attacks) != 1 or len(lab.config.eps) != 1:
-            raise UsageError("attention is under one attack", "give a single --attack and --eps")
+        single = SingleAttack.of(lab)
         query = lab.split(lab.config.dataset, "query")
         rows = spread_evenly(len(query), self.config.queries)
         drawn = spread_evenly(len(rows), self.config.pictures)
@@ -70,7 +69,7 @@ class Attention(Experiment):
         for trained in lab.train(lab.variants):
             label = trained.variant.label
             with lab.tolerating(f"{label} · seed {trained.seed} · attention"):
-                arrays = self._maps(lab, trained, rows, drawn)
+                arrays = self._maps(lab, trained, single, rows, drawn)
                 clean, attacked = arrays["clean_maps"], arrays["attacked_maps"]
                 measured[label][trained.seed] = figures_of(clean, attacked)
                 if label not in looks:
@@ -89,7 +88,7 @@ class Attention(Experiment):
         labels = [f"{query.pids[row]:04d} c{query.camids[row]}" for row in rows[drawn]]
         sheet = attention_sheet(looks, labels, may_show)
         result: dict[str, Any] = {
-            "attack": f"{lab.attacks[0].name}@{lab.config.eps[0]:g}",
+            "attack": single.key,
             "queries": len(rows),
             "top_share": TOP_SHARE,
             "rows": [
@@ -99,12 +98,17 @@ class Attention(Experiment):
             "drawn": names,
             "images_shown": may_show,
         }
-        return Findings([self._table(lab, over, len(rows))], result, {"maps": picture_png(sheet)})
+        return Findings(
+            [self._table(f"{single.key} on {dataset}", over, len(rows))],
+            result,
+            {"maps": picture_png(sheet)},
+        )
 
     def _maps(
         self,
         lab: Laboratory,
         trained: Trained,
+        single: SingleAttack,
         rows: NDArray[np.int64],
         drawn: NDArray[np.int64],
     ) -> dict[str, NDArray[Any]]:
@@ -112,7 +116,7 @@ class Attention(Experiment):
 
         Images of a data set that shows people are blank: they are kept nowhere.
         """
-        (attack,), (eps_255,), dataset = lab.attacks, lab.config.eps, lab.config.dataset
+        dataset = lab.config.dataset
 
         def compute() -> Kept:
             query, gallery = lab.split(dataset, "query"), lab.split(dataset, "gallery")
@@ -121,7 +125,7 @@ class Attention(Experiment):
             clean = query.tensor(rows).to(lab.policy.device)
             title = f"{trained.variant.label} · seed {trained.seed} · maps"
             with lab.progress.task(title, len(rows)) as bar:
-                attacked = scene.adversarial(attack, eps_255, rows)
+                attacked = scene.adversarial(single.attack, single.eps_255, rows)
                 before, after = (
                     _in_batches(trained, images, references) for images in (clean, attacked)
                 )
@@ -136,21 +140,13 @@ class Attention(Experiment):
             }
             return Kept(figures_of(before, after), arrays)
 
-        inputs = {
-            "attack": attack_content(attack),
-            "eps_255": eps_255,
-            "attack_seed": lab.config.attack_seed[0],
-            "eot_samples": lab.config.evaluation.eot_samples,
-            "dataset": [dataset, lab.shelf.dataset(dataset).manifest_sha256()],
-            "rows": rows.tolist(),
-            "drawn": drawn.tolist(),
-        }
+        inputs = {**single.inputs(lab), "rows": rows.tolist(), "drawn": drawn.tolist()}
         return lab.kept("maps", ATTENTION_VERSION, trained, inputs, compute).arrays()
 
-    def _table(self, lab: Laboratory, over: dict[str, dict[str, Over]], queries: int) -> Table:
+    def _table(self, under: str, over: dict[str, dict[str, Over]], queries: int) -> Table:
         rows = [(label, [row[name].cell(2) for name in FIGURES]) for label, row in over.items()]
         return Table(
-            f"Attention under {lab.attacks[0].name}@{lab.config.eps[0]:g} on {lab.config.dataset}",
+            f"Attention under {under}",
             "Defense",
             ["overlap", "likeness", "overlap, other people"],
             rows,

@@ -21,8 +21,8 @@ from benchmark.experiments.experiment import Experiment
 from benchmark.experiments.findings import Findings, Table, figure_png
 from benchmark.experiments.laboratory import Kept, Laboratory
 from benchmark.experiments.measurement import Trained
+from benchmark.experiments.single_attack import SingleAttack
 from benchmark.experiments.summary import Over
-from benchmark.runner.cells import attack_content
 
 EMBEDDING_VERSION = 1
 """Raised when a change of this measurement changes results."""
@@ -59,8 +59,7 @@ class EmbeddingMap(Experiment):
 
     def run(self, lab: Laboratory) -> Findings:
         """Embed every query for every training, and draw the first seed."""
-        if len(lab.attacks) != 1 or len(lab.config.eps) != 1:
-            raise UsageError("the map is of one attack", "give a single --attack and --eps")
+        single = SingleAttack.of(lab)
         check_tsne()
         dataset = lab.config.dataset
         query, gallery = lab.split(dataset, "query"), lab.split(dataset, "gallery")
@@ -70,7 +69,7 @@ class EmbeddingMap(Experiment):
         for trained in lab.train(lab.variants):
             label = trained.variant.label
             with lab.tolerating(f"{label} · seed {trained.seed} · embeddings"):
-                arrays = self._embedded(lab, trained, query, gallery)
+                arrays = self._embedded(lab, trained, single, query, gallery)
                 measured[label][trained.seed] = figures_of(arrays, query, gallery)
                 clouds.setdefault(label, _cloud(arrays, query, gallery, chosen))
         if not clouds:
@@ -81,7 +80,7 @@ class EmbeddingMap(Experiment):
             if found
         }
         result: dict[str, Any] = {
-            "attack": f"{lab.attacks[0].name}@{lab.config.eps[0]:g}",
+            "attack": single.key,
             "queries": len(query),
             "drawn_identities": chosen.tolist(),
             "rows": [
@@ -90,13 +89,21 @@ class EmbeddingMap(Experiment):
             ],
         }
         figure = draw_clouds(clouds, self.config.map_seed)
-        return Findings([self._table(lab, over)], result, {"map": figure_png(figure)})
+        return Findings(
+            [self._table(f"{dataset} under {single.key}", over)],
+            result,
+            {"map": figure_png(figure)},
+        )
 
     def _embedded(
-        self, lab: Laboratory, trained: Trained, query: ImageSet, gallery: ImageSet
+        self,
+        lab: Laboratory,
+        trained: Trained,
+        single: SingleAttack,
+        query: ImageSet,
+        gallery: ImageSet,
     ) -> dict[str, NDArray[np.float32]]:
         """Return embeddings: ``gallery`` and ``clean`` and ``attacked`` queries."""
-        (attack,), (eps_255,), dataset = lab.attacks, lab.config.eps, lab.config.dataset
 
         def compute() -> Kept:
             scene = Scene.of(trained, query, gallery, lab.policy)
@@ -105,7 +112,7 @@ class EmbeddingMap(Experiment):
             with lab.progress.task(title, len(query)) as bar:
                 for start in range(0, len(query), batch):
                     rows = np.arange(start, min(start + batch, len(query)))
-                    images = scene.adversarial(attack, eps_255, rows)
+                    images = scene.adversarial(single.attack, single.eps_255, rows)
                     with torch.no_grad():
                         parts.append(trained.encoder(images).float().cpu())
                     bar.advance(len(rows))
@@ -116,20 +123,13 @@ class EmbeddingMap(Experiment):
             }
             return Kept({}, arrays)
 
-        inputs = {
-            "attack": attack_content(attack),
-            "eps_255": eps_255,
-            "attack_seed": lab.config.attack_seed[0],
-            "eot_samples": lab.config.evaluation.eot_samples,
-            "dataset": [dataset, lab.shelf.dataset(dataset).manifest_sha256()],
-        }
+        inputs = single.inputs(lab)
         return lab.kept("embeddings", EMBEDDING_VERSION, trained, inputs, compute).arrays()
 
-    def _table(self, lab: Laboratory, over: dict[str, dict[str, Over]]) -> Table:
+    def _table(self, where: str, over: dict[str, dict[str, Over]]) -> Table:
         rows = [(label, [row[name].cell(2) for name in FIGURES]) for label, row in over.items()]
-        attack = f"{lab.attacks[0].name}@{lab.config.eps[0]:g}"
         return Table(
-            f"Queries of {lab.config.dataset} under {attack}",
+            f"Queries of {where}",
             "Defense",
             ["displacement", "over identity distance", "silhouette, clean", "attacked"],
             rows,

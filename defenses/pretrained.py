@@ -106,6 +106,15 @@ class Pretrained(Defense):
             optimises_at_inference=self.config.optimises_at_inference,
         )
 
+    def check(self) -> None:
+        """Ask for a factory.
+
+        Raises:
+            PluginError: There is none.
+        """
+        if not self.config.factory:
+            raise PluginError("defense 'pretrained' has no factory", HOW)
+
     def fit(self, task: FitTask) -> nn.Module:
         """Build the encoder, load its weights, and try it on images of the run's size.
 
@@ -133,9 +142,8 @@ class Pretrained(Defense):
         return own() if callable(own) else None
 
     def _build(self) -> nn.Module:
+        self.check()
         name = self.config.factory
-        if not name:
-            raise PluginError("defense 'pretrained' has no factory", HOW)
         try:
             encoder = _callable(name)()
         except BenchmarkError:

@@ -205,6 +205,9 @@ class Defense(Plugin):
     def __init__(self, config: PluginConfig) -> None:
         self.config = config
 
+    def check(self) -> None:
+        """Raise a `PluginError` if something is missing to train it; asked before any work."""
+
     def prerequisites(self) -> tuple[str, ...]:
         """Return defenses whose encoders must be trained first, on the same data and seed."""
         return ()

@@ -160,7 +160,9 @@ def _class(registry: Registry[Any], name: str, base: type[Any]) -> type[Any]:
 
 def _defense(name: str, options: dict[str, Any]) -> Defense:
     plugin: type[Defense] = _class(DEFENSES, name, Defense)
-    return plugin(plugin.parse_config(options))
+    defense = plugin(plugin.parse_config(options))
+    defense.check()
+    return defense
 
 
 def _attack(name: str, options: dict[str, dict[str, Any]]) -> ChosenAttack:

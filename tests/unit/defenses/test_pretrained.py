@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from benchmark.cli.app import exit_code
+from benchmark.config.load import load_run_config
 from benchmark.core.errors import DataError, PluginError
 from benchmark.core.fingerprint import sha256_file
 from benchmark.models.checkpoint import load_encoder, save_encoder
@@ -114,6 +115,12 @@ def test_a_factory_that_is_none_is_refused_before_any_work(factory, says):
     with pytest.raises(PluginError, match=re.escape(says)) as caught:
         make_defense("pretrained", factory=factory)
     assert "\n" not in caught.value.what
+
+
+def test_without_a_factory_a_run_is_refused_before_any_work(tmp_path):
+    config = load_run_config({"defense": ["pretrained"], "output": tmp_path}, [])
+    with pytest.raises(PluginError, match="has no factory"):
+        choose(config)
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -12,17 +10,11 @@ from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from results.board import Board
 from results.curves import Curve, Panel
-
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Colours that the colour-blind tell apart (Okabe & Ito, 2008), without the pale yellow."""
-
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", "*")
-_DASHES = ("-", "--", ":", "-.")
+from results.looks import CHARACTERS_AN_INCH, Look, looks_of, wrapped
 
 _COLUMNS = 4
 _PANEL_INCHES = (2.7, 2.1)
 _NARROWEST_INCHES = 6.0
-_CHARACTERS_AN_INCH = 14
 
 _WIDE = 20
 """Ratio of most to fewest answers above which their axis is logarithmic."""
@@ -40,13 +32,13 @@ def draw_panels(board: Board, panels: Sequence[Panel]) -> Figure:
     width = max(_NARROWEST_INCHES, columns * _PANEL_INCHES[0])
     labels = [row.label for row in board.rows]
     threat = board.threat_of(attack for panel in panels for attack in panel.attacks)
-    title = _wrapped([board.subject, threat], width)
-    keys_in_line = max(1, int(width * _CHARACTERS_AN_INCH / (max(map(len, labels)) + 8)))
+    title = wrapped([board.subject, threat], width)
+    keys_in_line = max(1, int(width * CHARACTERS_AN_INCH / (max(map(len, labels)) + 8)))
     lines = title.count("\n") + 1 - (-len(labels) // keys_in_line)
     figure = Figure((width, rows * _PANEL_INCHES[1] + 0.2 * lines + 0.3), layout="constrained")
     grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
     places = [axes for line in grid for axes in line]
-    looks = _looks(labels)
+    looks = looks_of(labels)
     for axes, panel in zip(places, panels, strict=False):
         _draw(axes, panel, looks)
     for axes in places[len(panels) :]:
@@ -66,13 +58,7 @@ def draw_panels(board: Board, panels: Sequence[Panel]) -> Figure:
     return figure
 
 
-class _Look(NamedTuple):
-    colour: str
-    marker: str
-    dash: str
-
-
-def _draw(axes: Axes, panel: Panel, looks: dict[str, _Look]) -> None:
+def _draw(axes: Axes, panel: Panel, looks: dict[str, Look]) -> None:
     for curve in panel.curves:
         colour, marker, dash = looks[curve.label]
         (line,) = axes.plot(curve.x, curve.mean, label=curve.label, color=colour, linewidth=1.4)
@@ -102,19 +88,3 @@ def _apart(curves: Sequence[Curve]) -> list[float]:
         if kept[-1] - x >= 0.11 * budgets[0] and (x == 0 or x >= 0.11 * budgets[0]):
             kept.append(x)
     return sorted({0.0, *kept})
-
-
-def _looks(labels: Sequence[str]) -> dict[str, _Look]:
-    """Give each row a colour, a marker and a dash, so that no two look alike."""
-    return {
-        label: _Look(
-            PALETTE[number % len(PALETTE)],
-            _MARKERS[number % len(_MARKERS)],
-            _DASHES[number // len(PALETTE) % len(_DASHES)],
-        )
-        for number, label in enumerate(labels)
-    }
-
-
-def _wrapped(parts: Sequence[str], width: float) -> str:
-    return "\n".join(textwrap.fill(part, int(width * _CHARACTERS_AN_INCH)) for part in parts)

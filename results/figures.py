@@ -1,4 +1,4 @@
-"""Figures of boards: security curves and the matrix of unseen attacks, as PNG and SVG.
+"""Figures of boards: trade-off, security curves and the matrix of unseen attacks; PNG and SVG.
 
 The same records give the same bytes with the same matplotlib.
 """
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from results.atomic import publish
 from results.board import Board
 from results.curves import Panel, answer_panels, budget_panels
+from results.trade_off import trade_off
 from results.unseen import Matrix
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ def write_figures(
     """Draw what there is to draw into ``output_dir/figures``.
 
     Returns:
-        Paths of the files; none if no board holds a sweep, a black-box curve or a matrix.
+        Paths of the files; none if no board holds two attacked rows, a sweep, a black-box curve
+        or a matrix.
 
     Raises:
         RecordError: The disk is full or the folder refuses.
@@ -48,6 +50,11 @@ def write_figures(
 
 def _figures(boards: Iterable[Board], matrices: Iterable[Matrix]) -> Iterator[tuple[str, Figure]]:
     for board in boards:
+        points = trade_off(board)
+        if len(points) > 1:
+            from results.trade_off_figure import draw_trade_off
+
+            yield f"trade-off-{board.slug}", draw_trade_off(board, points)
         for name, panels in (
             ("security", budget_panels(board)),
             ("answers", answer_panels(board)),

@@ -76,7 +76,7 @@ def _write(records: list[Record], measured: Measured, format_: str, output: Path
     for path in paths:
         typer.echo(f"wrote {path}")
     if not paths:
-        typer.echo("nothing to draw: no sweep of budgets, no black-box curve, no unseen attacks")
+        typer.echo("nothing to draw: one row, no sweep of budgets, no black-box curve")
 
 
 def _texts(records: list[Record], measured: Measured, format_: str) -> dict[str, str]:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from benchmark.core.plugin import PluginConfig
 from benchmark.core.progress import Progress
+from benchmark.core.seeding import derive_seed
 from benchmark.data.records import ImageSet
 from defenses.ddid.balance_plan import SynthesisRequest, plan_balance
 from defenses.ddid.balance_report import (
@@ -46,6 +47,9 @@ class BalancingConfig(PluginConfig):
     """Images that every identity should have; chosen."""
     delta2: float = Field(default=0.5, ge=0, le=1)
     """Largest share of an identity's images in one camera; chosen."""
+    most: int | None = Field(default=None, ge=0)
+    """At most so many of the planned images, drawn at random, to compare sources at equal counts;
+    unset: all of them."""
     percentile: float = Field(default=10.0, ge=0, le=100)
     """The gate's least cosine, as a percentile of the real images' cosines; chosen."""
     min_distance: float = Field(default=0.02, ge=0, le=1)
@@ -79,7 +83,8 @@ def balance(
     """Make the images that `plan_balance` asks for, as far as the gate accepts them.
 
     The gate passes copies of real images whatever it thinks of them: their label is as right as
-    that of the original, and so both kinds of copies come in the number that the plan asks for.
+    that of the original, and so both kinds of copies come in the number that the plan asks for,
+    or in that of `BalancingConfig.most`.
 
     Args:
         train: Training split; nothing else is looked at.
@@ -109,7 +114,7 @@ def balance(
         min_distance=config.min_distance,
         device=device,
     )
-    slots = slots_of(requests)
+    slots = _some(slots_of(requests), config.most, derive_seed(seed, "most"))
     losses: list[float] = []
     attempts: list[Attempt] = []
     marks = [time.monotonic()]
@@ -142,6 +147,14 @@ def balance(
     report = make_report(config.source, train, synthetic, requests, attempts, gate, losses, seconds)
     report.write(work_dir / "report.json")
     return synthetic, report
+
+
+def _some(slots: list[Slot], most: int | None, seed: int) -> list[Slot]:
+    """Return `most` of the slots, drawn at random and in their order; None: all."""
+    if most is None or most >= len(slots):
+        return slots
+    chosen = np.random.default_rng(seed).choice(len(slots), most, replace=False)
+    return [slots[i] for i in np.sort(chosen)]
 
 
 def _draw_until_accepted(

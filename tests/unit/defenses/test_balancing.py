@@ -110,6 +110,18 @@ def test_a_balanced_split_trains_no_diffusion_model(tmp_path: Path) -> None:
     assert report.loss == []
 
 
+@pytest.mark.parametrize("source", ["oversampling", "augmentation"])
+@pytest.mark.parametrize(("most", "expected"), [(0, 0), (3, 3), (99, 5)])
+def test_copies_come_in_the_number_asked_for(
+    tmp_path: Path, source: str, most: int, expected: int
+) -> None:
+    config = CONFIG.model_copy(update={"source": source, "most": most})
+    synthetic, report = run(tmp_path, config)
+    assert len(synthetic) == sum(report.accepted.values()) == expected
+    whole, _ = run(tmp_path / "whole", CONFIG.model_copy(update={"source": source}))
+    assert set(synthetic.names) <= set(whole.names)
+
+
 def test_unknown_options_are_refused() -> None:
     with pytest.raises(ValidationError):
         BalancingConfig(delta3=1)

@@ -20,11 +20,11 @@ from benchmark.metrics.ranking import RankingResult
 from benchmark.metrics.worst_case import worst_case
 from benchmark.models.classifier import IdentityClassifier, load_classifier
 from benchmark.runner.cells import AttackCell, Cell, CleanCell, TrainCell
-from benchmark.runner.compute import load_clean, ranking_of
 from benchmark.runner.evidence import counts
 from benchmark.runner.plan import Trial
 from benchmark.runner.repeats import repeats_of
 from benchmark.runner.store import CellStore
+from benchmark.runner.stored import load_clean, ranking_of
 from benchmark.runner.worst import rankings_of
 from results.schema import Record
 

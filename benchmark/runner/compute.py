@@ -6,9 +6,8 @@ import shutil
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -19,23 +18,19 @@ from benchmark.core.adaptive import adaptive_view
 from benchmark.core.attack import AttackTask
 from benchmark.core.device import DevicePolicy
 from benchmark.core.encoder import evaluating
-from benchmark.core.errors import PluginError
 from benchmark.core.progress import Progress
 from benchmark.core.seeding import derive_seed, seed_everything
 from benchmark.core.surrogate import SurrogateEnsemble, joined_embeddings
 from benchmark.data.held_out import split_held_out
 from benchmark.metrics.attacked import (
-    AttackedRanking,
     CleanRanking,
     Vantage,
     attacked_images,
     attacked_ranking,
     clean_ranking,
 )
-from benchmark.metrics.ranking import RankingResult
-from benchmark.models.checkpoint import load_encoder, save_encoder
+from benchmark.models.checkpoint import save_encoder
 from benchmark.models.classifier import save_classifier
-from benchmark.models.encoder import build_encoder
 from benchmark.runner.cells import (
     AttackCell,
     CanaryCell,
@@ -47,6 +42,7 @@ from benchmark.runner.cells import (
 )
 from benchmark.runner.shelf import Shelf
 from benchmark.runner.store import CellStore, StoredCell, save_arrays
+from benchmark.runner.stored import load_clean, load_trained, ranking_arrays, write_attacked
 from benchmark.training.fit import fit_defense
 
 REPORT_FOLDER = "report"
@@ -163,7 +159,7 @@ class Workshop:
         def write(folder: Path) -> dict[str, Any]:
             save_arrays(
                 folder,
-                **_ranking_arrays(clean.ranking),
+                **ranking_arrays(clean.ranking),
                 query_embeddings=clean.query_embeddings.numpy(),
                 gallery_embeddings=clean.gallery_embeddings.numpy(),
             )
@@ -249,7 +245,7 @@ class Workshop:
                 vantage=self._vantage(cell, clean),
                 scenario=scenario,
             )
-        return self.store.publish(cell, lambda folder: _write_attacked(folder, attacked))
+        return self.store.publish(cell, lambda folder: write_attacked(folder, attacked))
 
     def _probe(self, cell: ProbeCell, title: str) -> StoredCell:
         clean = load_clean(self.store.get(cell.clean.fingerprint))
@@ -281,72 +277,6 @@ class Workshop:
             bar.advance(1)
         self.store.forget_work(cell)
         return self.store.publish(cell, lambda _: figures)
-
-
-def _write_attacked(folder: Path, attacked: AttackedRanking) -> dict[str, Any]:
-    target = attacked.target
-    save_arrays(
-        folder,
-        **_ranking_arrays(attacked.ranking),
-        **_ranking_arrays(attacked.ranking_float, "float_"),
-        **(_ranking_arrays(target.attacked, "target_") if target else {}),
-    )
-    return {
-        **attacked.ranking.summary(),
-        "map_float": attacked.ranking_float.summary()["map"],
-        "map_jpeg": attacked.ranking_jpeg.summary()["map"],
-        "seconds": attacked.seconds,
-        "forwards": attacked.forwards,
-        "backwards": attacked.backwards,
-        "black_box_queries": attacked.queries,
-        "images": attacked.images,
-        "max_distance_255": attacked.max_distance_255,
-        "trace": attacked.trace,
-        "curve": [{"queries": n, "map": value} for n, value in sorted(attacked.curve.items())],
-        "target": None
-        if target is None
-        else {"clean": target.clean.summary(), "attacked": target.attacked.summary()},
-    }
-
-
-def load_trained(
-    stored: StoredCell, train: TrainCell, config: RunConfig, policy: DevicePolicy
-) -> nn.Module:
-    """Return the encoder of a finished training, on the device, in eval mode.
-
-    Raises:
-        DataError: Its weights are damaged.
-        PluginError: `Defense.build_encoder` does not fit them.
-    """
-    plain = config.backbone.model_copy(update={"weights": "none"})
-    encoder = load_encoder(
-        stored.folder, lambda: train.plugin.build_encoder(lambda: build_encoder(plain))
-    )
-    if not isinstance(encoder, nn.Module):
-        raise PluginError(
-            f"build_encoder() of {train.defense!r} returned {type(encoder).__name__}",
-            "return a torch.nn.Module",
-        )
-    return policy.place(encoder).eval()
-
-
-def load_clean(stored: StoredCell) -> CleanRanking:
-    """Return the clean ranking of a finished cell."""
-    arrays = stored.arrays()
-    return CleanRanking(
-        ranking=ranking_of(arrays),
-        query_embeddings=torch.from_numpy(arrays["query_embeddings"]),
-        gallery_embeddings=torch.from_numpy(arrays["gallery_embeddings"]),
-    )
-
-
-def ranking_of(arrays: dict[str, Any]) -> RankingResult:
-    """Return the outcome of each query from the arrays of a cell."""
-    return RankingResult(ap=arrays["ap"], inp=arrays["inp"], rank=arrays["rank"])
-
-
-def _ranking_arrays(ranking: RankingResult, prefix: str = "") -> dict[str, Any]:
-    return {f"{prefix}{name}": cast(Any, getattr(ranking, name)) for name in ("ap", "inp", "rank")}
 
 
 def _keep_report(work_dir: Path, target: Path) -> None:

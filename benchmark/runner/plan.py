@@ -9,15 +9,11 @@ from benchmark.config.schema import RunConfig
 from benchmark.core.defense import Defense
 from benchmark.core.fingerprint import fingerprint
 from benchmark.core.surrogate import Surrogate
-from benchmark.runner.cells import (
+from benchmark.runner.cells import AttackCell, CanaryCell, Cell, CleanCell, ProbeCell, TrainCell
+from benchmark.runner.choice import Choice, ChosenAttack
+from benchmark.runner.make_cells import (
     PROTOCOL_NAME,
     PROTOCOL_VERSION,
-    AttackCell,
-    CanaryCell,
-    Cell,
-    CleanCell,
-    ProbeCell,
-    TrainCell,
     attack_cell,
     attack_content,
     canary_cell,
@@ -27,7 +23,6 @@ from benchmark.runner.cells import (
     surrogate_seed,
     train_cell,
 )
-from benchmark.runner.choice import Choice, ChosenAttack
 from benchmark.training.config import TrainingConfig
 
 

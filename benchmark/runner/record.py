@@ -13,13 +13,14 @@ from benchmark.core.fingerprint import fingerprint
 from benchmark.core.provenance import environment
 from benchmark.data.records import ImageSet
 from benchmark.metrics.ranking import RankingResult
-from benchmark.runner.cells import PROTOCOL_NAME, Cell
-from benchmark.runner.compute import ranking_of
+from benchmark.runner.cells import Cell
 from benchmark.runner.evidence import counts, findings_on
+from benchmark.runner.make_cells import PROTOCOL_NAME
 from benchmark.runner.plan import Plan, Trial
 from benchmark.runner.repeats import Repeats, mean_outcome, repeats_of
 from benchmark.runner.shelf import Shelf
 from benchmark.runner.store import CellStore
+from benchmark.runner.stored import ranking_of
 from benchmark.runner.worst import (
     Rankings,
     among,

@@ -1,0 +1,202 @@
+"""Builds the cells of a run; what a fingerprint covers is decided here."""
+
+from __future__ import annotations
+
+from benchmark.checks.canary import canary_content
+from benchmark.checks.probe import PROBE_VERSION
+from benchmark.config.schema import RunConfig
+from benchmark.core.attack import Attack
+from benchmark.core.defense import Defense
+from benchmark.core.plugin import Plugin
+from benchmark.core.registry import ATTACKS
+from benchmark.core.surrogate import Surrogate
+from benchmark.core.threat import Scenario
+from benchmark.models.backbone import Backbone
+from benchmark.runner.cells import (
+    AttackCell,
+    CanaryCell,
+    CleanCell,
+    PrepareCell,
+    ProbeCell,
+    TrainCell,
+)
+from benchmark.runner.choice import ChosenAttack
+from benchmark.training.config import TRAINING_VERSION, TrainingConfig
+from benchmark.training.selection import SELECTION_ATTACK
+
+PROTOCOL_NAME = "white-box-query"
+PROTOCOL_VERSION = 1
+"""Raised when a change of ranking, of the attack loop or of the encoder changes results."""
+
+MEASUREMENT_VERSION = 2
+"""Raised when what is kept of an attacked data set changes, and not its ranking."""
+
+SURROGATE_SEED = 1_000_000
+"""Seed of the first surrogate's training."""
+
+
+def train_cell(
+    name: str,
+    plugin: Defense,
+    *,
+    config: RunConfig,
+    backbone: type[Backbone],
+    manifest: str,
+    seed: int,
+    prerequisites: tuple[TrainCell, ...],
+) -> TrainCell:
+    """Build the cell that trains a defense; `manifest` is the hash of the training data."""
+    training = config.training.for_training_against(plugin.trained_against)
+    content: dict[str, object] = {
+        "kind": "train",
+        "version": TRAINING_VERSION,
+        "defense": _plugin_content(plugin, plugin.config.model_dump(mode="json")),
+        "backbone": _plugin_content(backbone, config.backbone.model_dump(mode="json")),
+        "image_size": list(config.image_size),
+        "training": training.model_dump(mode="json"),
+        "attacks": _attacks_within(plugin, training),
+        "dataset": {"name": config.dataset, "manifest_sha256": manifest},
+        "seed": seed,
+        "prerequisites": {cell.defense: cell.fingerprint for cell in prerequisites},
+    }
+    return TrainCell(
+        kind="train",
+        defense=name,
+        seed=seed,
+        dataset=config.dataset,
+        content=content,
+        parents=prerequisites,
+        plugin=plugin,
+        training=training,
+        prerequisites=prerequisites,
+    )
+
+
+def clean_cell(train: TrainCell, dataset: str, manifest: str) -> CleanCell:
+    """Build the cell that ranks the clean images of a data set."""
+    content: dict[str, object] = {
+        "kind": "clean",
+        "version": PROTOCOL_VERSION,
+        "train": train.fingerprint,
+        "dataset": {"name": dataset, "manifest_sha256": manifest},
+    }
+    return CleanCell("clean", train.defense, train.seed, dataset, content, (train,), train)
+
+
+def prepare_cell(
+    target: TrainCell,
+    surrogates: tuple[TrainCell, ...],
+    attack: ChosenAttack,
+    eps_255: float,
+    attack_seed: int,
+) -> PrepareCell:
+    """Build the cell that trains an attack on the training images of its target."""
+    views = surrogates or (target,)
+    content: dict[str, object] = {
+        "kind": "prepare",
+        "version": PROTOCOL_VERSION,
+        "views": [view.fingerprint for view in views],
+        "dataset": target.content["dataset"],
+        "attack": attack_content(attack),
+        "eps_255": eps_255,
+        "attack_seed": attack_seed,
+    }
+    return PrepareCell(
+        kind="prepare",
+        defense=target.defense,
+        seed=target.seed,
+        dataset=target.dataset,
+        content=content,
+        parents=views,
+        views=views,
+        attack=attack,
+        eps_255=eps_255,
+    )
+
+
+def attack_cell(
+    clean: CleanCell,
+    attack: ChosenAttack,
+    eps_255: float,
+    attack_seed: int,
+    *,
+    surrogates: tuple[CleanCell, ...] = (),
+    prepared: PrepareCell | None = None,
+    scenario: Scenario = Scenario(),  # noqa: B008 (frozen)
+) -> AttackCell:
+    """Build the cell that attacks images of a data set."""
+    content: dict[str, object] = {
+        "kind": "attack",
+        "version": PROTOCOL_VERSION,
+        "measurement": MEASUREMENT_VERSION,
+        "clean": clean.fingerprint,
+        "attack": attack_content(attack),
+        "eps_255": eps_255,
+        "attack_seed": attack_seed,
+    }
+    if surrogates:
+        content["surrogates"] = [cell.fingerprint for cell in surrogates]
+    if prepared is not None:
+        content["prepared"] = prepared.fingerprint
+    if not scenario.is_default:
+        content["scenario"] = scenario.model_dump(mode="json")
+    parents = (clean.train, clean, *surrogates, *((prepared,) if prepared else ()))
+    return AttackCell(
+        kind="attack",
+        defense=clean.defense,
+        seed=clean.seed,
+        dataset=clean.dataset,
+        content=content,
+        parents=parents,
+        clean=clean,
+        surrogates=surrogates,
+        prepared=prepared,
+        attack=attack,
+        eps_255=eps_255,
+    )
+
+
+def probe_cell(clean: CleanCell, attack_seed: int) -> ProbeCell:
+    """Build the cell that probes an encoder on a data set."""
+    content: dict[str, object] = {
+        "kind": "probe",
+        "version": PROBE_VERSION,
+        "clean": clean.fingerprint,
+        "attack_seed": attack_seed,
+    }
+    parents = (clean.train, clean)
+    return ProbeCell("probe", clean.defense, clean.seed, clean.dataset, content, parents, clean)
+
+
+def canary_cell(attack: ChosenAttack) -> CanaryCell:
+    """Build the cell that checks the strength of an attack; it is the same for all defenses."""
+    content: dict[str, object] = {
+        "kind": "canary",
+        "version": PROTOCOL_VERSION,
+        "attack": attack_content(attack),
+        "canary": canary_content(),
+    }
+    return CanaryCell("canary", "canary", 0, "canary", content, (), attack)
+
+
+def attack_content(attack: ChosenAttack) -> dict[str, object]:
+    """Return what identifies an attack: name, options, source."""
+    return _plugin_content(attack.plugin, attack.config.model_dump(mode="json"))
+
+
+def surrogate_seed(surrogate: Surrogate) -> int:
+    """Return the training seed of a surrogate: no seed that a user gives to a target."""
+    return SURROGATE_SEED + surrogate.member
+
+
+def _plugin_content(
+    plugin: Plugin | type[Plugin] | type[Attack], options: dict[str, object]
+) -> dict[str, object]:
+    return {"name": plugin.name, "config": options, "source_sha256": plugin.source_sha256()}
+
+
+def _attacks_within(plugin: Defense, training: TrainingConfig) -> dict[str, str]:
+    """Return the sources of the attacks that a training uses."""
+    stand_in = training.inner.attack
+    wanted = {stand_in} if stand_in else {SELECTION_ATTACK, *plugin.trained_against}
+    return {n: ATTACKS.get(n).source_sha256() for n in sorted(wanted) if ATTACKS.has(n)}

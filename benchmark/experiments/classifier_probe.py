@@ -175,7 +175,7 @@ class ClassifierProbe(Experiment):
     ) -> list[Table]:
         attack = f"PGD: {self.config.steps} steps through the head that is tested, "
         attack += f"{lab.config.eps[0]:g}/255."
-        title = f"training identities of {lab.config.dataset}, accuracy in percent"
+        title = f"accuracy in percent on training identities of {lab.config.dataset}"
 
         def accuracy(head: str, columns: Mapping[str, str], note: str) -> Table:
             rows = [

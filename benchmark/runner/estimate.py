@@ -7,15 +7,17 @@ else from the stored constants below.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import median
 from typing import Any
 
 import torch
+from torch import nn
 
 from benchmark.config.schema import RunConfig
 from benchmark.core.device import DevicePolicy
@@ -23,6 +25,8 @@ from benchmark.data.layout import SPLITS
 from benchmark.models.encoder import build_encoder
 from benchmark.runner.cells import AttackCell, CanaryCell, Cell, PrepareCell, ProbeCell, TrainCell
 from benchmark.runner.shelf import Shelf
+
+logger = logging.getLogger(__name__)
 
 CPU_FLOPS_PER_CORE = 7e10
 """Multiply-adds times two that one core achieves in forward and backward passes."""
@@ -65,6 +69,7 @@ class Estimator:
     def __init__(self, config: RunConfig, shelf: Shelf, policy: DevicePolicy) -> None:
         self._config, self._shelf, self._policy = config, shelf, policy
         self._measured: dict[str, float] = {}
+        self._slowdowns: dict[str, float] = {}
 
     def learn(self, events: Iterable[Mapping[str, Any]]) -> None:
         """Take the seconds a pass from the finished cells of a journal."""
@@ -116,7 +121,8 @@ class Estimator:
     def _passes(self, cell: Cell) -> float:
         if isinstance(cell, AttackCell):
             attack = cell.attack.plugin(cell.attack.config, cell.eps_255)
-            return self._count(cell.dataset, "query") * attack.expected_passes()
+            passes = self._count(cell.dataset, "query") * attack.expected_passes()
+            return passes * self._draws(cell) * self._slowdown(cell.clean.train)
         if isinstance(cell, PrepareCell):
             attack = cell.attack.plugin(cell.attack.config, cell.eps_255)
             passes = attack.preparation_passes(self._count(cell.dataset, "train"))
@@ -132,6 +138,25 @@ class Estimator:
             epochs = cell.plugin.epochs(training.epochs, training.inner.steps)
             return epochs * self._count(cell.dataset, "train") * each * OTHER_PARTS
         return (self._count(cell.dataset, "query") + self._count(cell.dataset, "gallery")) / 3
+
+    def _draws(self, cell: AttackCell) -> int:
+        """Return the draws that a gradient of a random encoder is averaged over (EOT)."""
+        random = cell.clean.train.plugin.adaptive.random
+        white = cell.attack.threat.knowledge == "white"
+        return self._config.evaluation.eot_samples if random and white else 1
+
+    def _slowdown(self, train: TrainCell) -> float:
+        """Return what embedding an image costs beside the plain encoder; 1 if it cannot be told."""
+        plugin = train.plugin
+        key = f"{plugin.name} {plugin.config.model_dump_json()}"
+        if key not in self._slowdowns:
+            try:
+                flops = self._measured_network(plugin.build_encoder)["flops"]
+            except Exception as error:  # an encoder may not run on a device without numbers
+                logger.debug("the size of the encoder of %s is not known: %s", key, error)
+                flops = self._network["flops"]
+            self._slowdowns[key] = flops / self._network["flops"]
+        return self._slowdowns[key]
 
     def _count(self, dataset: str, split: Any) -> int:
         return len(self._shelf.dataset(dataset).names(split))
@@ -149,14 +174,20 @@ class Estimator:
 
     @cached_property
     def _network(self) -> dict[str, int]:
+        return self._measured_network(lambda plain: plain())
+
+    def _measured_network(
+        self, build: Callable[[Callable[[], nn.Module]], nn.Module]
+    ) -> dict[str, int]:
+        """Return size and cost of what `build` makes of the plain encoder."""
         from torch.utils.flop_counter import FlopCounterMode  # slow to import, not always needed
 
         config = self._config.backbone.model_copy(update={"weights": "none"})
         with torch.device("meta"), torch.no_grad(), FlopCounterMode(display=False) as counter:
-            encoder = build_encoder(config).eval()
-            encoder(torch.empty(1, 3, *self._config.image_size))
+            encoder = build(lambda: build_encoder(config)).eval()
+            embeddings = encoder(torch.empty(1, 3, *self._config.image_size))
         return {
             "flops": counter.get_total_flops(),
             "parameters": sum(p.numel() for p in encoder.parameters()),
-            "dim": encoder.embedding_dim,
+            "dim": embeddings.shape[1],
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from attacks.trained_first import Lesson, TrainedFirst
 from benchmark.config.load import load_run_config
 from benchmark.core.encoder import evaluating
 from benchmark.runner.preview import preview
+from defenses.smoothing import Smoothing
 from tests.tiny_preparation import prepared, task
 from tests.tiny_scene import make_attack, tiny_encoder
 
@@ -72,3 +74,26 @@ def test_the_plan_predicts_the_minutes_that_preparations_took() -> None:
     }
     assert 0.5 < minutes["uap"] < 1.5
     assert 3 < minutes["mis-ranking"] < 8
+
+
+def attack_seconds(defense: str, *settings: str, attack: str = "fna") -> float:
+    """Return the predicted seconds of one attack on a defense, with 8 draws of EOT."""
+    options = {"preset": "embedded", "attack": [attack], "device": "cpu", "defense": [defense]}
+    config = load_run_config({**options, "test_dataset": ["none"]}, list(settings))
+    (cell,) = (c for c in preview(config).cells if c.title.startswith(f"{attack} "))
+    return cell.seconds
+
+
+def test_the_plan_counts_the_draws_and_copies_of_a_random_defense() -> None:
+    plain = attack_seconds("none")
+    assert attack_seconds("smoothing") == pytest.approx(8 * 4 * plain, rel=0.01)
+    halved = attack_seconds("smoothing", "defense.samples=2", "evaluation.eot_samples=4")
+    assert halved == pytest.approx(4 * 2 * plain, rel=0.01)
+    square = attack_seconds("smoothing", attack="square")  # which sees answers, not expectations
+    assert square == pytest.approx(4 * attack_seconds("none", attack="square"), rel=0.01)
+
+
+def test_an_encoder_of_unknown_size_counts_as_the_plain_one() -> None:
+    plain = attack_seconds("none")
+    with patch.object(Smoothing, "build_encoder", side_effect=RuntimeError("no numbers here")):
+        assert attack_seconds("smoothing") == pytest.approx(8 * plain)

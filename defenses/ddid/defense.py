@@ -94,6 +94,15 @@ class DDID(Defense):
 
     config: Config
 
+    def __init__(self, config: PluginConfig) -> None:
+        super().__init__(config)
+        if self.config.inner_objective == "loss":
+            self.trained_against = ()
+
+    def passes(self, inner_steps: int) -> float:
+        """Return the inner steps, the clean and the adversarial image."""
+        return inner_steps + 2
+
     def prerequisites(self) -> tuple[str, ...]:
         """Return the clean defense, whose encoder judges the synthetic images."""
         return (CLEAN_DEFENSE,) if self.config.balancing else ()

@@ -46,3 +46,10 @@ def test_with_all_parts_off_both_objectives_train_and_differ(tmp_path: Path) -> 
     metric = fit(make_defense("ddid", **OFF), tmp_path / "metric", training=one)
     loss = fit(make_defense("ddid", **OFF, inner_objective="loss"), tmp_path / "l", training=one)
     assert not same_weights(metric.encoder, loss.encoder)
+
+
+def test_it_says_which_attack_it_has_seen() -> None:
+    metric, loss = make_defense("ddid"), make_defense("ddid", inner_objective="loss")
+    assert metric.trained_against == ("metric-pgd",)
+    assert loss.trained_against == ()
+    assert metric.passes(3) == loss.passes(3) == 5

@@ -53,7 +53,7 @@ class DDID(Defense):
         notes="Most hyperparameters were not published; docs/ddid.md lists which and how they "
         "were chosen.",
     )
-    trained_against = ("metric-pgd",)
+    trained_against: tuple[str, ...] = ("metric-pgd",)
 
     class Config(PluginConfig):
         """The four parts and their options."""

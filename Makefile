@@ -29,8 +29,11 @@ results: $(READY)
 	$(BIN)/python -m benchmark run --preset board --output runs/board
 	$(BIN)/python -m benchmark run --preset board-wide --output runs/board-wide
 	$(BIN)/python -m benchmark run --preset board-tuned --output runs/board-tuned
+	$(BIN)/python -m benchmark run --preset board-single-step --output runs/board-single-step
 	rm -rf results/published/board && mkdir -p results/published/board
-	cp runs/board/records/* runs/board-wide/records/* runs/board-tuned/records/* results/published/board
+	for run in board board-wide board-tuned board-single-step; do \
+		cp runs/$$run/records/* results/published/board || exit 1; \
+	done
 
 # Made once; made anew when the requirements change or when an earlier set-up was cut off.
 $(READY): pyproject.toml constraints.txt

@@ -10,13 +10,22 @@ from results.board import Board
 from results.looks import looks_of, wrapped
 from results.trade_off import Point, front
 
-_SIZE_INCHES = (7.2, 4.2)
+_WIDTH_INCHES = 7.2
+_AXES_INCHES = 4.0
+_KEY_INCHES = 0.18
+_SHORT_LABEL = 40
+"""Characters of a label up to which two keys stand side by side."""
 _FRONT_LABEL = "no row is better in both"
 
 
 def draw_trade_off(board: Board, points: Sequence[Point]) -> Figure:
     """Return the figure; bars are standard deviations over trainings."""
-    figure = Figure(_SIZE_INCHES, layout="constrained")
+    labels = [one.label for one in points]
+    columns = 2 if max(map(len, labels)) <= _SHORT_LABEL else 1
+    keys = [wrapped([label], _WIDTH_INCHES / columns) for label in labels]
+    lines = sum(key.count("\n") + 1 for key in keys) / columns + 2
+    size = (_WIDTH_INCHES, _AXES_INCHES + _KEY_INCHES * lines)
+    figure = Figure(size, layout="constrained")
     axes = figure.subplots()
     best = front(points)
     axes.plot(
@@ -27,14 +36,14 @@ def draw_trade_off(board: Board, points: Sequence[Point]) -> Figure:
         zorder=1,
         label=_FRONT_LABEL,
     )
-    looks = looks_of([one.label for one in points])
-    for one in points:
+    looks = looks_of(labels)
+    for one, key in zip(points, keys, strict=True):
         axes.errorbar(
             one.clean,
             one.worst,
             xerr=one.clean_sd,
             yerr=one.worst_sd,
-            label=one.label,
+            label=key,
             color=looks[one.label].colour,
             marker=looks[one.label].marker,
             linestyle="none",
@@ -44,6 +53,6 @@ def draw_trade_off(board: Board, points: Sequence[Point]) -> Figure:
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
-    figure.legend(loc="outside right center", frameon=False, fontsize="small")
-    figure.suptitle(wrapped([board.subject, board.threat], _SIZE_INCHES[0]), fontsize="medium")
+    figure.legend(loc="outside lower center", ncols=columns, frameon=False, fontsize="small")
+    figure.suptitle(wrapped([board.subject, board.threat], _WIDTH_INCHES), fontsize="medium")
     return figure

@@ -86,3 +86,20 @@ def test_attacks_with_targets_have_no_trade_off(
     attack = make_attack("fna", 20.0, intent="impersonate", target_rule="random")
     boards = make_boards([make_record(name, 0, attacks=[attack]) for name in ("a", "b")])
     assert [trade_off(board) for board in boards] == [[]]
+
+
+def test_long_labels_leave_room_for_the_axes(
+    make_record: MakeRecord, make_attack: MakeAttack
+) -> None:
+    recipes = [{f"option_number_{i}": i * step for i in range(8)} for step in range(1, 21)]
+    records = [
+        make_record("ddid", config=config, attacks=[make_attack("fna", 20.0 + i)])
+        for i, config in enumerate(recipes)
+    ]
+    (board,) = make_boards(records)
+    figure = draw_trade_off(board, trade_off(board))
+    figure.canvas.draw()
+    (axes,) = figure.axes
+    width, height = axes.get_window_extent().size / figure.dpi
+    assert width > 5
+    assert height > 2.5

@@ -151,7 +151,7 @@ class Estimator:
         key = f"{plugin.name} {plugin.config.model_dump_json()}"
         if key not in self._slowdowns:
             try:
-                flops = self._measured_network(plugin.build_encoder)["flops"]
+                flops = self._network_of(plugin.build_encoder)["flops"]
             except Exception as error:  # an encoder may not run on a device without numbers
                 logger.debug("the size of the encoder of %s is not known: %s", key, error)
                 flops = self._network["flops"]
@@ -174,11 +174,9 @@ class Estimator:
 
     @cached_property
     def _network(self) -> dict[str, int]:
-        return self._measured_network(lambda plain: plain())
+        return self._network_of(lambda plain: plain())
 
-    def _measured_network(
-        self, build: Callable[[Callable[[], nn.Module]], nn.Module]
-    ) -> dict[str, int]:
+    def _network_of(self, build: Callable[[Callable[[], nn.Module]], nn.Module]) -> dict[str, int]:
         """Return size and cost of what `build` makes of the plain encoder."""
         from torch.utils.flop_counter import FlopCounterMode  # slow to import, not always needed
 

@@ -180,8 +180,12 @@ def make_boards(records: Iterable[Record], measured: Measured | None = None) -> 
 
 
 def _grouped(board: Board, measured: Measured) -> Board:
-    """Sort the rows into tie groups by their worst case, which a board with targets has not."""
-    if board.targeted or any(record.worst_case is None for record in _records(board)):
+    """Sort rows, if there are several, into tie groups by the worst case; targets have none."""
+    if (
+        len(board.rows) < 2
+        or board.targeted
+        or any(record.worst_case is None for record in _records(board))
+    ):
         return board
     found = zip(board.rows, groups_of([row.records for row in board.rows], measured), strict=True)
     return replace(board, groups={row.label: g for row, g in found if g is not None})

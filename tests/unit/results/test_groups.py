@@ -78,6 +78,14 @@ def test_a_row_without_outcomes_has_no_group(rows):
     assert frame["group"].isna().tolist() == [False, True, False]
 
 
+def test_a_single_row_has_nobody_to_be_tied_with(rows):
+    records, measured = rows
+    name = records[0].defense.name
+    (board,) = make_boards([one for one in records if one.defense.name == name], measured)
+    assert len(board.rows) == 1
+    assert board.groups == {}
+
+
 def test_without_outcomes_there_are_no_groups(rows):
     records, _ = rows({"one": 0.9, "two": 0.6})
     (board,) = make_boards(records)

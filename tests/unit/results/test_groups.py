@@ -79,9 +79,8 @@ def test_a_row_without_outcomes_has_no_group(rows):
 
 
 def test_a_single_row_has_nobody_to_be_tied_with(rows):
-    records, measured = rows
-    name = records[0].defense.name
-    (board,) = make_boards([one for one in records if one.defense.name == name], measured)
+    records, measured = rows({"alone": 0.9})
+    (board,) = make_boards(records, measured)
     assert len(board.rows) == 1
     assert board.groups == {}
 

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from benchmark.core.errors import UsageError
 from benchmark.core.mount import MOUNT
-from benchmark.core.threat import Scenario, check_eps_255
+from benchmark.core.threat import EOT_SAMPLES, Scenario, check_eps_255
 from benchmark.models.config import BackboneConfig
 from benchmark.training.config import TrainingConfig
 
@@ -91,9 +91,10 @@ class EvaluationConfig(_Section):
     """How encoders are run when they are evaluated and attacked."""
 
     batch: int = Field(default=64, ge=1)
-    """Images at once; does not change any result."""
-    eot_samples: int = Field(default=8, ge=1)
-    """Random draws that white-box attacks on a random encoder average over (EOT)."""
+    """Images at once; changes results of random encoders only, which draw for a batch."""
+    eot_samples: int = Field(default=EOT_SAMPLES, ge=1)
+    """Random draws that white-box attacks on a random encoder average over (EOT); fewer than the
+    default raise a flag."""
     checks: bool = True
     """Probe encoders and try attacks on the canary, and raise sanity flags."""
 

@@ -15,6 +15,9 @@ Intent = Literal["dodge", "impersonate", "rank-down"]
 TargetRule = Literal["random", "nearest", "farthest"]
 Knowledge = Literal["none", "white", "transfer", "score", "decision"]
 
+EOT_SAMPLES = 20
+"""Draws that an attack on a random encoder averages over, unless it is told otherwise."""
+
 
 class ThreatModel(BaseModel):
     """What an attack may change and what it knows; boards never mix two norms."""

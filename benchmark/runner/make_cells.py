@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmark.checks.canary import canary_content
 from benchmark.checks.probe import PROBE_VERSION
-from benchmark.config.schema import RunConfig
+from benchmark.config.schema import EvaluationConfig, RunConfig
 from benchmark.core.attack import Attack
 from benchmark.core.defense import Defense
 from benchmark.core.plugin import Plugin
@@ -72,14 +72,21 @@ def train_cell(
     )
 
 
-def clean_cell(train: TrainCell, dataset: str, manifest: str) -> CleanCell:
-    """Build the cell that ranks the clean images of a data set."""
+def clean_cell(
+    train: TrainCell, dataset: str, manifest: str, evaluation: EvaluationConfig
+) -> CleanCell:
+    """Build the cell that ranks the clean images of a data set.
+
+    A random encoder draws for a batch at once, so that for it the size of batches counts.
+    """
     content: dict[str, object] = {
         "kind": "clean",
         "version": PROTOCOL_VERSION,
         "train": train.fingerprint,
         "dataset": {"name": dataset, "manifest_sha256": manifest},
     }
+    if train.plugin.adaptive.random:
+        content["batch"] = evaluation.batch
     return CleanCell("clean", train.defense, train.seed, dataset, content, (train,), train)
 
 
@@ -89,6 +96,7 @@ def prepare_cell(
     attack: ChosenAttack,
     eps_255: float,
     attack_seed: int,
+    evaluation: EvaluationConfig,
 ) -> PrepareCell:
     """Build the cell that trains an attack on the training images of its target."""
     views = surrogates or (target,)
@@ -100,6 +108,7 @@ def prepare_cell(
         "attack": attack_content(attack),
         "eps_255": eps_255,
         "attack_seed": attack_seed,
+        **_draws(target, evaluation),
     }
     return PrepareCell(
         kind="prepare",
@@ -120,6 +129,7 @@ def attack_cell(
     eps_255: float,
     attack_seed: int,
     *,
+    evaluation: EvaluationConfig,
     surrogates: tuple[CleanCell, ...] = (),
     prepared: PrepareCell | None = None,
     scenario: Scenario = Scenario(),  # noqa: B008 (frozen)
@@ -133,6 +143,7 @@ def attack_cell(
         "attack": attack_content(attack),
         "eps_255": eps_255,
         "attack_seed": attack_seed,
+        **_draws(clean.train, evaluation),
     }
     if surrogates:
         content["surrogates"] = [cell.fingerprint for cell in surrogates]
@@ -156,13 +167,14 @@ def attack_cell(
     )
 
 
-def probe_cell(clean: CleanCell, attack_seed: int) -> ProbeCell:
+def probe_cell(clean: CleanCell, attack_seed: int, evaluation: EvaluationConfig) -> ProbeCell:
     """Build the cell that probes an encoder on a data set."""
     content: dict[str, object] = {
         "kind": "probe",
         "version": PROBE_VERSION,
         "clean": clean.fingerprint,
         "attack_seed": attack_seed,
+        **_draws(clean.train, evaluation),
     }
     parents = (clean.train, clean)
     return ProbeCell("probe", clean.defense, clean.seed, clean.dataset, content, parents, clean)
@@ -187,6 +199,11 @@ def attack_content(attack: ChosenAttack) -> dict[str, object]:
 def surrogate_seed(surrogate: Surrogate) -> int:
     """Return the training seed of a surrogate: no seed that a user gives to a target."""
     return SURROGATE_SEED + surrogate.member
+
+
+def _draws(target: TrainCell, evaluation: EvaluationConfig) -> dict[str, object]:
+    """Return the draws of an attack on a random encoder; other targets have none to count."""
+    return {"eot_samples": evaluation.eot_samples} if target.plugin.adaptive.random else {}
 
 
 def _plugin_content(

@@ -7,15 +7,11 @@ from dataclasses import dataclass
 
 from benchmark.config.schema import RunConfig
 from benchmark.core.defense import Defense
-from benchmark.core.fingerprint import fingerprint
 from benchmark.core.surrogate import Surrogate
 from benchmark.runner.cells import AttackCell, CanaryCell, Cell, CleanCell, ProbeCell, TrainCell
 from benchmark.runner.choice import Choice, ChosenAttack
 from benchmark.runner.make_cells import (
-    PROTOCOL_NAME,
-    PROTOCOL_VERSION,
     attack_cell,
-    attack_content,
     canary_cell,
     clean_cell,
     prepare_cell,
@@ -23,6 +19,7 @@ from benchmark.runner.make_cells import (
     surrogate_seed,
     train_cell,
 )
+from benchmark.runner.protocol import protocol_fingerprint
 from benchmark.training.config import TrainingConfig
 
 
@@ -92,7 +89,7 @@ def make_plan(config: RunConfig, choice: Choice, manifests: Mapping[str, str]) -
     for trial in trials:
         for cell in trial.cells:
             cells.setdefault(cell.fingerprint, cell)
-    return Plan(tuple(cells.values()), tuple(trials), _protocol(config, choice, manifests))
+    return Plan(tuple(cells.values()), tuple(trials), planner.protocol())
 
 
 class _Planner:
@@ -106,7 +103,7 @@ class _Planner:
         config, choice = self._config, self._choice
         training = config.training.against(stand_in)
         train = self._train(name, choice.defenses[name], config.dataset, seed, training)
-        clean = {d: clean_cell(train, d, self._manifests[d]) for d in choice.datasets}
+        clean = {d: self._clean(train, d) for d in choice.datasets}
         attacks = {
             dataset: tuple(
                 self._attack(cell, attack, eps_255, attack_seed)
@@ -118,12 +115,23 @@ class _Planner:
         }
         checked = config.evaluation.checks
         tried = [attack for attack in choice.attacks if checked and not attack.is_control]
+        probe = probe_cell(clean[config.dataset], config.attack_seed[0], config.evaluation)
         return Trial(
             train=train,
             clean=clean,
             attacks=attacks,
-            probe=probe_cell(clean[config.dataset], config.attack_seed[0]) if checked else None,
+            probe=probe if checked else None,
             canaries={attack.name: canary_cell(attack) for attack in tried},
+        )
+
+    def protocol(self) -> str:
+        """Return the fingerprint of what all records of the run have in common."""
+        wanted = dict.fromkeys(s for attack in self._choice.attacks for s in attack.surrogates)
+        return protocol_fingerprint(
+            self._config,
+            self._choice.attacks,
+            {name: self._manifests[name] for name in self._choice.datasets},
+            tuple(map(self._surrogate, wanted)),
         )
 
     def _train(
@@ -143,6 +151,9 @@ class _Planner:
             ),
         )
 
+    def _clean(self, train: TrainCell, dataset: str) -> CleanCell:
+        return clean_cell(train, dataset, self._manifests[dataset], self._config.evaluation)
+
     def _attack_seeds(self, train: TrainCell, attack: ChosenAttack) -> list[int]:
         """Return the attack seeds that an attack is measured with: one, if nothing is random."""
         seen = [train.plugin, *(self._choice.prerequisites[s.defense] for s in attack.surrogates)]
@@ -161,15 +172,16 @@ class _Planner:
         views = tuple(map(self._surrogate, attack.surrogates))
         prepared = None
         if attack.plugin.needs_preparation:
-            prepared = prepare_cell(clean.train, views, attack, eps_255, attack_seed)
-        surrogates = tuple(
-            clean_cell(view, clean.dataset, self._manifests[clean.dataset]) for view in views
-        )
+            prepared = prepare_cell(
+                clean.train, views, attack, eps_255, attack_seed, config.evaluation
+            )
+        surrogates = tuple(self._clean(view, clean.dataset) for view in views)
         return attack_cell(
             clean,
             attack,
             eps_255,
             attack_seed,
+            evaluation=config.evaluation,
             surrogates=surrogates,
             prepared=prepared,
             scenario=config.scenario,
@@ -183,19 +195,3 @@ class _Planner:
         plugin = self._choice.prerequisites[surrogate.defense]
         seed = surrogate_seed(surrogate)
         return self._train(surrogate.defense, plugin, dataset, seed, self._config.training)
-
-
-def _protocol(config: RunConfig, choice: Choice, manifests: Mapping[str, str]) -> str:
-    attacks = [attack_content(attack) for attack in choice.attacks]
-    seeds = config.attack_seed
-    content: dict[str, object] = {
-        "name": PROTOCOL_NAME,
-        "version": PROTOCOL_VERSION,
-        "datasets": [{"name": n, "manifest_sha256": manifests[n]} for n in choice.datasets],
-        "attacks": sorted(attacks, key=lambda attack: str(attack["name"])),
-        "eps_255": sorted(config.eps),
-        "attack_seed": seeds if len(seeds) > 1 else seeds[0],
-    }
-    if not config.scenario.is_default:
-        content["scenario"] = config.scenario.model_dump(mode="json")
-    return fingerprint(content)

@@ -25,6 +25,7 @@ from benchmark.checks.strength import Sparring
 from benchmark.core.adaptive import adaptive_view
 from benchmark.core.defense import Defense
 from benchmark.core.seeding import seed_everything
+from benchmark.core.threat import EOT_SAMPLES
 from benchmark.metrics.attacked import AttackedRanking
 from defenses.broken.masked import MaskedDefense
 from defenses.broken.quantised import Quantised
@@ -32,8 +33,6 @@ from defenses.broken.random import Random
 from defenses.broken.saturated import Saturated
 from tests.tiny_scene import CPU, make_defense
 
-DRAWS = 8
-"""Of EOT; the default of a run."""
 EPS_255 = 8.0
 ATTACK = "metric-pgd"
 NEAR_NONE_MAP = 8.0
@@ -77,7 +76,7 @@ def look(encoder: nn.Module, defense: Defense) -> Seen:
     """Probe an encoder and attack it, as a run does that knows what the defense declares."""
     seed_everything(0)
     whole, owner = stage(), "unmasking"
-    view = adaptive_view(encoder, defense, DRAWS)
+    view = adaptive_view(encoder, defense, EOT_SAMPLES)
     clean = rank_clean(encoder, whole.query, whole.gallery, CPU)
     figures = probe_encoder(
         encoder, view, whole.query, whole.gallery, clean, policy=CPU, seed=0, owner=owner
@@ -88,7 +87,7 @@ def look(encoder: nn.Module, defense: Defense) -> Seen:
     evidence = Evidence(
         defense=defense.adaptive,
         has_surrogate=probe.has_surrogate,
-        eot_samples=DRAWS,
+        eot_samples=EOT_SAMPLES,
         clean_map=clean.ranking.summary()["map"],
         queries=int(clean.ranking.summary()["queries"]),
         probe=probe,

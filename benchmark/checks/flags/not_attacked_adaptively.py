@@ -3,13 +3,14 @@
 Raised if: a white-box attack differentiated the encoder as it is although it is random,
     non-differentiable or optimises at inference, declared or seen.
 Means: this attack's number is an upper bound that a better attacker would lower.
-Do: declare what the encoder does and offer a surrogate; average over at least two draws.
+Do: declare what the encoder does and offer a surrogate; average over at least 20 draws.
 """
 
 from __future__ import annotations
 
 from benchmark.checks.evidence import Evidence, Finding
 from benchmark.checks.flags import optimises_at_inference, random_output, surrogate_missing
+from benchmark.core.threat import EOT_SAMPLES
 
 ID = "not-attacked-adaptively"
 
@@ -27,8 +28,10 @@ def _reasons(evidence: Evidence) -> list[str]:
     reasons = []
     if random_output.check(evidence):
         reasons.append("is random and does not say so")
-    if declared.random and evidence.eot_samples < 2:
-        reasons.append("is random and one draw was taken")
+    if declared.random and evidence.eot_samples < EOT_SAMPLES:
+        reasons.append(
+            f"is random and the attack averages over {evidence.eot_samples} of {EOT_SAMPLES} draws"
+        )
     if surrogate_missing.check(evidence):
         reasons.append("has no useful gradient and no surrogate")
     stands_in = declared.non_differentiable and evidence.has_surrogate

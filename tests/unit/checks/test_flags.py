@@ -15,6 +15,7 @@ from benchmark.checks.figures import ProbeFigures, SweepFigure
 from benchmark.checks.flags import FLAGS, Flag, raise_flags
 from benchmark.checks.gradients import Gradients
 from benchmark.core.defense import Adaptive
+from benchmark.core.threat import EOT_SAMPLES
 
 DOCS = Path(__file__).parents[3] / "docs" / "flags.md"
 RISING = [-1.7, -1.5, -1.2, -0.9]
@@ -77,7 +78,7 @@ def attack(key: str, map: float, **changed: Any) -> AttackEvidence:
 
 
 def sound(*attacks: AttackEvidence, **changed: Any) -> Evidence:
-    evidence = Evidence(Adaptive(), False, 8, 58.5, 304, probe(), attacks or USUAL)
+    evidence = Evidence(Adaptive(), False, EOT_SAMPLES, 58.5, 304, probe(), attacks or USUAL)
     return replace(evidence, **changed)
 
 
@@ -145,7 +146,7 @@ RAISED: dict[str, list[Evidence]] = {
     "not-attacked-adaptively": [
         sound(defense=declared(non_differentiable=True)),
         sound(defense=declared(optimises_at_inference=True)),
-        sound(defense=declared(random=True), eot_samples=1),
+        sound(defense=declared(random=True), eot_samples=19),
         sound(probe=probe(repeat_difference=0.09)),
     ],
     "canary-failed": [sound(attack("sma@8", 41.3, canary_passed=False, canary_reason="weak"))],

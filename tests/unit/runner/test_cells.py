@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from benchmark.runner.choice import choose
@@ -71,3 +73,39 @@ def test_the_protocol_is_of_the_evaluation_alone(tiny_config):
     assert plan(tiny_config("training.epochs=9", seed=[3])).protocol == before
     assert plan(tiny_config(eps=[4])).protocol != before
     assert plan(tiny_config(attack=["metric-fgsm"])).protocol != before
+
+
+@pytest.mark.parametrize("assignment", ["evaluation.eot_samples=3", "evaluation.batch=3"])
+def test_draws_and_batches_count_where_the_encoder_is_random(tiny_config, monkeypatch, assignment):
+    options = {"attack": ["fna", "uap", "square"]}
+    before, after = tiny_config(**options), tiny_config(assignment, **options)
+    assert prints(before) == prints(after)
+    plugin = type(choose(before).defenses["tiny-defense"])
+    monkeypatch.setattr(plugin, "adaptive", dataclasses.replace(plugin.adaptive, random=True))
+    pairs = list(zip(plan(before).cells, plan(after).cells, strict=True))
+    same = {a.kind for a, b in pairs if a.fingerprint == b.fingerprint}
+    changed = {a.kind for a, b in pairs if a.fingerprint != b.fingerprint}
+    clean = {"clean"} if assignment.startswith("evaluation.eot") else set()
+    assert same - {"canary"} == {"train"} | clean | ({"prepare"} if not clean else set())
+    assert changed == {"attack", "clean", "prepare"} - same
+
+
+def test_fewer_draws_are_another_protocol(tiny_config):
+    before = plan(tiny_config()).protocol
+    assert plan(tiny_config("evaluation.eot_samples=20")).protocol == before
+    assert plan(tiny_config("evaluation.eot_samples=8")).protocol != before
+
+
+def test_other_surrogates_are_another_protocol(tiny_config):
+    """Rows of one board face the same transfer attackers, whatever they were trained by."""
+
+    def protocol(*assignments, attack):
+        return plan(tiny_config(*assignments, attack=attack)).protocol
+
+    recipe = "training.epochs=9"
+    assert protocol(attack=["fna"]) == protocol(recipe, attack=["fna"])
+    assert protocol(attack=["fna", "di"]) != protocol(recipe, attack=["fna", "di"])
+    assert protocol(attack=["di", "fna"]) == protocol(attack=["fna", "di"])
+    other = "training.inner.steps=2"
+    members = {"attack": ["ensemble-transfer"], "test_dataset": ["tiny-other"]}
+    assert plan(tiny_config(**members)).protocol != plan(tiny_config(other, **members)).protocol

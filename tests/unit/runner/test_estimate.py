@@ -77,7 +77,7 @@ def test_the_plan_predicts_the_minutes_that_preparations_took() -> None:
 
 
 def attack_seconds(defense: str, *settings: str, attack: str = "fna") -> float:
-    """Return the predicted seconds of one attack on a defense, with 8 draws of EOT."""
+    """Return the predicted seconds of one attack on a defense, with 20 draws of EOT."""
     options = {"preset": "embedded", "attack": [attack], "device": "cpu", "defense": [defense]}
     config = load_run_config({**options, "test_dataset": ["none"]}, list(settings))
     (cell,) = (c for c in preview(config).cells if c.title.startswith(f"{attack} "))
@@ -86,7 +86,7 @@ def attack_seconds(defense: str, *settings: str, attack: str = "fna") -> float:
 
 def test_the_plan_counts_the_draws_and_copies_of_a_random_defense() -> None:
     plain = attack_seconds("none")
-    assert attack_seconds("smoothing") == pytest.approx(8 * 4 * plain, rel=0.01)
+    assert attack_seconds("smoothing") == pytest.approx(20 * 4 * plain, rel=0.01)
     halved = attack_seconds("smoothing", "defense.samples=2", "evaluation.eot_samples=4")
     assert halved == pytest.approx(4 * 2 * plain, rel=0.01)
     square = attack_seconds("smoothing", attack="square")  # which sees answers, not expectations
@@ -96,4 +96,4 @@ def test_the_plan_counts_the_draws_and_copies_of_a_random_defense() -> None:
 def test_an_encoder_of_unknown_size_counts_as_the_plain_one() -> None:
     plain = attack_seconds("none")
     with patch.object(Smoothing, "build_encoder", side_effect=RuntimeError("no numbers here")):
-        assert attack_seconds("smoothing") == pytest.approx(8 * plain)
+        assert attack_seconds("smoothing") == pytest.approx(20 * plain)

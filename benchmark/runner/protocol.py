@@ -1,0 +1,53 @@
+"""The fingerprint of a protocol: two records are compared only if theirs is the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from benchmark.config.schema import RunConfig
+from benchmark.core.fingerprint import fingerprint
+from benchmark.core.threat import EOT_SAMPLES
+from benchmark.runner.cells import TrainCell
+from benchmark.runner.choice import ChosenAttack
+from benchmark.runner.make_cells import PROTOCOL_NAME, PROTOCOL_VERSION, attack_content
+
+_OF_A_SURROGATE = ("dataset", "backbone", "image_size", "training", "seed")
+
+
+def protocol_fingerprint(
+    config: RunConfig,
+    attacks: Sequence[ChosenAttack],
+    manifests: Mapping[str, str],
+    surrogates: Sequence[TrainCell],
+) -> str:
+    """Return the fingerprint of data, attacks, budgets and scoring.
+
+    What goes without saying is left out, so that records from before it could be said stay
+    comparable: the default scenario, and the default number of draws of EOT.
+
+    Args:
+        config: The configuration.
+        attacks: The attacks.
+        manifests: Hash of the content of each data set that is attacked, by name, in order.
+        surrogates: Trainings of what attackers attack in place of the target.
+    """
+    seeds = config.attack_seed
+    content: dict[str, object] = {
+        "name": PROTOCOL_NAME,
+        "version": PROTOCOL_VERSION,
+        "datasets": [{"name": n, "manifest_sha256": sha} for n, sha in manifests.items()],
+        "attacks": sorted(map(attack_content, attacks), key=lambda attack: str(attack["name"])),
+        "eps_255": sorted(config.eps),
+        "attack_seed": seeds if len(seeds) > 1 else seeds[0],
+    }
+    if not config.scenario.is_default:
+        content["scenario"] = config.scenario.model_dump(mode="json")
+    if config.evaluation.eot_samples != EOT_SAMPLES:
+        content["eot_samples"] = config.evaluation.eot_samples
+    if surrogates:
+        seen = [
+            {"defense": cell.defense, **{key: cell.content[key] for key in _OF_A_SURROGATE}}
+            for cell in surrogates
+        ]
+        content["surrogates"] = sorted(seen, key=str)
+    return fingerprint(content)

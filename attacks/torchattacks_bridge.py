@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 import torch
@@ -16,6 +17,7 @@ from pydantic import AfterValidator, Field, create_model, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from attacks import torchattacks_classes
 from attacks.torchattacks_classes import (
     Argument,
     budget_argument,
@@ -83,6 +85,10 @@ class TorchattacksBridge(Attack, Mountable):
             return self
 
     config: Config
+
+    @classmethod
+    def _source_files(cls) -> set[Path]:
+        return super()._source_files() | {Path(torchattacks_classes.__file__)}
 
     @classmethod
     def mount(cls, argument: str) -> type[TorchattacksBridge]:

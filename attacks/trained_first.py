@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from benchmark.core.attack import Attack, AttackBatch, AttackTask
 from benchmark.core.epoch_checkpoint import load_epoch, save_epoch
-from benchmark.core.errors import DataError, PluginError
+from benchmark.core.errors import PluginError
 from benchmark.core.plugin import PluginConfig
 from benchmark.core.progress import Bar
 from benchmark.core.seeding import derive_seed, seed_everything
@@ -215,16 +215,15 @@ class TrainedFirst(Attack):
             attacked.append(task.encoder(self.attacked(pixels, result)))
             ranked.append(task.encoder(pixels))
         gallery = torch.cat([*ranked, clean.to(ranked[0])]).cpu()
-        try:
-            ranking = rank_queries(
-                torch.cat(attacked).cpu(),
-                images.pids,
-                images.camids,
-                gallery,
-                np.concatenate([images.pids, train.pids]),
-                np.concatenate([images.camids, train.camids]),
-            )
-        except DataError:  # no held-out image has a match
+        ranking = rank_queries(
+            torch.cat(attacked).cpu(),
+            images.pids,
+            images.camids,
+            gallery,
+            np.concatenate([images.pids, train.pids]),
+            np.concatenate([images.camids, train.camids]),
+        )
+        if not ranking.valid.any():
             return None
         return float(ranking.ap[ranking.valid].mean())
 

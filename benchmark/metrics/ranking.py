@@ -48,7 +48,12 @@ class RankingResult:
         valid = self.valid
         counted = int(valid.sum())
         if counted == 0:
-            raise _no_match(len(self.rank))
+            raise DataError(
+                f"none of {len(self.rank)} queries has a match in the gallery (same identity, "
+                "another camera)",
+                "check that queries and gallery are of the same split and that camera ids are "
+                "read right",
+            )
         first = self.rank[valid]
         return {
             "map": 100.0 * float(self.ap[valid].mean()),
@@ -96,7 +101,6 @@ def rank_queries(
 
     Raises:
         PluginError: Embeddings of the wrong shape, or not finite.
-        DataError: No query has a match in the gallery.
     """
     query_ids, query_cams = _labels(query_pids), _labels(query_camids)
     check_embeddings(query_embeddings, len(query_ids), "query")
@@ -114,8 +118,6 @@ def rank_queries(
     result = RankingResult(
         np.full(queries, np.nan), np.full(queries, np.nan), np.zeros(queries, np.int64)
     )
-    if not any(len(gallery.same(p, c)[1]) for p, c in zip(query_ids, query_cams, strict=True)):
-        raise _no_match(queries)
     for part, distances in cosine_distance_blocks(
         query_embeddings, gallery_embeddings, block=block
     ):
@@ -183,10 +185,3 @@ _AVERAGE_PRECISION = {"step": _step_precision, "trapezoid": _trapezoid_precision
 
 def _labels(values: ArrayLike) -> NDArray[np.int64]:
     return np.asarray(values, dtype=np.int64).reshape(-1)
-
-
-def _no_match(queries: int) -> DataError:
-    return DataError(
-        f"none of {queries} queries has a match in the gallery (same identity, another camera)",
-        "check that queries and gallery are of the same split and that camera ids are read right",
-    )

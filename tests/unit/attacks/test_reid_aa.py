@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -58,8 +60,6 @@ def test_the_floor_is_the_lowest_ap_there_is():
 
 
 def test_impersonation_raises_the_ap_of_the_target():
-    from dataclasses import replace
-
     seen = batch()
     others = torch.where(seen.pids == 1, 2, 1)
     told = replace(seen, pids=others, camids=torch.full_like(others, -1), direction=-1.0)
@@ -75,3 +75,11 @@ def test_its_source_is_that_of_its_members_too(monkeypatch):
     files = ReIDAutoAttack._source_files() | member._source_files()
     assert before != ReIDAutoAttack.joint_source_sha256()
     assert len(files) >= 2
+
+
+def test_a_batch_without_any_match_is_left_as_it_is():
+    """A run's last batch may hold such queries alone."""
+    seen = batch()
+    alone = replace(seen, pids=torch.full_like(seen.pids, 10_000))
+    images = make_attack("reid-aa").run(ENCODER, alone).images
+    assert torch.equal(images, alone.images)

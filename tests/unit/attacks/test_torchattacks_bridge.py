@@ -225,3 +225,8 @@ def test_values_are_read_as_python_would():
 def test_logits_is_no_argument_of_any_class():
     for name in class_names():
         assert "logits" not in parameters_of(getattr(torchattacks, name))
+
+
+def test_its_fingerprint_covers_the_classes_that_it_builds() -> None:
+    files = {path.name for path in TorchattacksBridge._source_files()}
+    assert files == {"torchattacks_bridge.py", "torchattacks_classes.py"}

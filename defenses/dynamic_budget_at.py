@@ -37,9 +37,10 @@ class DynamicBudgetAT(PairedTraining):
         paper="This project's own; not DAS (Wei et al., 2024)",
         notes="Everything is chosen: radii from a quarter of the recipe's to all of it (2 to "
         "8/255), the margin 0.3, the objective of metric-pgd, clean and adversarial images at the "
-        "same weight. Its ascent is its own, for radii that differ by image, so records do not "
-        "mark metric-pgd as seen in training; its objective is.",
+        "same weight. Its ascent is its own, for radii that differ by image: nothing stands in for "
+        "it under protocol unseen.",
     )
+    also_seen = ("metric-pgd",)
 
     class Config(PluginConfig):
         """Options."""

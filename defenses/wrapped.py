@@ -103,6 +103,7 @@ class WrappedDefense(Defense):
             optimises_at_inference=own.optimises_at_inference or inner.optimises_at_inference,
         )
         self.trained_against = self.base.trained_against
+        self.also_seen = self.base.also_seen
 
     @abstractmethod
     def wrap(self, encoder: nn.Module) -> Wrapped:

@@ -143,7 +143,8 @@ def _options(subject: DefenseSubject) -> str:
 
 
 def _names(subject: DefenseSubject) -> str:
-    seen, needed = subject.plugin.trained_against, subject.defense.prerequisites()
+    seen = (*subject.plugin.trained_against, *subject.plugin.also_seen)
+    needed = subject.defense.prerequisites()
     for registry, names in ((ATTACKS, seen), (DEFENSES, needed)):
         unknown = [name for name in names if name not in registry.names()]
         require(not unknown, f"it names {unknown}, and no {registry.kind} is called that")

@@ -80,7 +80,7 @@ def describe_plugin(kind: str, plugin: type[Any]) -> dict[str, Any]:
         document["threat"] = threat.model_dump()
     trained_against = getattr(plugin, "trained_against", None)
     if trained_against is not None:
-        document["trained_against"] = list(trained_against)
+        document["trained_against"] = [*trained_against, *plugin.also_seen]
     return document
 
 

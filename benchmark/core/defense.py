@@ -196,8 +196,10 @@ class Defense(Plugin):
     adaptive: Adaptive = Adaptive()
     """What attackers must know of the encoder; a class attribute, or set in the constructor."""
     trained_against: tuple[str, ...] = ()
-    """Attacks that its training sees; the record marks them as seen. As `adaptive`, it may be set
-    in the constructor."""
+    """Attacks that its training asks the step for; the record marks them as seen, and protocol
+    `unseen` lets others stand in for them. As `adaptive`, it may be set in the constructor."""
+    also_seen: tuple[str, ...] = ()
+    """Attacks whose objective its training ascends by itself; marked as seen, without stand-in."""
 
     class Config(PluginConfig):
         """Options; override in a subclass."""

@@ -84,8 +84,9 @@ class TrainCell(Cell):
     @property
     def trained_against(self) -> tuple[str, ...]:
         """Attacks that the training sees."""
-        stand_in = self.training.inner.attack
-        return self.plugin.trained_against if stand_in is None else (stand_in,)
+        stand_in, plugin = self.training.inner.attack, self.plugin
+        asked = plugin.trained_against if stand_in is None else (stand_in,)
+        return tuple(dict.fromkeys((*asked, *plugin.also_seen)))
 
     @property
     def title(self) -> str:

@@ -80,7 +80,7 @@ def test_it_is_a_defense_with_defaults_and_a_card(name: str) -> None:
     assert plugin.parse_config({}) == plugin.Config()
     assert plugin.card.title
     assert plugin.summary()
-    assert set(plugin.trained_against) <= set(ATTACKS.names())
+    assert {*plugin.trained_against, *plugin.also_seen} <= set(ATTACKS.names())
     assert set(plugin(plugin.parse_config({})).prerequisites()) <= set(DEFENSES.names())
     assert len(plugin.source_sha256()) == 64
     with pytest.raises(UsageError, match="unknown key 'no_such_option'"):

@@ -82,6 +82,7 @@ def test_it_declares_what_the_base_does() -> None:
     assert (around.random, around.non_differentiable) == (True, True)
     assert wrapping("jpeg").trained_against == ()
     assert wrapping("jpeg", base="metric-at").trained_against == ("metric-pgd",)
+    assert wrapping("jpeg", base="dynamic-budget-at").also_seen == ("metric-pgd",)
 
 
 def test_a_base_that_cannot_be_is_told() -> None:

@@ -57,6 +57,13 @@ def test_every_adversarial_training_is_planned_once_for_each_train_attack():
     assert len({train.fingerprint for train in found}) == len(found)
 
 
+def test_a_training_that_ascends_by_itself_is_marked_and_trained_once():
+    found = trainings(defense=["dynamic-budget-at", "metric-at"], attack=["fna"], protocol="unseen")
+    (own,) = (train for train in found if train.defense == "dynamic-budget-at")
+    assert own.trained_against == ("metric-pgd",)
+    assert "attack" not in own.content["training"]["inner"]
+
+
 def test_what_stands_in_for_itself_is_the_standard_training():
     found = trainings(defense=["metric-at"], attack=["fna"], protocol="unseen")
     own = next(train for train in found if train.trained_against == ("metric-pgd",))

@@ -25,14 +25,14 @@ bench: $(READY)
 	$(BIN)/python -m benchmark.bench
 
 # A run that was stopped goes on; the records take the place of the published ones at the end.
+BOARDS := board board-wide board-tuned board-single-step board-single-step-pgd board-single-step-wide
 results: $(READY)
-	$(BIN)/python -m benchmark run --preset board --output runs/board
-	$(BIN)/python -m benchmark run --preset board-wide --output runs/board-wide
-	$(BIN)/python -m benchmark run --preset board-tuned --output runs/board-tuned
-	$(BIN)/python -m benchmark run --preset board-single-step --output runs/board-single-step
+	for preset in $(BOARDS); do \
+		$(BIN)/python -m benchmark run --preset $$preset --output runs/$$preset || exit 1; \
+	done
 	rm -rf results/published/board && mkdir -p results/published/board
-	for run in board board-wide board-tuned board-single-step; do \
-		cp runs/$$run/records/* results/published/board || exit 1; \
+	for preset in $(BOARDS); do \
+		cp runs/$$preset/records/* results/published/board || exit 1; \
 	done
 
 # Made once; made anew when the requirements change or when an earlier set-up was cut off.

@@ -49,6 +49,7 @@ _COSTS: dict[str, tuple[ReadResult, str]] = {
 _NUMBERS: dict[str, ReadResult] = {
     "map": map_of,
     "rank1": rank1_of,
+    "success_rate": lambda a: a.success_rate,
     "map_float": lambda a: a.map_float,
     "map_jpeg": lambda a: a.map_jpeg,
     "target_map": target_of,

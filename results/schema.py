@@ -191,6 +191,8 @@ class AttackResult(_Repeated):
     """Mean average precision on the images before rounding."""
     map_jpeg: Percent | None = None
     """Mean average precision after JPEG of quality 75."""
+    success_rate: Percent | None = None
+    """Queries whose nearest image is no longer a match, of those whose nearest clean image is."""
     max_distance_255: Annotated[float, Field(ge=0)] | None = None
     """Largest change of a pixel, in 1/255 units."""
     curve: list[QueryPoint] = Field(default_factory=list)

@@ -13,6 +13,7 @@ from benchmark.core.fingerprint import fingerprint
 from benchmark.core.provenance import environment
 from benchmark.data.records import ImageSet
 from benchmark.metrics.ranking import RankingResult
+from benchmark.metrics.success import success_rate
 from benchmark.runner.cells import Cell
 from benchmark.runner.evidence import counts, findings_on
 from benchmark.runner.make_cells import PROTOCOL_NAME
@@ -127,12 +128,14 @@ class RecordMaker:
         query = self._shelf.split(dataset, "query")
         seen, scenario = trial.train.trained_against, self._config.scenario
         findings = findings_on(trial, dataset, self._config, self._outcome)
+        clean = self._ranking(trial.clean[dataset])
         results = []
         for repeats in repeats_of(trial.attacks[dataset]):
             cell, threat = repeats.example, repeats.example.attack.threat
             outcomes = {one.attack_seed: self._outcome(one) for one in repeats.cells}
             outcome = mean_outcome(list(outcomes.values()))
-            ap = np.mean([attacked[key].ap for key in repeats.by_key], axis=0)
+            rankings = [attacked[key] for key in repeats.by_key]
+            ap = np.mean([ranking.ap for ranking in rankings], axis=0)
             results.append(
                 AttackResult(
                     name=cell.attack.name,
@@ -157,6 +160,7 @@ class RecordMaker:
                     curve=outcome["curve"],
                     target=outcome["target"],
                     prepare_seconds=self._prepare_seconds(repeats),
+                    success_rate=success_rate(clean, rankings),
                     max_distance_255=outcome["max_distance_255"],
                     by_attack_seed=seed_results(outcomes),
                     **{key: outcome[key] for key in ("map", "rank1", "rank5", "rank10", "minp")},

@@ -107,6 +107,9 @@ def test_a_record_holds_the_mean_and_each_seed(tiny_config):
     assert tiny.map == pytest.approx(np.mean(maps))
     first = [100 * (outcomes.rank[f"tiny-attack@8#{seed}"] == 1).mean() for seed in (0, 3)]
     assert tiny.rank1 == pytest.approx(np.mean(first))
+    right = outcomes.rank["clean"] == 1
+    lost = [100 * (outcomes.rank[f"tiny-attack@8#{seed}"][right] != 1).mean() for seed in (0, 3)]
+    assert tiny.success_rate == pytest.approx(np.mean(lost))
     lowest = [
         np.minimum(outcomes.ap["metric-fgsm@8"], outcomes.ap[f"tiny-attack@8#{seed}"])
         for seed in (0, 3)

@@ -25,7 +25,7 @@ from benchmark.data.records import ImageSet
 from benchmark.metrics.attacked import CleanRanking
 from benchmark.metrics.ranking import RankingResult
 
-PROBE_VERSION = 3
+PROBE_VERSION = 4
 
 QUERIES = 40
 """Queries that are probed, of as many identities as there are."""
@@ -39,6 +39,8 @@ UNBOUNDED_255 = 255.0
 SINGLE_STEP = "metric-fgsm"
 ITERATED: tuple[str, dict[str, object]] = ("metric-ifgsm", {"steps": 10})
 """The same objective in one step and in several."""
+LONG: tuple[str, dict[str, object]] = (ITERATED[0], {"steps": 50})
+"""The same in so many steps that more should bring little."""
 SWEPT: tuple[str, dict[str, object]] = ("metric-pgd", {"steps": 10, "start": 0.0})
 """No random start: at eps = 255 noise alone breaks an encoder, whatever its gradient."""
 UNBOUNDED_OPTIONS: dict[str, object] = {"steps": 20, "alpha_255": 8.0}
@@ -120,7 +122,7 @@ def probed_rows(query: ImageSet, ranking: RankingResult) -> NDArray[np.int64]:
 def _white_box(sparring: Sparring, images: Tensor) -> dict[str, Any]:
     """Attack by gradient, unless autograd has none to return."""
     if not has_graph(sparring.view, images[:1]):
-        return {"single_step_map": None, "iterated_map": None, "sweep": []}
+        return {"single_step_map": None, "iterated_map": None, "long_map": None, "sweep": []}
     sweep = []
     for eps_255 in (*SWEEP_255, UNBOUNDED_255):
         options = SWEPT[1] | (UNBOUNDED_OPTIONS if eps_255 == UNBOUNDED_255 else {})
@@ -130,6 +132,7 @@ def _white_box(sparring: Sparring, images: Tensor) -> dict[str, Any]:
     return {
         "single_step_map": _map(sparring, (SINGLE_STEP, {})),
         "iterated_map": _map(sparring, ITERATED),
+        "long_map": _map(sparring, LONG),
         "sweep": sweep,
     }
 

@@ -50,6 +50,7 @@ def probe(**changed: Any) -> ProbeFigures:
         view_gradients=gradients(changed.pop("zero", 0.0)),
         single_step_map=19.2,
         iterated_map=16.8,
+        long_map=15.9,
         sweep=[SweepFigure(eps_255=eps, map=m, trace=trace) for eps, m in maps.items()],
         black_box_map=30.6,
     )
@@ -127,6 +128,7 @@ RAISED: dict[str, list[Evidence]] = {
         sound(attack("sma@8", 41.3, trace=[0.1, 0.5, 0.4, 0.2])),
         sound(probe=probe(trace=[-1.52, -1.51, -1.51, -1.51])),
     ],
+    "more-steps-help": [sound(probe=probe(long_map=12.7))],
     "batch-dependence": [sound(probe=probe(batch_difference=0.01))],
     "order-dependence": [sound(probe=probe(order_difference=0.01))],
     "not-in-eval-mode": [
@@ -165,7 +167,11 @@ NOT_RAISED: dict[str, list[Evidence]] = {
         sound(
             attack("sma@8", 41.3), attack("square@8", 30.0, knowledge="score"), intent="rank-down"
         ),
-        sound(probe=probe(single_step_map=None, iterated_map=None, maps={}, black_box_map=1.0)),
+        sound(
+            probe=probe(
+                single_step_map=None, iterated_map=None, long_map=None, maps={}, black_box_map=1.0
+            )
+        ),
     ],
     "transfer-beats-white-box": [
         sound(attack("sma@8", 41.3), attack("tidim@8", 39.5, knowledge="transfer"))
@@ -194,6 +200,12 @@ NOT_RAISED: dict[str, list[Evidence]] = {
         sound(attack("fgsm@8", 41.3, trace=[0.1])),
         sound(attack("sma@0", 58.5, trace=[])),
         sound(attack("tidim@8", 41.3, trace=[1.0, 0.5, 0.1], knowledge="transfer")),
+    ],
+    "more-steps-help": [
+        sound(probe=probe(long_map=12.9)),
+        sound(probe=probe(long_map=20.0)),
+        sound(probe=None),
+        sound(probe=probe(iterated_map=None, long_map=None)),
     ],
     "batch-dependence": [sound(probe=probe(batch_difference=0.15, repeat_difference=0.1))],
     "order-dependence": [sound(probe=probe(order_difference=0.15, repeat_difference=0.1))],

@@ -223,7 +223,9 @@ def test_the_probe_repeats_itself_and_tells_what_it_looked_through() -> None:
     assert (seen.eot_samples, seen.has_surrogate, seen.queries) == (1, False, 8)
     assert [one.eps_255 for one in seen.sweep] == [8, 255]
     assert seen.white_box_map == min(
-        m for m in (seen.single_step_map, seen.iterated_map, seen.sweep[0].map) if m is not None
+        m
+        for m in (seen.single_step_map, seen.iterated_map, seen.long_map, seen.sweep[0].map)
+        if m is not None
     )
     through = ExpectedEncoder(BackwardThrough(encoder, encoder), 2)
     seen = figures(encoder, through)

@@ -8,7 +8,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from results.errors import RecordError
+from results.errors import WriteRefusedError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
@@ -20,7 +20,7 @@ def publish(path: Path, content: bytes) -> Path:
     Folders are created as needed.
 
     Raises:
-        RecordError: The disk is full or the folder refuses; nothing is left behind.
+        WriteRefusedError: The disk is full or the folder refuses; nothing is left behind.
     """
     temporary: Path | None = None
     try:
@@ -53,13 +53,13 @@ def _sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
-def _refused(path: Path, error: OSError, size: int) -> RecordError:
+def _refused(path: Path, error: OSError, size: int) -> WriteRefusedError:
     if error.errno in _FULL:
-        return RecordError(
+        return WriteRefusedError(
             f"no space left to write {path} ({size / 2**20:.1f} MiB)",
             "free some space or choose another --output, then run again: finished work is kept",
         )
-    return RecordError(
+    return WriteRefusedError(
         f"cannot write {path}: {error.strerror or error}",
         "check that the folder exists and may be written to, or choose another --output",
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
 
 from rich import box
 from rich.cells import cell_len
@@ -18,6 +17,8 @@ from results.outcomes import Measured
 from results.schema import Record
 
 _LABEL_WIDTH = 34
+_HEADING_WIDTH = 22
+"""Longer headings fold, so that a row with a long name leaves room for others."""
 _GAP = 2
 _CAPTIONS: dict[Block, str] = {
     "overview": "",
@@ -101,18 +102,22 @@ def _free(width: int, head: str, labels: Sequence[str]) -> int:
 
 
 def _chunks(columns: Sequence[Filled], free: int) -> list[list[Filled]]:
-    """Cut columns into as few runs as fit `free` cells, of about as many columns each."""
-    for runs in range(1, len(columns) + 1):
-        size = -(-len(columns) // runs)
-        parts = [list(columns[i : i + size]) for i in range(0, len(columns), size)]
-        if size == 1 or all(sum(map(_width, part)) <= free for part in parts):
-            return parts
-    return []
+    """Cut columns into runs that fit `free` cells, each as long as it can be."""
+    parts: list[list[Filled]] = []
+    taken = free
+    for column in columns:
+        taken += _width(column)
+        if taken > free or not parts:
+            parts.append([])
+            taken = _width(column)
+        parts[-1].append(column)
+    return parts
 
 
 def _width(column: Filled) -> int:
     title, cells = column
-    return _GAP + max(cell_len(text) for text in chain([title], (cell.text for cell in cells)))
+    head = min(_HEADING_WIDTH, cell_len(title))
+    return _GAP + max([head, *(cell_len(cell.text) for cell in cells)])
 
 
 def _table(head: str, labels: Sequence[str], columns: Sequence[Filled]) -> Table:
@@ -125,7 +130,7 @@ def _table(head: str, labels: Sequence[str], columns: Sequence[Filled]) -> Table
     )
     table.add_column(head, max_width=_LABEL_WIDTH, overflow="fold")
     for title, _ in columns:
-        table.add_column(title, justify="right", overflow="fold")
+        table.add_column(title, justify="right", overflow="fold", max_width=_HEADING_WIDTH)
     for number, label in enumerate(labels):
         cells = [column[number] for _, column in columns]
         table.add_row(

@@ -15,3 +15,7 @@ class RecordError(Exception):
         super().__init__(what)
         self.what = what
         self.mend = mend
+
+
+class WriteRefusedError(RecordError):
+    """The disk is full, or the folder refuses."""

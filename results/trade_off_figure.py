@@ -10,6 +10,9 @@ from results.board import Board
 from results.looks import looks_of, wrapped
 from results.trade_off import Point, front
 
+_HEADROOM = 1.06
+"""Above the highest bar, so that its end and its marker are not cut."""
+
 _WIDTH_INCHES = 7.2
 _AXES_INCHES = 4.0
 _KEY_INCHES = 0.18
@@ -50,7 +53,8 @@ def draw_trade_off(board: Board, points: Sequence[Point]) -> Figure:
             elinewidth=1,
         )
     axes.set(xlabel="clean mAP (%)", ylabel="worst-case mAP (%)")
-    axes.set_ylim(bottom=0)
+    highest = max(one.worst + (one.worst_sd or 0) for one in points)
+    axes.set_ylim(0, _HEADROOM * highest or 1)
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
     figure.legend(loc="outside lower center", ncols=columns, frameon=False, fontsize="small")

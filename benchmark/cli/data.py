@@ -61,8 +61,10 @@ def make(
     """
     from benchmark.core.progress import make_progress
     from benchmark.data.make import make_dataset
+    from benchmark.runner.faults import machine_problems
 
-    folder = make_dataset(_open(name, data_root, size), output, make_progress())
+    with machine_problems(output):
+        folder = make_dataset(_open(name, data_root, size), output, make_progress())
     typer.echo(f"wrote {folder}")
 
 

@@ -6,6 +6,7 @@ import os
 import platform
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
@@ -129,7 +130,8 @@ def _existing(path: Path) -> Path:
 
 def _writable(subject: str, path: Path, mend: str) -> Iterator[Line]:
     found = _existing(path)
-    if found.is_dir() and os.access(found, os.W_OK):
-        yield Line("ok", subject, f"{path} is writable")
-    else:
+    try:
+        with tempfile.TemporaryFile(dir=found):
+            yield Line("ok", subject, f"{path} is writable")
+    except OSError:
         yield Line("fail", subject, f"{path} is not writable; {mend}")

@@ -27,9 +27,10 @@ def list_names(
 
         write_json(rows)
         return
+    width = max((len(row["name"]) for row in rows), default=0)
     for row in rows:
         note = row.get("description") or ", ".join(row.get("groups", ()))
-        typer.echo(f"{row['name']:<16} {note}".rstrip())
+        typer.echo(f"{row['name']:<{width}}  {note}".rstrip())
 
 
 def _presets() -> list[dict[str, Any]]:

@@ -88,7 +88,7 @@ Device = Annotated[
     str | None, typer.Option(help="Where to compute. Default: auto.", metavar="auto|cpu|cuda")
 ]
 Executor = Annotated[
-    str | None, typer.Option(help="How to distribute cells. Default: local.", metavar="local|ray")
+    str | None, typer.Option(help="How to distribute cells. Default: local.", metavar="local")
 ]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Compute finished cells again.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Exit with 5 if a sanity flag is raised.")]

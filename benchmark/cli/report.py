@@ -7,8 +7,14 @@ import os
 import sys
 import traceback
 
-from benchmark.core.errors import EXIT_DATA, EXIT_INTERRUPTED, EXIT_USAGE, BenchmarkError
-from results.errors import RecordError
+from benchmark.core.errors import (
+    EXIT_DATA,
+    EXIT_ENVIRONMENT,
+    EXIT_INTERRUPTED,
+    EXIT_USAGE,
+    BenchmarkError,
+)
+from results.errors import RecordError, WriteRefusedError
 
 TRACEBACK_VARIABLE = "REID_ROBUSTBENCH_TRACEBACK"
 
@@ -49,6 +55,8 @@ def describe_error(error: BaseException) -> tuple[str, str, int]:
     """Return what went wrong, how to mend it, and the exit code."""
     if isinstance(error, BenchmarkError):
         return error.what, error.mend, error.exit_code
+    if isinstance(error, WriteRefusedError):
+        return error.what, error.mend, EXIT_ENVIRONMENT
     if isinstance(error, RecordError):
         return error.what, error.mend, EXIT_DATA
     if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "Abort":

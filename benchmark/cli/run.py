@@ -48,6 +48,11 @@ def run(config: RunConfig, json_: bool) -> int:
         _print_board(outcome)
     for failure in outcome.failures:
         show_error(f"{failure.cell.label}: {failure.error.what}", failure.error.mend)
+    if outcome.failures:
+        show_error(
+            f"rows that need what failed have no record; all else is kept in {config.output}",
+            "mend it or leave it out, and run the same command again",
+        )
     if code == 5:
         show_error("sanity flags were raised", "see the lines above, or run without --strict")
     return code

@@ -122,10 +122,16 @@ class MeteredEncoder(nn.Module):
         self.backwards = 0
 
     def forward(self, images: Tensor) -> Tensor:
-        """Embed (B, 3, H, W) images into (B, D); check shape and finiteness."""
+        """Embed (B, 3, H, W) images into (B, D); check shape and finiteness.
+
+        An encoder that autograd cannot go through gives the gradient 0: attacks that follow it
+        run, get nowhere, and are flagged for it.
+        """
         batch = len(images)
         self.forwards += batch
         embeddings = check_embeddings(self.encoder(images), batch, self.owner)
+        if torch.is_grad_enabled() and images.requires_grad and not embeddings.requires_grad:
+            embeddings = embeddings + 0 * images.flatten(1).sum(1, keepdim=True)
         if embeddings.requires_grad:
             embeddings.register_hook(self._count_backward)  # type: ignore[no-untyped-call]
         return embeddings

@@ -41,3 +41,8 @@ def query_and_gallery(images: ImageSet) -> tuple[ImageSet, ImageSet]:
     is_query = np.zeros(len(images), bool)
     is_query[chosen] = True
     return images.subset(is_query), images.subset(~is_query)
+
+
+def can_be_ranked(query: ImageSet, gallery: ImageSet) -> bool:
+    """Whether there is a query, and an identity to take it for by mistake."""
+    return len(query) > 0 and len(np.unique(gallery.pids)) > 1

@@ -61,7 +61,7 @@ def verify_dataset(dataset: Dataset) -> list[Finding]:
         findings += _pixel_hash(dataset, split)
     findings += _identities(dataset, images)
     findings += _duplicates(images)
-    return findings
+    return list(dict.fromkeys(findings))  # one file name may spoil every split
 
 
 def _counts(dataset: Dataset, split: Split) -> list[Finding]:

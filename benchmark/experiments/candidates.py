@@ -27,6 +27,8 @@ def read_candidates(path: Path, defenses: Sequence[str]) -> list[Variant]:
     Raises:
         UsageError: The file cannot be read, or an entry sets what a candidate must not.
     """
+    if not path.is_file():
+        raise UsageError(f"there is no file {path} of candidates", "check experiment.candidates")
     content = read_layer(str(path)) if path.suffix in (".yaml", ".yml") else None
     if not content:
         raise UsageError(

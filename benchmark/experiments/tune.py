@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from benchmark.core.errors import UsageError
 from benchmark.core.plugin import Card, PluginConfig
-from benchmark.data.held_out import query_and_gallery
+from benchmark.data.held_out import can_be_ranked, query_and_gallery
 from benchmark.experiments.candidates import read_candidates
 from benchmark.experiments.experiment import Experiment
 from benchmark.experiments.findings import Findings, Table
@@ -66,9 +66,10 @@ class Tune(Experiment):
             candidates = read_candidates(self.config.candidates, lab.config.defense)
         _, held_out = lab.fitted_and_held_out()
         query, gallery = query_and_gallery(held_out)
-        if not len(query):
+        if not can_be_ranked(query, gallery):
             raise UsageError(
-                "no held-out training identity is seen by two cameras",
+                "too few held-out training identities: two are needed, one of them seen by two "
+                "cameras",
                 "raise training.held_out, so that there is something to choose on",
             )
         scores: dict[str, dict[int, dict[str, float]]] = defaultdict(dict)

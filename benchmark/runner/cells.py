@@ -172,9 +172,14 @@ class CanaryCell(Cell):
     attack: ChosenAttack
 
     @property
+    def title(self) -> str:
+        """The attack that is tried."""
+        return self.attack.name
+
+    @property
     def label(self) -> str:
         """What the user sees of the cell."""
-        return f"canary · {self.attack.name}"
+        return f"canary · {self.title}"
 
 
 def _numbered(cell: Cell) -> str:

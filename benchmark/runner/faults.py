@@ -13,7 +13,7 @@ from benchmark.core.errors import BenchmarkError, EnvironmentProblem, PluginErro
 from benchmark.core.plugin import Plugin
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
 _FULL_TEXTS = ("No space left on device", "os error 28", "Disk quota exceeded")
 _MEMORY_TEXTS = ("out of memory", "can't allocate memory", "not enough memory")
 
@@ -68,7 +68,8 @@ def machine_problem(error: BaseException, folder: Path) -> EnvironmentProblem | 
     if isinstance(error, OSError) and error.errno in _REFUSED:
         return EnvironmentProblem(
             f"cannot write to {error.filename or folder}: {error.strerror}",
-            "make the folder writable, or choose another one with --output",
+            "make the folder writable, or choose another one: --output, or for the cache "
+            "REID_ROBUSTBENCH_CACHE",
         )
     return None
 

@@ -25,6 +25,8 @@ from benchmark.runner.plan import Plan, make_plan
 from benchmark.runner.record import RecordMaker
 from benchmark.runner.shelf import Shelf
 from benchmark.runner.store import CellStore
+from results.board import make_boards
+from results.errors import RecordError
 from results.leaderboard import write_leaderboard
 from results.outcomes import read_measured
 from results.schema import Record
@@ -59,11 +61,14 @@ class RunOutcome:
 
     @property
     def flags(self) -> list[str]:
-        """Sanity flags of all records of this run, one line each."""
+        """Sanity flags of all records of this run, one line each, by the row of the board."""
+        boards = make_boards(self.all_records, self.measured)
+        rows = [row for board in boards for row in board.rows]
+        labels = {record.id: row.label for row in rows for record in row.records}
         lines = []
         for record, _ in self.records:
             flags = [*record.flags, *(flag for attack in record.attacks for flag in attack.flags)]
-            who = f"{record.defense.name} seed {record.seed}"
+            who = f"{labels.get(record.id, record.defense.name)} seed {record.seed}"
             lines += [f"{who}: {flag.id}: {flag.message}" for flag in flags]
         return lines
 
@@ -73,18 +78,21 @@ def run_benchmark(config: RunConfig, progress: Progress) -> RunOutcome:
 
     Raises:
         BenchmarkError: Nothing or not everything could be computed; what is finished is kept.
+        RecordError: A record of an earlier run in the same folder cannot be read.
     """
     choice, policy = choose(config), choose_device(config.device)
     folder = OutputFolder(config.output)
     folder.prepare()
     with folder.locked(), machine_problems(folder.path), logging_to(folder.log):
         try:
+            if folder.records.is_dir():
+                read_measured([folder.records])  # a damaged one is told before any work
             shelf = Shelf(config, choice, progress)
             plan = make_plan(config, choice, shelf.manifests())
             write_whole(folder.config, to_yaml(config))
             logger.debug("plan of %d cells, protocol %s", len(plan.cells), plan.protocol)
             return _compute(config, choice, policy, shelf, plan, folder, progress)
-        except BenchmarkError as error:
+        except (BenchmarkError, RecordError) as error:
             logger.debug("stopped: %s", error.what, exc_info=error)
             raise
         except Exception as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmark.config.schema import RunConfig
+from benchmark.core.errors import UsageError
 from benchmark.core.progress import Progress
 from benchmark.data.dataset import Dataset, Split
 from benchmark.data.records import ImageSet
@@ -21,6 +22,12 @@ class Shelf:
     """
 
     def __init__(self, config: RunConfig, choice: Choice, progress: Progress) -> None:
+        if config.data_root is not None and all(s.rendered for s in choice.sources.values()):
+            raise UsageError(
+                f"no data set of this run reads files: {', '.join(choice.sources)} would not look "
+                f"into {config.data_root}",
+                "add --dataset market1501, or leave out --data-root",
+            )
         self._datasets = {
             name: open_dataset(
                 plugin,

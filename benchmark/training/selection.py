@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 from torch import nn
 
 from benchmark.core.device import DevicePolicy
 from benchmark.core.errors import DataError
 from benchmark.core.progress import SilentProgress
-from benchmark.data.held_out import query_and_gallery
+from benchmark.data.held_out import can_be_ranked, query_and_gallery
 from benchmark.data.records import ImageSet
 from benchmark.metrics.attacked import attacked_ranking, clean_ranking
 from benchmark.training.config import TrainingConfig
@@ -61,7 +60,7 @@ class HeldOutSelection:
     @property
     def possible(self) -> bool:
         """Whether some held-out identity is seen by two cameras, and there are two identities."""
-        return len(self._query) > 0 and len(np.unique(self._gallery.pids)) > 1
+        return can_be_ranked(self._query, self._gallery)
 
     def score(self, encoder: nn.Module) -> Score:
         """Return the mAP, clean and under the inner attack."""

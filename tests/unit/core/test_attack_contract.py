@@ -98,6 +98,27 @@ def test_the_meter_counts_every_image(
     assert len(outcome.trace) in (forwards, 0)
 
 
+class Detached(nn.Module):
+    """Embeds, and lets no gradient through."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = tiny_encoder()
+
+    def forward(self, images: Tensor) -> Tensor:
+        with torch.no_grad():
+            embeddings: Tensor = self.encoder(images)
+        return embeddings
+
+
+@pytest.mark.parametrize("name", ["metric-fgsm", "metric-ifgsm", "soft-ap", "apgd-fna", "reid-aa"])
+def test_an_encoder_without_a_gradient_stops_no_attack(name: str) -> None:
+    """It gains nothing either: the probe flags it, and black boxes attack it."""
+    encoder = Detached().eval()
+    batch = scene(encoder, image_set(size=(16, 8)))
+    assert torch.equal(make_attack(name, 8.0).run(encoder, batch).images, batch.images)
+
+
 def mixed_modes(encoder: nn.Module) -> tuple[list[bool], list[bool]]:
     """Put the encoder into training mode, one part and one parameter left out."""
     encoder.train()

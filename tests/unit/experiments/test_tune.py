@@ -162,7 +162,7 @@ def test_a_failing_candidate_does_not_stop_the_others(conducted, tmp_path):
     [
         ({"attack": ["random-noise"]}, (), "an attack and one budget"),
         ({"eps": [4, 8]}, (), "an attack and one budget"),
-        ({}, ("training.held_out=0",), "no held-out training identity"),
+        ({}, ("training.held_out=0",), "too few held-out training identities"),
     ],
 )
 def test_a_search_without_a_question_is_refused(conducted, options, assignments, told):

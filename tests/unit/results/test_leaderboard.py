@@ -115,6 +115,15 @@ def test_wide_console_shows_one_table(records: list[Record]) -> None:
     assert narrow.count("Attack") == 1
 
 
+def test_a_long_name_leaves_room_for_other_rows(make_record: MakeRecord) -> None:
+    options = {f"an_option_with_a_long_name_{i}": True for i in range(4)}
+    changed = dict.fromkeys(options, False)
+    others = [make_record(name) for name in ("none", "trades", "act")]
+    text = rendered([make_record(config=options), make_record(config=changed), *others], 100)
+    assert max(cell_len(line) for line in text.splitlines()) <= 100
+    assert sum(line.startswith("Attack") for line in text.splitlines()) == 1
+
+
 def test_no_column_stands_alone_on_a_terminal_of_80(records: list[Record]) -> None:
     heads = [line for line in rendered(records, 80).splitlines() if line.startswith("Defense")]
     assert [len(head.split("  ")) > 2 for head in heads] == [True] * 3

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from results.errors import RecordError
+from results.errors import RecordError, WriteRefusedError
 from results.schema import Record
 from results.store import (
     PerQuery,
@@ -90,7 +90,7 @@ def test_failed_replacement_keeps_the_old_record(
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr(Path, "replace", refuse)
-    with pytest.raises(RecordError, match="Permission denied"):
+    with pytest.raises(WriteRefusedError, match="Permission denied"):
         write_record(make_record(clean=40.0), tmp_path)
     assert path.read_bytes() == before
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]

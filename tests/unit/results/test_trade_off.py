@@ -67,6 +67,7 @@ def test_rows_and_front_are_drawn(
     worst = {r.defense.name: r.worst_case.map for r in records if r.worst_case is not None}
     expected = [[55.0, worst["ddid"]], [45.0, worst["trades"]]]
     assert axes.lines[0].get_xydata().tolist() == expected
+    assert axes.get_ylim() == pytest.approx((0, 1.06 * max(y for _, y in expected)))
     labels = axes.get_legend_handles_labels()[1]
     assert set(labels) == {"ddid", "trades", "bad", "no row is better in both"}
     paths = write_figures([board], [], tmp_path)

@@ -10,13 +10,15 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
-from benchmark.core.errors import EnvironmentProblem
+from benchmark.config.load import load_run_config
+from benchmark.core.errors import EnvironmentProblem, UsageError
 from benchmark.core.progress import SilentProgress
 from benchmark.runner.compute import Workshop
 from benchmark.runner.journal import Journal
 from benchmark.runner.preview import preview
 from benchmark.runner.run import run_benchmark
-from results.schema import Record
+from results.errors import RecordError
+from results.schema import Flag, Record
 from results.store import load_per_query, load_record
 
 
@@ -218,9 +220,33 @@ def test_several_runs_accumulate_in_one_leaderboard(tiny_config):
     assert len(outcome.records) == 1
 
 
-def test_the_resolved_configuration_runs_again_to_the_same_cells(tiny_config):
-    from benchmark.config.load import load_run_config
+def test_a_damaged_record_of_another_run_is_told_before_any_work(tiny_config, monkeypatch):
+    config = tiny_config()
+    ((_, path),) = run(config).records
+    path.write_text("{")
+    monkeypatch.setattr(Workshop, "compute", lambda *_: pytest.fail("work was done"))
+    with pytest.raises(RecordError, match=path.name):
+        run(tiny_config(seed=[1]))
 
+
+def test_flags_name_the_row_of_the_board(tiny_config):
+    first = run(tiny_config("defense.weight=2.0")).records[0][0]
+    outcome = run(tiny_config())
+    flag = Flag(id="canary-failed", message="weak")
+    record = outcome.records[0][0].model_copy(update={"flags": [flag]})
+    outcome.records[:] = [(record, outcome.records[0][1])]
+    assert first.defense.config != record.defense.config
+    assert outcome.flags == ["tiny-defense (weight=1.0) seed 0: canary-failed: weak"]
+
+
+def test_a_root_that_no_data_set_reads_is_refused(tmp_path):
+    options = {"preset": "smoke", "defense": ["none"], "data_root": tmp_path}
+    config = load_run_config({**options, "output": tmp_path / "out"}, [])
+    with pytest.raises(UsageError, match="no data set of this run reads files"):
+        run(config)
+
+
+def test_the_resolved_configuration_runs_again_to_the_same_cells(tiny_config):
     config = tiny_config("defense.weight=0.5", seed=[3])
     run(config)
     again = load_run_config({"preset": str(config.output / "config.yaml")})

@@ -83,6 +83,19 @@ class PlainProgress:
             bar.close(failed)
 
 
+_BAR, _SHORT_BAR = 28, 8
+"""Terminal cells of the bar on a wide and on a narrow terminal."""
+_FIGURES = 44
+"""Cells of counts, times, the note and the gaps, which say more than the bar does."""
+_TITLE = 24
+"""Cells that a title has at least."""
+
+
+def shortened(title: str, room: int) -> str:
+    """Return a title that fits `room` cells, its end cut off."""
+    return title if len(title) <= room else f"{title[: room - 1]}…"
+
+
 class RichProgress:
     """Draws a live bar with an ETA on a terminal, and leaves one line behind when a task ends."""
 
@@ -101,15 +114,18 @@ class RichProgress:
             Progress as Live,
         )
 
+        console = Console(stderr=True)
+        bar_width = _BAR if console.width >= _BAR + _FIGURES + _TITLE else _SHORT_BAR
+        room = max(_TITLE, console.width - bar_width - _FIGURES)
         live = Live(
             TextColumn("{task.description}"),
-            BarColumn(bar_width=28),
+            BarColumn(bar_width=bar_width),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TextColumn("to go"),
             TimeRemainingColumn(),
             TextColumn("{task.fields[note]}"),
-            console=Console(stderr=True),
+            console=console,
         )
 
         class _RichBar:
@@ -117,7 +133,7 @@ class RichProgress:
                 live.update(row, advance=steps, note=note)
 
         with live:
-            row = live.add_task(title, total=total, note="")
+            row = live.add_task(shortened(title, room), total=total, note="")
             yield _RichBar()
 
 

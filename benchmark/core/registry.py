@@ -159,7 +159,7 @@ def load_plugin_file(path: Path) -> None:
         PluginError: The file raises when imported; the line is named.
     """
     if not path.is_file():
-        raise UsageError(f"plugin file {path} does not exist", "check the path")
+        raise UsageError(f"there is no plugin file {path}", "give the path of a .py file")
     module_name = f"reid_robustbench_plugin_{path.stem.replace('-', '_')}"
     known = sys.modules.get(module_name)
     if known is not None:

@@ -97,7 +97,7 @@ def test_the_resolved_configuration_loads_to_the_same(tmp_path):
         ({"seed": ["-1"]}, (), "seed.0 = '-1'", ""),
         ({"device": "tpu"}, (), "device = 'tpu'", ""),
         ({"executor": "ray"}, (), "executor 'ray' is not available", "--executor local"),
-        ({"plugin": ["nowhere.py"]}, (), "plugin file nowhere.py does not exist", "path"),
+        ({"plugin": ["nowhere.py"]}, (), "there is no plugin file nowhere.py", "path"),
     ],
 )
 def test_a_mistake_is_told_in_one_line_with_a_mend(options, assignments, what, mend):

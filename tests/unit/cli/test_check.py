@@ -150,7 +150,11 @@ def test_a_terminal_gets_a_table(cli, monkeypatch):
         (("attack", "sma", "--set", "attack.stps=1"), "has the key 'stps'", "steps"),
         (("attack", "sma", "--set", "training.epochs=1"), "not an option", "attack.KEY=VALUE"),
         (("attack", "sma", "--set", "attack.steps=0"), "steps = 0", "correct it"),
-        (("attack", "sma", "--plugin", "nowhere.py"), "plugin file nowhere.py", "check the path"),
+        (
+            ("attack", "sma", "--plugin", "nowhere.py"),
+            "plugin file nowhere.py",
+            "give the path of a .py file",
+        ),
         (("attack",), "Missing argument", "--help"),
     ],
 )

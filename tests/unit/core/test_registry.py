@@ -164,7 +164,7 @@ def test_errors_of_a_plugin_file_name_the_line(plugin_file: Path, text: str, mes
 def test_a_missing_plugin_file_and_a_second_of_the_same_name(
     plugin_file: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(UsageError, match="does not exist"):
+    with pytest.raises(UsageError, match="there is no plugin file"):
         load_plugin_file(plugin_file)
     plugin_file.write_text("x = 1\n")
     load_plugin_file(plugin_file)

@@ -30,6 +30,9 @@ RESULT_FILE = "result.json"
 TABLE_FILE = "table.md"
 FORMAT_VERSION = 1
 
+_OF_THE_MACHINE = {"fresh", "output", "cache_dir", "data_root"}
+"""Options that say where something is, and nothing of the result: results are published."""
+
 
 @dataclass(frozen=True)
 class Conducted:
@@ -82,7 +85,7 @@ def conduct(experiment: Experiment, config: RunConfig, progress: Progress) -> Co
                 "format": FORMAT_VERSION,
                 "experiment": experiment.name,
                 "options": experiment.config.model_dump(mode="json"),
-                "configuration": config.model_dump(mode="json", exclude={"fresh"}),
+                "configuration": config.model_dump(mode="json", exclude=_OF_THE_MACHINE),
                 "result": findings.result,
                 "failures": [
                     {"what": f"{one.what}: {one.error.what}", "mend": one.error.mend}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from textwrap import shorten
 
 import torch
 from safetensors import SafetensorError
@@ -16,6 +17,9 @@ from benchmark.core.fingerprint import sha256_file
 
 WEIGHTS_FILE = "encoder.safetensors"
 CARD_FILE = "encoder.json"
+
+_TOLD = 200
+"""Characters that an error quotes of torch's list of keys."""
 
 
 def save_encoder(folder: Path, encoder: nn.Module, card: Mapping[str, object]) -> None:
@@ -51,9 +55,9 @@ def load_encoder(folder: Path, build: Callable[[], nn.Module]) -> nn.Module:
     try:
         encoder.load_state_dict(state)
     except RuntimeError as error:
-        first = str(error).splitlines()[-1].strip()
+        told = shorten(str(error).splitlines()[-1], _TOLD, placeholder=" …")  # it names every key
         raise PluginError(
-            f"the weights {path} do not fit the encoder: {first}",
+            f"the weights {path} do not fit the encoder: {told}",
             "let build_encoder() return the shape that fit() returns",
         ) from error
     return encoder.eval()

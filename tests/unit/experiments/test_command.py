@@ -39,6 +39,7 @@ def test_main_prints_a_table_and_writes_it(cli, tiny_arguments, tmp_path):
     stored = json.loads((home / "result.json").read_text())
     assert {key: document[key] for key in stored} == stored
     assert stored["configuration"]["attack_config"]["fna"]["steps"] == 16
+    assert str(tmp_path) not in json.dumps(stored["configuration"])
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ class RunOutcome:
     @property
     def flags(self) -> list[str]:
         """Sanity flags of all records of this run, one line each, by the row of the board."""
-        boards = make_boards(self.all_records, self.measured)
+        boards = make_boards(self.all_records)
         rows = [row for board in boards for row in board.rows]
         labels = {record.id: row.label for row in rows for record in row.records}
         lines = []

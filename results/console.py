@@ -104,13 +104,11 @@ def _free(width: int, head: str, labels: Sequence[str]) -> int:
 def _chunks(columns: Sequence[Filled], free: int) -> list[list[Filled]]:
     """Cut columns into runs that fit `free` cells, each as long as it can be."""
     parts: list[list[Filled]] = []
-    taken = free
     for column in columns:
-        taken += _width(column)
-        if taken > free or not parts:
-            parts.append([])
-            taken = _width(column)
-        parts[-1].append(column)
+        if parts and sum(map(_width, [*parts[-1], column])) <= free:
+            parts[-1].append(column)
+        else:
+            parts.append([column])
     return parts
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from results.crossed import crossed
 from results.errors import RecordError
 from results.schema import Record
 from results.store import PerQuery, load_per_query, read_record_files
@@ -61,15 +62,26 @@ def worst_outcome(record: Record, outcomes: PerQuery) -> Outcome:
     return Outcome(np.min(ap, axis=0), np.all(first, axis=0))
 
 
-def read_measured(folders: Iterable[Path]) -> tuple[list[Record], dict[str, PerQuery]]:
+def read_measured(
+    folders: Iterable[Path], dataset: str | None = None
+) -> tuple[list[Record], dict[str, PerQuery]]:
     """Read the records of some folders, and the outcomes of those whose per-query file is there.
 
+    Args:
+        folders: Folders of runs or of records.
+        dataset: Another data set than the one trained on, to see the records as they stand there;
+            those that were not tested on it are left out.
+
     Raises:
-        RecordError: A folder is missing, or a file cannot be read.
+        RecordError: A folder is missing, a file cannot be read, or no record was tested on
+            `dataset`.
     """
     records: list[Record] = []
     measured: dict[str, PerQuery] = {}
-    for path, record in read_record_files(folders):
+    files = read_record_files(folders)
+    if dataset is not None:
+        files = crossed(files, dataset)
+    for path, record in files:
         records.append(record)
         beside = None if record.per_query is None else path.with_name(record.per_query)
         if beside is not None and beside.is_file():

@@ -250,6 +250,8 @@ class CrossDatasetResult(_Part):
     """Retrieval under each attack."""
     worst_case: WorstCase | None = None
     """Retrieval under the worst attack for each query."""
+    per_query: str | None = None
+    """Path of the per-query file of this data set, relative to the folder of the record."""
 
 
 class Bias(_Part):

@@ -49,15 +49,19 @@ def record_name(record: Record) -> str:
     return "--".join(re.sub(r"[^A-Za-z0-9._+-]+", "-", part) for part in parts)
 
 
-def write_record(record: Record, output_dir: Path, per_query: PerQuery | None = None) -> Path:
+def write_record(
+    record: Record,
+    output_dir: Path,
+    per_query: Mapping[str, PerQuery] | None = None,
+) -> Path:
     """Write a record, and its per-query outcomes if given, under ``output_dir/records``.
 
-    The NPZ goes first: a record on disk never points to a file that is not there.
+    NPZ files go first: a record on disk never points to a file that is not there.
 
     Args:
-        record: What to write; its `per_query` is set here.
+        record: What to write; its `per_query` is set here, on every data set.
         output_dir: Folder of the run.
-        per_query: Outcome of each query.
+        per_query: Outcome of each query by the data set that it was tested on.
 
     Returns:
         Path of the JSON file.
@@ -67,11 +71,20 @@ def write_record(record: Record, output_dir: Path, per_query: PerQuery | None = 
         ValueError: The per-query arrays differ in length.
     """
     folder, name = output_dir / RECORDS_FOLDER, record_name(record)
-    beside = f"{name}.per_query.npz" if per_query is not None else None
-    record = record.model_copy(update={"per_query": beside})
+
+    def beside(dataset: str, ending: str) -> dict[str, str | None]:
+        outcomes = (per_query or {}).get(dataset)
+        if outcomes is None:
+            return {"per_query": None}
+        return {"per_query": publish(folder / f"{name}{ending}", _npz(outcomes)).name}
+
+    others = [
+        one.model_copy(update=beside(one.dataset, f".{one.dataset}.per_query.npz"))
+        for one in record.cross_dataset
+    ]
+    own = beside(record.dataset, ".per_query.npz")
+    record = record.model_copy(update={"cross_dataset": others, **own})
     text = json.dumps(record.model_dump(mode="json"), indent=1, allow_nan=False)
-    if per_query is not None and beside is not None:
-        publish(folder / beside, _npz(per_query))
     return publish(folder / f"{name}.json", f"{text}\n".encode())
 
 

@@ -24,6 +24,10 @@ def compare(
         list[Path] | None,
         typer.Option(help="Folder of a run or of records; may be repeated.", metavar="DIR"),
     ] = None,
+    test_dataset: Annotated[
+        str | None,
+        typer.Option(help="Compare on this data set. Default: the one trained on.", metavar="NAME"),
+    ] = None,
     json_: Json = False,
 ) -> None:
     """Compare two defenses on the same queries: gains, intervals, a test, and what flips.
@@ -34,6 +38,8 @@ def compare(
       python -m benchmark compare ddid metric-at
 
       python -m benchmark compare ddid metric-at --records results/published/embedded --json
+
+      python -m benchmark compare ddid metric-at --test-dataset synthped-campus
     """
     from benchmark.cli.screen import write_json
     from results.board import make_boards
@@ -42,12 +48,13 @@ def compare(
     from results.outcomes import read_measured
 
     places = records or [Path("runs")]
-    found, measured = read_measured(places)
+    found, measured = read_measured(places, test_dataset)
     if not measured:
         names = ", ".join(map(str, places))
+        of = f" of {test_dataset}" if test_dataset else ""
         raise RecordError(
-            f"no records with per-query files in {names}",
-            "give the --output folder of a finished run with --records",
+            f"no records with per-query files{of} in {names}",
+            "give the --output folder of a finished run with --records, or run again",
         )
     comparisons = []
     for board in _boards_of(make_boards(found, measured), a, b):

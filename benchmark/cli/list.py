@@ -29,8 +29,18 @@ def list_names(
         return
     width = max((len(row["name"]) for row in rows), default=0)
     for row in rows:
-        note = row.get("description") or ", ".join(row.get("groups", ()))
-        typer.echo(f"{row['name']:<{width}}  {note}".rstrip())
+        typer.echo(f"{row['name']:<{width}}  {row['description']}".rstrip())
+    if chosen == "attacks":
+        _print_groups()
+
+
+def _print_groups() -> None:
+    from benchmark.config.attack_groups import ATTACK_GROUPS
+
+    typer.echo("\nGroups, for --attack like names:")
+    width = max(map(len, ATTACK_GROUPS))
+    for group, members in ATTACK_GROUPS.items():
+        typer.echo(f"{group:<{width}}  {' '.join(members)}")
 
 
 def _presets() -> list[dict[str, Any]]:
@@ -48,12 +58,13 @@ def _experiments() -> list[dict[str, Any]]:
 
 
 def _plugins(kind: str) -> list[dict[str, Any]]:
-    names = registry_of(kind).names()
+    registry = registry_of(kind)
+    rows = [{"name": name, "description": registry.summary(name)} for name in registry.names()]
     if kind != "attacks":
-        return [{"name": name} for name in names]
+        return rows
     from benchmark.config.attack_groups import ATTACK_GROUPS
 
     def groups(name: str) -> list[str]:
-        return [f"group {group}" for group, members in ATTACK_GROUPS.items() if name in members]
+        return [group for group, members in ATTACK_GROUPS.items() if name in members]
 
-    return [{"name": name, "groups": groups(name)} for name in names]
+    return [{**row, "groups": groups(row["name"])} for row in rows]

@@ -25,8 +25,9 @@ def validate(
     for path in files:
         try:
             record = load_record(path)
-            if record.per_query is not None:
-                load_per_query(path.parent / record.per_query)
+            for name in (record.per_query, *(one.per_query for one in record.cross_dataset)):
+                if name is not None:
+                    load_per_query(path.parent / name)
             typer.echo(f"ok    {path}")
         except RecordError as error:
             show_error(error.what, error.mend)

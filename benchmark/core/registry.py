@@ -6,6 +6,7 @@ installed distributions. A single file adds plugins with a decorator and ``--plu
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import re
 import sys
@@ -58,6 +59,17 @@ class Registry(Generic[P]):
         """Return all names in order, without importing any plugin."""
         return sorted({*self._entry_points(), *self._classes})
 
+    def summary(self, name: str) -> str:
+        """Return the first line of a plugin's class docstring, read without importing it.
+
+        Returns:
+            Nothing where the source cannot be found or read: `get` says why.
+        """
+        if name in self._classes:
+            return self._classes[name].summary()
+        entry = self._entry_points().get(name)
+        return "" if entry is None else _docstring(entry.module, entry.attr).split("\n", 1)[0]
+
     def has(self, name: str) -> bool:
         """Whether a plugin answers to `name` or to the NAME of ``NAME:ARGUMENT``; no imports."""
         return base_name(name) in self.names()
@@ -107,7 +119,7 @@ class Registry(Generic[P]):
             raise unknown_name(self.kind, name, self.names())
         try:
             cls: type[P] = entry.load()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise PluginError(
                 f"the {self.kind} {name!r} ({entry.value}) does not import: {error}",
                 "mend or uninstall the package that registers it",
@@ -138,6 +150,23 @@ class Registry(Generic[P]):
                 f"the {self.kind} {name!r} is not a plugin class: {cls!r}",
                 f"register a class that derives from benchmark's class for a {self.kind}",
             )
+
+
+def _docstring(module: str, class_name: str) -> str:
+    """Return the docstring of a class, parsed where the module defines or re-exports it."""
+    try:
+        spec = importlib.util.find_spec(module)
+        body = ast.parse(Path(str(spec and spec.origin)).read_text(encoding="utf-8")).body
+    except (ImportError, OSError, ValueError, SyntaxError):
+        return ""
+    for node in body:
+        if isinstance(node, ast.ClassDef) and node.name == class_name:
+            return ast.get_docstring(node) or ""
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            source = next((one.name for one in node.names if one.name == class_name), None)
+            if source is not None and node.module != module:
+                return _docstring(node.module, source)
+    return ""
 
 
 DEFENSES: Registry[Plugin] = Registry("defense", "reid_robustbench.defenses")
@@ -176,7 +205,7 @@ def load_plugin_file(path: Path) -> None:
     except (UsageError, PluginError):
         del sys.modules[module_name]
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[module_name]
         frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == spec.origin]
         line = frames[-1].lineno if frames else getattr(error, "lineno", None)

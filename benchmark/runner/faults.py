@@ -86,7 +86,7 @@ def machine_problems(folder: Path) -> Iterator[None]:
         raise problem from error
 
 
-def plugin_problem(error: Exception, *plugins: type[Plugin]) -> BenchmarkError | None:
+def plugin_problem(error: BaseException, *plugins: type[Plugin]) -> BenchmarkError | None:
     """Return the error of a plugin that raised, with its file and line; None if none did.
 
     Args:

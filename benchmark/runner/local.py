@@ -116,7 +116,7 @@ class LocalExecutor:
         except KeyboardInterrupt:
             journal.write("interrupted", cell.fingerprint, label=cell.label)
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a plugin may call sys.exit
             told = machine_problem(error, store.folder) or plugin_problem(error, *_plugins(cell))
             logger.debug("%s failed", cell.label, exc_info=error)
             store.tidy_work(cell)
@@ -153,7 +153,7 @@ def _plugins(cell: Cell) -> list[type[Plugin]]:
     return []
 
 
-def _try_to_write(journal: Journal, cell: Cell, error: Exception) -> None:
+def _try_to_write(journal: Journal, cell: Cell, error: BaseException) -> None:
     try:
         journal.write("failed", cell.fingerprint, label=cell.label, error=str(error))
     except OSError:

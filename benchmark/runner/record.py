@@ -66,8 +66,12 @@ class RecordMaker:
         self._config, self._plan, self._store, self._shelf = config, plan, store, shelf
         self._environment = environment(device)
 
-    def make(self, trial: Trial) -> tuple[Record, PerQuery]:
-        """Return the record of a trial whose cells are all finished, and each query's outcome."""
+    def make(self, trial: Trial) -> tuple[Record, dict[str, PerQuery]]:
+        """Return the record of a trial whose cells are all finished.
+
+        Returns:
+            The record, and the outcome of each query by the data set that it was tested on.
+        """
         main, *others = trial.clean
         query = self._shelf.split(main, "query")
         clean, attacked = self._rankings(trial, main)
@@ -103,7 +107,7 @@ class RecordMaker:
                 "per_query": None,
             }
         )
-        return record, _per_query(query, clean, attacked)
+        return record, {name: self._per_query(trial, name) for name in trial.clean}
 
     def _record_id(self, trial: Trial) -> str:
         cells = [cell.fingerprint for cell in trial.cells]
@@ -204,6 +208,18 @@ class RecordMaker:
         attacks = repeats_of(trial.attacks[dataset])
         return [one for one in attacks if counts(trial, one.example, self._outcome)]
 
+    def _per_query(self, trial: Trial, dataset: str) -> PerQuery:
+        query = self._shelf.split(dataset, "query")
+        clean, attacked = self._rankings(trial, dataset)
+        rankings = {"clean": clean, **attacked}
+        return PerQuery(
+            queries=np.array(query.names),
+            pids=query.pids,
+            camids=query.camids,
+            ap={key: ranking.ap for key, ranking in rankings.items()},
+            rank={key: ranking.rank for key, ranking in rankings.items()},
+        )
+
     def _flags(self, trial: Trial) -> list[Flag]:
         """Return what is wrong with more than a single attack's result."""
         flags = []
@@ -223,16 +239,3 @@ class RecordMaker:
 
 def _flag(finding: Finding) -> Flag:
     return Flag(id=finding.id, message=finding.message)
-
-
-def _per_query(
-    query: ImageSet, clean: RankingResult, attacked: Mapping[str, RankingResult]
-) -> PerQuery:
-    rankings = {"clean": clean, **attacked}
-    return PerQuery(
-        queries=np.array(query.names),
-        pids=query.pids,
-        camids=query.camids,
-        ap={key: ranking.ap for key, ranking in rankings.items()},
-        rank={key: ranking.rank for key, ranking in rankings.items()},
-    )

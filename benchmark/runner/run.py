@@ -30,7 +30,7 @@ from results.errors import RecordError
 from results.leaderboard import write_leaderboard
 from results.outcomes import read_measured
 from results.schema import Record
-from results.store import PerQuery, write_record
+from results.store import PerQuery, load_record, write_record
 
 logger = logging.getLogger(__name__)
 
@@ -128,7 +128,7 @@ def _compute(
         source = store.get(trial.train.fingerprint).folder / REPORT_FOLDER
         if source.is_dir():
             outcome.reports.append(copy_folder(source, folder.reports / path.stem))
-        outcome.records.append((record.model_copy(update={"per_query": _beside(path)}), path))
+        outcome.records.append((load_record(path), path))
     outcome.all_records, outcome.measured = read_measured([folder.records])
     if outcome.all_records:
         outcome.board = write_leaderboard(outcome.all_records, folder.path, outcome.measured)
@@ -150,8 +150,3 @@ def _warn_of_data(shelf: Shelf, choice: Choice) -> None:
     for name in choice.datasets:
         for warning in shelf.dataset(name).warnings():
             logger.warning("%s: %s", name, warning)
-
-
-def _beside(record: Path) -> str | None:
-    path = record.with_suffix(".per_query.npz")
-    return path.name if path.exists() else None

@@ -7,6 +7,7 @@ so that a test can interrupt the run at that place.
 from __future__ import annotations
 
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -118,6 +119,8 @@ class TinyBroken(Defense):
     def training_step(self, step):
         if self.config.how == "raise":
             raise KeyError("lost")
+        if self.config.how == "leave":
+            sys.exit(3)
         if self.config.how == "nan":
             return step.retrieval_loss(step.images) * float("nan")
         return step.model.encoder(step.images)

@@ -149,6 +149,7 @@ def test_source_hash_follows_the_plugin_file(plugin_file: Path) -> None:
     ("text", "message"),
     [
         ("x = 1\ny = x / 0\n", "line 2: ZeroDivisionError"),
+        ("import sys\nsys.exit(3)\n", "line 2: SystemExit: 3"),
         ("x = 1\nx x\n", "line 2: SyntaxError"),
         ("\n\nimport no_such_module\n", "line 3: ModuleNotFoundError"),
     ],
@@ -184,3 +185,12 @@ def test_a_plugin_file_may_not_take_a_built_in_name(plugin_file: Path) -> None:
     )
     with pytest.raises(UsageError, match="the attack name 'sma' is taken"):
         load_plugin_file(plugin_file)
+
+
+def test_summaries_are_read_without_imports(
+    things: Registry[Plugin], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(EntryPoint, "load", lambda entry: pytest.fail(f"imported {entry.value}"))
+    assert things.summary("sma").startswith("SMA: push a query away")
+    assert things.summary("broken") == things.summary("function") == things.summary("?") == ""
+    assert DEFENSES.summary("jpeg").startswith("JPEG")  # re-exported by its package

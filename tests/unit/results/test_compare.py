@@ -37,7 +37,9 @@ def folder(tmp_path, make_record, make_attack):
         ("ddid", 2): outcomes([1.0, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0]),
     }
     for (name, seed), answers in measured.items():
-        write_record(make_record(name, seed, attacks=attacks), tmp_path, answers)
+        write_record(
+            make_record(name, seed, attacks=attacks), tmp_path, {"synthped-plaza": answers}
+        )
     return tmp_path / "records"
 
 
@@ -93,7 +95,11 @@ def test_enough_trainings_give_one_that_is_wider(tmp_path, make_record, make_att
     attacks = [make_attack("sma", 40.0, eps=None), make_attack("fna", 30.0, eps=None)]
     for seed, (name, mean) in product(range(4), [("ddid", 0.5), ("metric-at", 0.4)]):
         answers = [float(mean + rng.normal(0, 0.08))] * 4
-        write_record(make_record(name, seed, attacks=attacks), tmp_path, outcomes(answers, answers))
+        write_record(
+            make_record(name, seed, attacks=attacks),
+            tmp_path,
+            {"synthped-plaza": outcomes(answers, answers)},
+        )
     worst = compared(tmp_path).worst
     assert worst.crossed is not None
     assert worst.given[1] - worst.given[0] == pytest.approx(0, abs=1e-9)  # all queries alike
@@ -116,7 +122,7 @@ def test_a_row_is_turned_by_turning_the_pair(folder):
 def test_other_queries_are_not_compared(folder, make_record, make_attack):
     attacks = [make_attack("sma", 40.0, eps=None), make_attack("fna", 30.0, eps=None)]
     other = outcomes([0.1] * 4, [0.1] * 4, names="wxyz")
-    write_record(make_record("none", 0, attacks=attacks), folder.parent, other)
+    write_record(make_record("none", 0, attacks=attacks), folder.parent, {"synthped-plaza": other})
     with pytest.raises(RecordError, match="different queries"):
         compare.gains([folder], "metric-at")
 
@@ -125,7 +131,9 @@ def test_targets_are_not_compared(folder, make_record, make_attack):
     attacks = [make_attack("sma", 40.0, eps=None, intent="impersonate", target_rule="random")]
     for name in ("none", "ddid"):
         record = make_record(name, 5, attacks=attacks)
-        write_record(record, folder.parent / "targets", outcomes([0.1] * 4, [0.1] * 4))
+        write_record(
+            record, folder.parent / "targets", {"synthped-plaza": outcomes([0.1] * 4, [0.1] * 4)}
+        )
     with pytest.raises(RecordError, match="not of targets"):
         compared(folder.parent / "targets", "none", "ddid")
 

@@ -166,7 +166,7 @@ def test_pairs_average_over_attack_seeds_and_count_flips(make_record, make_attac
 def test_files_that_are_there_are_read_and_others_left_out(tmp_path, rows):
     records, measured = rows({"a": 0.9, "b": 0.5})
     for record in records:
-        write_record(record, tmp_path, measured[record.id])
+        write_record(record, tmp_path, {"synthped-plaza": measured[record.id]})
     found, outcomes_found = read_measured([tmp_path])
     assert {one.id for one in found} == set(outcomes_found) == set(measured)
     lost = next((tmp_path / "records").glob("a--*seed0*.npz"))

@@ -38,7 +38,7 @@ def per_query() -> PerQuery:
 
 def test_round_trip(tmp_path: Path, make_record: MakeRecord, per_query: PerQuery) -> None:
     record = make_record(cross=True)
-    path = write_record(record, tmp_path, per_query)
+    path = write_record(record, tmp_path, {"synthped-plaza": per_query})
     assert path.name == f"ddid--synthped-plaza--seed0--{record.id[:8]}.json"
     assert path.parent == tmp_path / "records"
     loaded = load_record(path)
@@ -54,8 +54,8 @@ def test_round_trip(tmp_path: Path, make_record: MakeRecord, per_query: PerQuery
 def test_same_record_gives_same_bytes(
     tmp_path: Path, make_record: MakeRecord, per_query: PerQuery
 ) -> None:
-    first = write_record(make_record(), tmp_path / "a", per_query)
-    again = write_record(make_record(), tmp_path / "b", per_query)
+    first = write_record(make_record(), tmp_path / "a", {"synthped-plaza": per_query})
+    again = write_record(make_record(), tmp_path / "b", {"synthped-plaza": per_query})
     for one, other in zip(
         sorted(first.parent.iterdir()), sorted(again.parent.iterdir()), strict=True
     ):
@@ -75,7 +75,7 @@ def test_full_disk_leaves_nothing_behind(
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(RecordError, match=r"no space left to write .*npz") as caught:
-        write_record(make_record(), tmp_path, per_query)
+        write_record(make_record(), tmp_path, {"synthped-plaza": per_query})
     assert "free some space" in caught.value.mend
     assert list((tmp_path / "records").iterdir()) == []
 
@@ -116,7 +116,7 @@ def test_ragged_outcomes_are_a_bug(
         per_query.queries, per_query.pids, per_query.camids, {"clean": np.zeros(2)}, {}
     )
     with pytest.raises(ValueError, match="ap/clean"):
-        write_record(make_record(), tmp_path, ragged)
+        write_record(make_record(), tmp_path, {"synthped-plaza": ragged})
 
 
 def test_reading_folders(tmp_path: Path, make_record: MakeRecord) -> None:

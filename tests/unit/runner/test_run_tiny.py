@@ -51,7 +51,13 @@ def test_a_run_writes_records_leaderboard_config_log_and_journal(tiny_config):
         *("random-noise@8", "metric-fgsm@8", "tiny-attack@8"),
     ]
     assert record.cross_dataset[0].dataset == "tiny-other"
-    assert len(record.cross_dataset[0].attacks) == 6
+    (other,) = record.cross_dataset
+    assert len(other.attacks) == 6
+    for part in (record, other):
+        outcomes = load_per_query(path.parent / part.per_query)
+        for result in part.attacks:
+            ap = outcomes.ap[f"{result.name}@{result.eps:g}"]
+            assert 100 * np.nanmean(ap) == pytest.approx(result.map)
     for name in ("leaderboard.md", "leaderboard.csv", "config.yaml", "run.log", "journal.jsonl"):
         assert (config.output / name).stat().st_size > 0
     assert not list((config.output / "cells").glob(".*"))
@@ -128,12 +134,16 @@ def test_a_prerequisite_is_trained_once_and_shared(tiny_config):
     assert len(outcome.records) == 2
 
 
-def test_a_broken_defense_does_not_stop_the_others(tiny_config):
-    config = tiny_config(defense=["tiny-broken", "tiny-defense"])
+@pytest.mark.parametrize(
+    ("how", "told"), [("raise", "KeyError: 'lost'"), ("leave", "SystemExit: 3")]
+)
+def test_a_broken_defense_does_not_stop_the_others(tiny_config, how, told):
+    options = {"tiny-broken": {"how": how}}
+    config = tiny_config(defense=["tiny-broken", "tiny-defense"], defense_config=options)
     outcome = run(config)
     assert [record.defense.name for record, _ in outcome.records] == ["tiny-defense"]
     ((failure),) = outcome.failures
-    assert "'tiny-broken' raised KeyError: 'lost' (tiny.py, line" in failure.error.what
+    assert f"'tiny-broken' raised {told} (tiny.py, line" in failure.error.what
     assert failure.error.exit_code == 4
     assert "Traceback" in (config.output / "run.log").read_text()
 

@@ -27,13 +27,20 @@ bench: $(READY)
 # A run that was stopped goes on; the records take the place of the published ones at the end.
 BOARDS := board board-wide board-tuned board-single-step board-single-step-pgd board-single-step-wide
 results: $(READY)
+	$(call publish,board,)
+	$(call publish,board-grid,--attack all --attack-seed 0)
+
+# Run the presets of the board and put their records, and no others, into a published folder.
+define publish
 	for preset in $(BOARDS); do \
-		$(BIN)/python -m benchmark run --preset $$preset --output runs/$$preset || exit 1; \
+		rm -rf runs/$$preset/records && \
+		$(BIN)/python -m benchmark run --preset $$preset $2 --output runs/$$preset || exit 1; \
 	done
-	rm -rf results/published/board && mkdir -p results/published/board
+	rm -rf results/published/$1 && mkdir -p results/published/$1
 	for preset in $(BOARDS); do \
-		cp runs/$$preset/records/* results/published/board || exit 1; \
+		cp runs/$$preset/records/* results/published/$1 || exit 1; \
 	done
+endef
 
 # Made once; made anew when the requirements change or when an earlier set-up was cut off.
 $(READY): pyproject.toml constraints.txt

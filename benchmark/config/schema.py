@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from platformdirs import user_cache_path
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from benchmark.config.presets import read_preset
 from benchmark.core.errors import UsageError
 from benchmark.core.mount import MOUNT
 from benchmark.core.threat import EOT_SAMPLES, Scenario, check_eps_255
@@ -72,11 +73,16 @@ def _expand_user(path: Path) -> Path:
     return path.expanduser()
 
 
+def _recipe_of_preset(value: Any) -> Any:
+    return read_preset(value).get("training", {}) if isinstance(value, str) else value
+
+
 Names = Annotated[list[str], BeforeValidator(_as_names), AfterValidator(_unique)]
 Eps = Annotated[float, AfterValidator(check_eps_255)]
 Seed = Annotated[int, Field(ge=0)]
 UserPath = Annotated[Path, AfterValidator(_expand_user)]
 Executor = Annotated[Literal["local", "ray"], AfterValidator(_local_only)]
+Recipe = Annotated[TrainingConfig, BeforeValidator(_recipe_of_preset)]
 ImageSize = tuple[Annotated[int, Field(ge=8, le=1024)], Annotated[int, Field(ge=8, le=1024)]]
 Options = dict[str, dict[str, Any]]
 
@@ -157,6 +163,9 @@ class RunConfig(_Section):
     """Height and width of the images."""
     training: TrainingConfig = TrainingConfig()
     """Loop, optimiser and inner attack of the training."""
+    surrogate_training: Recipe | None = None
+    """Recipe of the surrogates that transfer attacks attack, or the preset that has it; unset: the
+    run's. Rows of different recipes share a board of transfer attacks if this one is the same."""
     size: Literal["smoke", "embedded", "full"] = "embedded"
     """Size of rendered data sets."""
     evaluation: EvaluationConfig = EvaluationConfig()

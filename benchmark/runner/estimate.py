@@ -133,7 +133,7 @@ class Estimator:
         if isinstance(cell, CanaryCell):
             return CANARY_PASSES
         if isinstance(cell, TrainCell):
-            training = self._config.training
+            training = cell.training
             each = cell.plugin.passes(training.inner.steps)
             epochs = cell.plugin.epochs(training.epochs, training.inner.steps)
             return epochs * self._count(cell.dataset, "train") * each * OTHER_PARTS

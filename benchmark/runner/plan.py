@@ -193,5 +193,5 @@ class _Planner:
             assert self._choice.other is not None
             dataset = self._choice.other[0]
         plugin = self._choice.prerequisites[surrogate.defense]
-        seed = surrogate_seed(surrogate)
-        return self._train(surrogate.defense, plugin, dataset, seed, self._config.training)
+        recipe = self._config.surrogate_training or self._config.training
+        return self._train(surrogate.defense, plugin, dataset, surrogate_seed(surrogate), recipe)

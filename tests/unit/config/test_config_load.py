@@ -56,6 +56,15 @@ def test_cross_datasets(dataset, test_dataset, expected):
     assert load(dataset=dataset, test_dataset=test_dataset).test_datasets == expected
 
 
+def test_the_recipe_of_surrogates_may_be_that_of_a_preset():
+    embedded = load_run_config({"preset": "embedded", "defense": ["none"]})
+    board = load_run_config({"preset": "board-single-step"})
+    assert embedded.surrogate_training is None
+    assert board.surrogate_training == embedded.training != board.training
+    with pytest.raises(UsageError, match="unknown preset 'embeded'"):
+        load_run_config({"defense": ["none"]}, ["surrogate_training=embeded"])
+
+
 def test_options_of_plugins():
     config = load(
         "attack.sma.steps=3", "attack.alpha_255=2", defense=["none"], attack=["sma", "fna"]

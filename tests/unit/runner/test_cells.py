@@ -109,3 +109,20 @@ def test_other_surrogates_are_another_protocol(tiny_config):
     other = "training.inner.steps=2"
     members = {"attack": ["ensemble-transfer"], "test_dataset": ["tiny-other"]}
     assert plan(tiny_config(**members)).protocol != plan(tiny_config(other, **members)).protocol
+
+
+def test_rows_of_other_recipes_may_face_the_same_surrogates(tiny_config):
+    def planned(*assignments):
+        options = {"attack": ["di"], "surrogate_training": {"epochs": 2}}
+        return plan(tiny_config(*assignments, **options))
+
+    before, after = planned(), planned("training.epochs=9")
+    assert before.protocol == after.protocol
+    surrogates = [
+        {cell.fingerprint for cell in one.cells if cell.kind == "train" and cell.seed >= 1_000_000}
+        for one in (before, after)
+    ]
+    assert surrogates[0] == surrogates[1]
+    assert {t.train.fingerprint for t in before.trials} != {
+        t.train.fingerprint for t in after.trials
+    }

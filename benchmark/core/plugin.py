@@ -10,6 +10,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from benchmark.core.errors import PluginError, UsageError
 from benchmark.core.fingerprint import sha256_sources
+from benchmark.core.local_sources import local_sources
+
+PLUGIN_FILE_PREFIX = "reid_robustbench_plugin_"
+"""Start of the module names of plugin files."""
 
 
 class PluginConfig(BaseModel):
@@ -62,7 +66,7 @@ class Plugin:
 
         A plugin that is a package (its module lives in a folder of its own below the top level)
         is hashed with every Python file of that folder; the rooms of the benchmark are no such
-        packages.
+        packages. A plugin file is hashed with what it imports from its folder.
         """
         return sha256_sources(cls._source_files())
 
@@ -86,6 +90,9 @@ class Plugin:
                     f"the source of {base.__qualname__} cannot be found",
                     "define the plugin in a file",
                 ) from error
+            if base.__module__.startswith(PLUGIN_FILE_PREFIX):
+                files |= local_sources(path)
+                continue
             own_folder = not base.__module__.startswith("benchmark.")
             is_package = own_folder and base.__module__.count(".") >= 2
             files.update(path.parent.glob("*.py") if is_package else [path])

@@ -18,7 +18,7 @@ from typing import Generic, TypeVar, cast
 
 from benchmark.core.errors import PluginError, UsageError, unknown_name
 from benchmark.core.mount import MOUNT, Mountable, base_name
-from benchmark.core.plugin import Plugin
+from benchmark.core.plugin import PLUGIN_FILE_PREFIX, Plugin
 
 P = TypeVar("P", bound=Plugin)
 
@@ -189,7 +189,7 @@ def load_plugin_file(path: Path) -> None:
     """
     if not path.is_file():
         raise UsageError(f"there is no plugin file {path}", "give the path of a .py file")
-    module_name = f"reid_robustbench_plugin_{path.stem.replace('-', '_')}"
+    module_name = f"{PLUGIN_FILE_PREFIX}{path.stem.replace('-', '_')}"
     known = sys.modules.get(module_name)
     if known is not None:
         if Path(str(known.__file__)) == path.resolve():

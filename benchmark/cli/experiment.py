@@ -18,8 +18,6 @@ Name = Annotated[
     str, typer.Argument(help="Which; see: list experiments.", metavar="NAME", show_default=False)
 ]
 PREFIX = "experiment."
-WIDEST = 200
-"""Characters of the widest table."""
 
 
 def experiment(name: str, **options: Any) -> int:
@@ -88,25 +86,20 @@ def _show(question: Experiment, conducted: Conducted, json_: bool) -> None:
 
 
 def _print(question: Experiment, conducted: Conducted) -> None:
-    from rich import box
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
+    from results.console import fitted_tables
+
     console = Console(highlight=False)
-    wide = Console(highlight=False, width=WIDEST)
     console.print(Text(question.card.title or question.name, style="bold"))
     for table in conducted.findings.tables:
         console.print(Text(f"\n{table.title}"))
-        shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        shown.add_column(table.head)
-        for title in table.columns:
-            shown.add_column(title, justify="right")
-        for name, cells in table.rows:
-            styled = [Text(cell.text, style="bold" if cell.best else "") for cell in cells]
-            shown.add_row(Text(name), *styled)
-        wide.print(shown)  # a line that wraps reads better than cells that do
+        for part in fitted_tables(table.head, table.labels, table.filled, console.width):
+            console.print()
+            console.print(part)
         if table.note:
+            console.print()
             console.print(Text(table.note, style="dim"))
     for path in conducted.files:
         console.print(f"wrote {path}", markup=False, soft_wrap=True)

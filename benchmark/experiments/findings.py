@@ -36,10 +36,19 @@ class Table:
     rows: Sequence[tuple[str, Sequence[Cell]]]
     note: str = ""
 
+    @property
+    def labels(self) -> list[str]:
+        """Names of the rows."""
+        return [name for name, _ in self.rows]
+
+    @property
+    def filled(self) -> list[tuple[str, list[Cell]]]:
+        """Heading and cells of each column but the one of names."""
+        return [(title, [row[i] for _, row in self.rows]) for i, title in enumerate(self.columns)]
+
     def markdown(self) -> str:
         """Return the table with title and note as Markdown."""
-        filled = [(title, [row[i] for _, row in self.rows]) for i, title in enumerate(self.columns)]
-        body = markdown_table(self.head, [name for name, _ in self.rows], filled)
+        body = markdown_table(self.head, self.labels, self.filled)
         return "\n\n".join(part for part in (f"## {self.title}", body, self.note) if part)
 
 

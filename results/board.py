@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -81,7 +82,7 @@ class Board:
     def slug(self) -> str:
         """Name for files about this board: the same for the same board of other records."""
         digest = hashlib.sha256(_board_key(self.example).encode()).hexdigest()
-        return f"{self.example.dataset}-{digest[:8]}"
+        return f"{re.sub(r'[^A-Za-z0-9.]+', '-', self.example.dataset)}-{digest[:8]}"
 
     @property
     def subject(self) -> str:

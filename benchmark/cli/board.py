@@ -26,6 +26,12 @@ def board(
     output: Annotated[
         Path | None, typer.Option(help="Where to write; without it, print.", metavar="DIR")
     ] = None,
+    test_dataset: Annotated[
+        str | None,
+        typer.Option(
+            help="The board on this data set. Default: the one trained on.", metavar="NAME"
+        ),
+    ] = None,
 ) -> None:
     """Print or write the leaderboard of the records in some folders, with curves and figures.
 
@@ -33,6 +39,8 @@ def board(
       python -m benchmark board runs
 
       python -m benchmark board runs more-runs --format csv --output tables
+
+      python -m benchmark board runs --test-dataset synthped-campus
     """
     from benchmark.core.errors import UsageError, unknown_name
     from benchmark.runner.faults import machine_problems
@@ -48,7 +56,7 @@ def board(
     if format_ == "figures" and output is None:
         raise UsageError("figures cannot be printed", "say where to write them with --output DIR")
     places = folders or [Path("runs")]
-    records, measured = read_measured(places)
+    records, measured = read_measured(places, test_dataset)
     if not records:
         names = ", ".join(map(str, places))
         raise RecordError(f"no records in {names}", "give the --output folder of a finished run")

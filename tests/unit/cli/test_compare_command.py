@@ -103,3 +103,20 @@ def test_rows_of_two_boards_are_not_compared(cli, tmp_path):
     code, _, err = cli("compare", "ddid", "none", "--records", tmp_path)
     assert code == 2
     assert "not on one board" in err
+
+
+def test_rows_are_compared_where_they_were_not_trained(cli):
+    places = ("--records", PUBLISHED / "board-cross", "--test-dataset", "synthped-campus")
+    code, out, err = cli("compare", "free-ddid", "free-at", *places, "--json")
+    assert (code, err) == (0, "")
+    (board,) = json.loads(out)["boards"]
+    assert board["dataset"] == "synthped-plaza → synthped-campus"
+    maps = [
+        record.cross_dataset[0].worst_case.map
+        for path in sorted((PUBLISHED / "board-cross").glob("free-ddid*.json"))
+        if (record := load_record(path))
+    ]
+    assert board["contrasts"][0]["a_map"] == pytest.approx(np.mean(maps))
+    code, out, err = cli("board", PUBLISHED / "board-cross", "--test-dataset", "market1501")
+    assert (code, out) == (3, "")
+    assert err.endswith("→ choose among synthped-campus\n")

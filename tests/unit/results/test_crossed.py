@@ -39,6 +39,7 @@ def test_a_record_stands_with_the_figures_and_queries_of_the_other_data_set(fold
     assert measured[record.id].pids.tolist() == [7, 8]
     (board,) = make_boards([record], measured)
     assert board.title.startswith("synthped-plaza → synthped-campus")
+    assert board.slug.startswith("synthped-plaza-synthped-campus-")
 
 
 def test_without_a_data_set_records_stand_where_they_were_trained(folder):

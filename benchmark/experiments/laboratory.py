@@ -39,7 +39,7 @@ from benchmark.runner.record import RecordMaker
 from benchmark.runner.run import device_name
 from benchmark.runner.shelf import Shelf
 from benchmark.runner.store import CellStore, StoredCell, save_arrays
-from results.store import write_record
+from results.store import load_record, write_record
 
 logger = logging.getLogger(__name__)
 
@@ -170,10 +170,10 @@ class Laboratory:
                 device = device_name(self.policy)
                 maker = RecordMaker(config, plan, self.store, self.shelf, device)
                 record, per_query = maker.make(trial)
-                write_record(record, self.home, per_query)
+                path = write_record(record, self.home, per_query)
                 yield Measurement(
                     trained=self._trained(variant, trial.train, config),
-                    record=record,
+                    record=load_record(path),
                     clean=clean_of(self.store, trial),
                     outcomes={n: outcomes_of(self.store, trial, n) for n in trial.clean},
                     query_pids={name: self.split(name, "query").pids for name in trial.clean},

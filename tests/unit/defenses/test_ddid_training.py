@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 import torch
@@ -14,12 +12,12 @@ from torch.func import functional_call
 
 from benchmark.core.defense import TrainingStep
 from benchmark.core.seeding import derive_seed
-from benchmark.data.records import ImageSet
 from benchmark.training.step import Step
 from defenses.ddid import defense as ddid_module
 from defenses.ddid.defense import DDID
 from defenses.ddid.self_meta import split_identities
-from tests.tiny_scene import TRAINING, fit, image_set, make_defense, same_weights
+from tests.tiny_scene import TRAINING, fit, make_defense, same_weights
+from tests.unit.defenses.stub_balance import stub_balance
 
 PARTS = ("balancing", "fnes", "discriminator", "self_meta")
 OFF: dict[str, object] = dict.fromkeys(PARTS, False)
@@ -31,13 +29,6 @@ def test_with_all_parts_off_it_is_metric_at(tmp_path: Path) -> None:
     theirs = fit(make_defense("metric-at"), tmp_path / "metric-at")
     assert same_weights(ours.encoder, theirs.encoder)
     assert ours.history == theirs.history
-
-
-def stub_balance(train: ImageSet, encoder: object, config: object, **options: Any) -> Any:
-    """Return four synthetic images of the first identity, as the diffusion model would."""
-    assert not getattr(encoder, "training", True)
-    synthetic = image_set(identities=1, size=(16, 8), first_pid=int(train.pids.min()))
-    return synthetic, SimpleNamespace(summary=lambda: {"accepted": len(synthetic)})
 
 
 @pytest.mark.parametrize("switches", list(itertools.product([False, True], repeat=4)))

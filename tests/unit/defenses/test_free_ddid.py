@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -15,14 +14,14 @@ from benchmark.core.defense import TrainingStep
 from benchmark.core.errors import UsageError
 from benchmark.core.registry import DEFENSES
 from benchmark.core.seeding import derive_seed
-from benchmark.data.records import ImageSet
 from benchmark.training.carried import Carried
 from benchmark.training.config import InnerConfig
 from defenses.ddid import defense as ddid_module
 from defenses.ddid.fnes import extend, mixing_weights
 from defenses.free_ddid import FreeDDID
-from tests.tiny_scene import TRAINING, fit, image_set, make_defense, same_weights
+from tests.tiny_scene import TRAINING, fit, make_defense, same_weights
 from tests.unit.defenses.kill import check_survives_a_kill
+from tests.unit.defenses.stub_balance import stub_balance
 from tests.unit.defenses.tiny_step import tiny_step
 
 PARTS = ("balancing", "fnes", "discriminator", "self_meta")
@@ -82,12 +81,6 @@ def test_the_backward_pass_moves_the_perturbation_of_every_image(
         torch.testing.assert_close(seen["after"], delta)
     assert len(defense.steps) > 2
     assert torch.equal(defense.steps[0]["clean"], defense.steps[1]["clean"])  # replayed
-
-
-def stub_balance(train: ImageSet, encoder: object, config: object, **options: Any) -> Any:
-    """Return four synthetic images of the first identity, as the diffusion model would."""
-    synthetic = image_set(identities=1, size=(16, 8), first_pid=int(train.pids.min()))
-    return synthetic, SimpleNamespace(summary=lambda: {"accepted": len(synthetic)})
 
 
 @pytest.mark.parametrize("switches", list(itertools.product([False, True], repeat=4)))

@@ -31,16 +31,18 @@ def test_with_all_parts_off_it_is_metric_at(tmp_path: Path) -> None:
     assert ours.history == theirs.history
 
 
+@pytest.mark.parametrize("name", ["ddid", "free-ddid"])
 @pytest.mark.parametrize("switches", list(itertools.product([False, True], repeat=4)))
 def test_every_combination_of_parts_trains(
-    switches: tuple[bool, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, switches: tuple[bool, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ddid_module, "balance", stub_balance)
     chosen = dict(zip(PARTS, switches, strict=True))
-    defense = make_defense("ddid", discriminator_hidden=8, **chosen)
+    defense = make_defense(name, discriminator_hidden=8, **chosen)
     assert defense.prerequisites() == (("none",) if chosen["balancing"] else ())
     trained = fit(defense, tmp_path, training=ONE_EPOCH)
-    assert trained.images == 32  # with synthetic images, too
+    assert trained.images == 32 * trained.epochs  # with synthetic images, too
+    assert trained.epochs == {"ddid": 1, "free-ddid": 3}[name]  # three images pass in a ddid step
     assert trained.report == ({"balancing": {"accepted": 4}} if chosen["balancing"] else {})
     assert all(bool(torch.isfinite(value).all()) for value in trained.encoder.state_dict().values())
 

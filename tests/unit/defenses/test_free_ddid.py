@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,12 +15,10 @@ from benchmark.core.registry import DEFENSES
 from benchmark.core.seeding import derive_seed
 from benchmark.training.carried import Carried
 from benchmark.training.config import InnerConfig
-from defenses.ddid import defense as ddid_module
 from defenses.ddid.fnes import extend, mixing_weights
 from defenses.free_ddid import FreeDDID
 from tests.tiny_scene import TRAINING, fit, make_defense, same_weights
 from tests.unit.defenses.kill import check_survives_a_kill
-from tests.unit.defenses.stub_balance import stub_balance
 from tests.unit.defenses.tiny_step import tiny_step
 
 PARTS = ("balancing", "fnes", "discriminator", "self_meta")
@@ -81,20 +78,6 @@ def test_the_backward_pass_moves_the_perturbation_of_every_image(
         torch.testing.assert_close(seen["after"], delta)
     assert len(defense.steps) > 2
     assert torch.equal(defense.steps[0]["clean"], defense.steps[1]["clean"])  # replayed
-
-
-@pytest.mark.parametrize("switches", list(itertools.product([False, True], repeat=4)))
-def test_every_combination_of_parts_trains(
-    switches: tuple[bool, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ddid_module, "balance", stub_balance)
-    chosen = dict(zip(PARTS, switches, strict=True))
-    defense = make_defense("free-ddid", discriminator_hidden=8, **chosen)
-    assert defense.prerequisites() == (("none",) if chosen["balancing"] else ())
-    trained = fit(defense, tmp_path, training=ONE_STEP)
-    assert trained.epochs == 3  # as many passes as an inner step and two images
-    assert trained.report == ({"balancing": {"accepted": 4}} if chosen["balancing"] else {})
-    assert all(bool(torch.isfinite(value).all()) for value in trained.encoder.state_dict().values())
 
 
 @pytest.mark.parametrize("part", ["fnes", "discriminator", "self_meta"])

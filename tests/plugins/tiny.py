@@ -138,7 +138,9 @@ class TinyAttack(Attack):
                 for s in batch.seeds
             ]
         )
-        return self.project(batch.images + self.eps * (signs - 0.5).sign(), batch.images)
+        return self.project(
+            batch.images + self.eps * (signs - 0.5).sign().to(batch.images.device), batch.images
+        )
 
 
 @register_attack("tiny-broken-attack")

@@ -26,18 +26,20 @@ bench: $(READY)
 
 # A run that was stopped goes on; the records take the place of the published ones at the end.
 BOARDS := board board-wide board-tuned board-single-step board-single-step-pgd board-single-step-wide
+LONG := board-long board-long-single-step
 results: $(READY)
-	$(call publish,board,)
-	$(call publish,board-grid,--attack all --attack-seed 0)
+	$(call publish,board,$(BOARDS),)
+	$(call publish,board-grid,$(BOARDS),--attack all --attack-seed 0)
+	$(call publish,board-long,$(LONG),)
 
-# Run the presets of the board and put their records, and no others, into a published folder.
+# Run some presets and put their records, and no others, into a published folder.
 define publish
-	for preset in $(BOARDS); do \
+	for preset in $2; do \
 		rm -rf runs/$$preset/records && \
-		$(BIN)/python -m benchmark run --preset $$preset $2 --output runs/$$preset || exit 1; \
+		$(BIN)/python -m benchmark run --preset $$preset $3 --output runs/$$preset || exit 1; \
 	done
 	rm -rf results/published/$1 && mkdir -p results/published/$1
-	for preset in $(BOARDS); do \
+	for preset in $2; do \
 		cp runs/$$preset/records/* results/published/$1 || exit 1; \
 	done
 endef

@@ -6,14 +6,16 @@ from collections import defaultdict
 from typing import Any
 
 import numpy as np
+from pydantic import Field
 
 from benchmark.core.errors import UsageError
 from benchmark.core.plugin import Card, PluginConfig
 from benchmark.data.held_out import query_and_gallery
 from benchmark.data.records import ImageSet
 from benchmark.experiments.bias_figure import draw_bias
-from benchmark.experiments.bias_tables import dependence_table, difference_tables, variance_table
+from benchmark.experiments.bias_tables import dependence_table, difference_tables, spread_table
 from benchmark.experiments.bias_values import POPULATIONS, Audited, IdentityValues
+from benchmark.experiments.equal_matches import equal_query_and_gallery
 from benchmark.experiments.experiment import Experiment
 from benchmark.experiments.findings import Findings, figure_png
 from benchmark.experiments.identity_statistics import (
@@ -42,7 +44,7 @@ class BiasAudit(Experiment):
         notes="Data set, unit and definition of the paper's variance were not recovered. Here: the "
         "population variance over identities of their mean AP (rank-1) in percent, attacked: the "
         "worst attack for each query. Fitted identities are asked for among each other, with "
-        "images that the encoder has trained on.",
+        "images that the encoder has trained on and the same number of matches for each.",
     )
     defaults = {
         "defense": ["none", "metric-at"],
@@ -64,6 +66,9 @@ class BiasAudit(Experiment):
             "self_meta": False,
         }
         """Options of that defense."""
+        matches: int = Field(default=2, ge=1)
+        """Matches of every query among the fitted identities, which have as many as they have
+        images otherwise; identities with fewer images under other cameras are left out."""
 
     config: Config
 
@@ -71,16 +76,21 @@ class BiasAudit(Experiment):
         """Measure three populations of identities for every row."""
         audited: Audited = defaultdict(lambda: defaultdict(IdentityValues))
         fitted, held_out = lab.fitted_and_held_out()
-        sets = {"trained": query_and_gallery(fitted), "held-out": query_and_gallery(held_out)}
+        matches = self.config.matches
+        sets = {
+            "trained": equal_query_and_gallery(fitted, matches),
+            "held-out": query_and_gallery(held_out),
+        }
         sets = {name: pair for name, pair in sets.items() if len(pair[0])}
         share = {"held_out": lab.config.training.held_out}
+        inputs = {"trained": {**share, "matches": matches}, "held-out": share}
         for measured in lab.measure(self._variants(lab)):
             label, trained = measured.variant.label, measured.trained
             with lab.tolerating(f"{label} · seed {trained.seed}"):
                 found = {"test": dict(measured.outcomes[lab.config.dataset])}
                 pids = {"test": measured.query_pids[lab.config.dataset]}
                 for name, (query, gallery) in sets.items():
-                    found[name] = scored(lab, trained, name, query, gallery, share)
+                    found[name] = scored(lab, trained, name, query, gallery, inputs[name])
                     pids[name] = query.pids
                 for name in found:
                     audited[label][name].add(trained.seed, found[name], pids[name])
@@ -90,7 +100,8 @@ class BiasAudit(Experiment):
         differences = _differences(audited, *self._pair(lab, audited))
         drawn = draw_bias(_drawn(audited), image_counts(fitted), fullest_shares(fitted))
         tables = [
-            variance_table(audited),
+            spread_table(audited, "ap"),
+            spread_table(audited, "hit"),
             dependence_table(statistics),
             *difference_tables(differences),
         ]
@@ -118,7 +129,7 @@ class BiasAudit(Experiment):
 
 
 def _statistics(audited: Audited, fitted: ImageSet) -> list[dict[str, Any]]:
-    """Return variances of every row and population, and the dependence on the training images."""
+    """Return means and variances of each row and population, and what images have to do with it."""
     counts, shares = image_counts(fitted), fullest_shares(fitted)
     rows = []
     for label, populations in audited.items():
@@ -127,8 +138,9 @@ def _statistics(audited: Audited, fitted: ImageSet) -> list[dict[str, Any]]:
             row["populations"][name] = {
                 "identities": len(values.over_seeds(CLEAN)),
                 **{
-                    f"{of}_variance_{key}": values.variance(key, of).as_json()
+                    f"{of}_{what}_{key}": values.over_identities(statistic, key, of).as_json()
                     for of in ("ap", "hit")
+                    for what, statistic in (("mean", mean), ("variance", variance))
                     for key in (CLEAN, WORST)
                 },
             }

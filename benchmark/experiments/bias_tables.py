@@ -6,31 +6,41 @@ from typing import Any
 
 from benchmark.experiments.bias_values import POPULATIONS, Audited
 from benchmark.experiments.findings import Table, text
+from benchmark.experiments.identity_statistics import mean, variance
 from benchmark.experiments.measurement import CLEAN, WORST
 from results.columns import Cell
 
+_OF = {"ap": "AP", "hit": "rank-1"}
 
-def variance_table(audited: Audited) -> Table:
-    """Return the variance over identities, a line for each population and row."""
+
+def spread_table(audited: Audited, of: str) -> Table:
+    """Return mean and variance over identities, a line for each population and row.
+
+    Args:
+        audited: Values by row and population.
+        of: Of the mean AP (``ap``) or rank-1 (``hit``) of each identity.
+    """
     rows = []
     present = next(iter(audited.values()))
     for name in [one for one in POPULATIONS if one in present]:
         for label, populations in audited.items():
             values = populations[name]
             cells = [
-                values.variance(key, of).cell() for of in ("ap", "hit") for key in (CLEAN, WORST)
+                values.over_identities(statistic, key, of).cell()
+                for key in (CLEAN, WORST)
+                for statistic in (mean, variance)
             ]
             count = Cell(str(len(values.over_seeds(CLEAN))))
             rows.append((f"{name} · {label}", [count, *cells]))
-    columns = ["IDs", "AP, clean", "AP, worst", "rank-1, clean", "rank-1, worst"]
+    columns = ["IDs", "mean, clean", "variance, clean", "mean, worst", "variance, worst"]
     return Table(
-        "Variance over identities",
+        f"{_OF[of]} of identities",
         "Identities",
         columns,
         rows,
-        note="Of the mean AP (rank-1) of each identity in percent. worst: each query meets its "
-        "strongest attack. trained: identities that were fitted, on images that the encoder has "
-        "seen. A variance is largest where the mean is in the middle: compare it beside the mean.",
+        note=f"Of the {_OF[of]} of each identity in percent, averaged over its queries. worst: "
+        "each query meets its strongest attack. trained: identities that were fitted, on images "
+        "that the encoder has seen. A variance is largest where the mean is in the middle.",
     )
 
 
@@ -49,8 +59,7 @@ def dependence_table(statistics: list[dict[str, Any]]) -> Table:
         rows,
         note="ρ: Spearman's rank correlation over identities with the number of training images, "
         "and with the share that the fullest camera holds. gap: mean AP of the upper quarter of "
-        "identities minus that of the lower one. Identities with many images also have more "
-        "matches in the gallery, which shapes AP by itself: compare rows, not zero.",
+        "identities minus that of the lower one. All queries have as many matches in the gallery.",
     )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.experiments.identity_statistics import by_identity, variance
+from benchmark.experiments.identity_statistics import by_identity
 from benchmark.experiments.measurement import CLEAN, WORST, Outcome
 from benchmark.experiments.summary import Over
 
@@ -40,10 +41,12 @@ class IdentityValues:
         seeds = list(self.ap[key].values())
         return {pid: float(np.mean([one[pid] for one in seeds])) for pid in seeds[0]}
 
-    def variance(self, key: str, of: str = "ap") -> Over:
-        """Return the variance over identities of their AP (``ap``) or rank-1 (``hit``)."""
+    def over_identities(
+        self, statistic: Callable[[NDArray[np.float64]], float], key: str, of: str
+    ) -> Over:
+        """Return a statistic over identities of their AP (``ap``) or rank-1 (``hit``)."""
         by_seed = getattr(self, of)[key]
-        return Over({s: variance(np.array(list(one.values()))) for s, one in by_seed.items()})
+        return Over({s: statistic(np.array(list(one.values()))) for s, one in by_seed.items()})
 
 
 Audited = dict[str, dict[str, IdentityValues]]

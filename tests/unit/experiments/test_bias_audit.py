@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
 from benchmark.experiments.bias_figure import binned
+from benchmark.experiments.equal_matches import equal_query_and_gallery
 from benchmark.experiments.identity_statistics import (
     by_identity,
     difference_interval,
@@ -56,6 +57,23 @@ def test_counts_and_shares_of_an_image_set():
     assert fullest_shares(uneven) == {1: pytest.approx(2 / 3), 2: 0.5}
 
 
+@pytest.mark.parametrize("matches", [1, 2, 3])
+def test_every_query_has_as_many_matches_under_other_cameras(matches):
+    images = image_set(identities=5, cameras=3, per_camera=4)
+    kept = np.ones(len(images), bool)
+    kept[np.flatnonzero(images.pids == 1)[3:]] = False  # one camera alone: left out
+    kept[np.flatnonzero(images.pids == 2)[:5]] = False  # an uneven one
+    images = images.subset(kept)
+    query, gallery = equal_query_and_gallery(images, matches)
+    assert not set(query.names) & set(gallery.names)
+    assert set(query.pids) == set(images.pids) - {1}
+    for pid, camid in zip(query.pids, query.camids, strict=True):
+        assert (gallery.pids == pid).sum() == matches
+        assert not ((gallery.pids == pid) & (gallery.camids == camid)).any()
+    fullest = np.bincount(images.camids[images.pids == 2]).argmax()
+    assert set(query.camids[query.pids == 2]) == {fullest}
+
+
 @settings(max_examples=5)
 @given(st.floats(-20, 20))
 def test_the_interval_of_a_shift_has_no_width_and_its_variance_is_the_same(shift):
@@ -98,6 +116,7 @@ def test_the_audit_tells_variances_that_the_records_confirm(conducted, tmp_path)
     means = [100 * lowest[stored.pids == pid].mean() for pid in np.unique(stored.pids)]
     populations = result["rows"][0]["populations"]
     assert populations["test"]["ap_variance_worst"]["mean"] == pytest.approx(np.var(means))
+    assert populations["test"]["ap_mean_worst"]["mean"] == pytest.approx(np.mean(means))
     assert {name: one["identities"] for name, one in populations.items()} == {
         "trained": 9,
         "held-out": 3,

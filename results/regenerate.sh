@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# Train and attack anew what is in results/published: days on 2 CPU cores.
+#
+# All runs share one folder of cells, so that no training is repeated from one board to the next, and a
+# run that was stopped goes on. Arguments choose parts, such as: results/regenerate.sh board board-long
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+benchmark=("${PYTHON:-.venv/bin/python}" -m benchmark)
+work=runs/published
+boards=(board board-wide board-tuned board-single-step board-single-step-pgd board-single-step-wide)
+parts=(balancing fnes discriminator self_meta)
+literature=(--attack metric-ifgsm sma fna soft-ap --attack-seed 0)
+
+run() { "${benchmark[@]}" run --output "$work" "$@"; }
+
+publish() { # the records of the runs since the last call
+    rm -rf "results/published/$1"
+    mkdir -p "results/published/$1"
+    cp "$work"/records/* "results/published/$1"
+    rm -rf "$work/records"
+}
+
+experiment() {
+    "${benchmark[@]}" experiment "$@" --output "$work"
+    rm -rf "results/published/experiments/$1"
+    mkdir -p "results/published/experiments/$1"
+    find "$work/experiments/$1" -maxdepth 1 -type f ! -name '*.log' ! -name '*.jsonl' \
+        -exec cp {} "results/published/experiments/$1" \;
+}
+
+board() { for preset in "${boards[@]}"; do run --preset "$preset"; done; }
+
+board-grid() { for preset in "${boards[@]}"; do run --preset "$preset" --attack all --attack-seed 0; done; }
+
+board-long() { for preset in board-long board-long-single-step; do run --preset "$preset"; done; }
+
+board-cross() {
+    local campus=("${literature[@]}" --test-dataset synthped-campus)
+    run --preset board --defense free-at,free-ddid,pgd-at,metric-at,ddid "${campus[@]}"
+    run --preset board-single-step "${campus[@]}"
+}
+
+board-ablation() {
+    local alone part other
+    run --preset board --defense ddid
+    for part in "${parts[@]}"; do
+        run --preset board --defense ddid --set "defense.$part=false"
+        alone=()
+        for other in "${parts[@]}"; do
+            [ "$other" = "$part" ] || alone+=(--set "defense.$other=false")
+        done
+        run --preset board --defense ddid "${alone[@]}"
+    done
+}
+
+board-balancing() { # as many images as the gate accepted of the diffusion model at that seed
+    local source seed most=(570 574)
+    for seed in 0 1; do
+        run --preset board --defense ddid --seed "$seed"
+        for source in oversampling augmentation; do
+            run --preset board --defense ddid --seed "$seed" \
+                --set "defense.balancing_options.source=$source" \
+                --set "defense.balancing_options.most=${most[$seed]}"
+        done
+    done
+}
+
+experiments() {
+    local name
+    for name in main bias-audit attention embedding-map; do experiment "$name" --seed 0 1 2; done
+    experiment classifier-probe --preset board-single-step --seed 0 1 2
+}
+
+rm -rf "$work/records"
+for part in "${@:-board board-grid board-long board-cross board-ablation board-balancing experiments}"; do
+    for name in $part; do
+        "$name"
+        [ "$name" = experiments ] || publish "$name"
+    done
+done

@@ -73,9 +73,15 @@ experiments() {
 }
 
 rm -rf "$work/records"
-for part in "${@:-board board-grid board-long board-cross board-ablation board-balancing experiments}"; do
-    for name in $part; do
-        "$name"
-        [ "$name" = experiments ] || publish "$name"
-    done
+everything=(board board-grid board-long board-cross board-ablation board-balancing experiments)
+[ $# -gt 0 ] || set -- "${everything[@]}"
+for name in "$@"; do
+    if [[ " ${everything[*]} " != *" $name "* ]]; then
+        echo "error: nothing is called '$name'; there is ${everything[*]}" >&2
+        exit 2
+    fi
+done
+for name in "$@"; do
+    "$name"
+    [ "$name" = experiments ] || publish "$name"
 done

@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 
 benchmark=("${PYTHON:-.venv/bin/python}" -m benchmark)
 work=runs/published
-boards=(board board-wide board-tuned board-single-step board-single-step-pgd board-single-step-wide)
+boards=(board board-wide board-widest board-tuned board-single-step board-single-step-pgd board-single-step-wide)
 parts=(balancing fnes discriminator self_meta)
 literature=(--attack metric-ifgsm sma fna soft-ap --attack-seed 0)
 

@@ -68,8 +68,9 @@ board-balancing() { # as many images as the gate accepted of the diffusion model
 
 experiments() {
     local name
-    for name in main bias-audit attention embedding-map; do experiment "$name" --seed 0 1 2; done
+    for name in main bias-audit attention embedding-map certificate; do experiment "$name" --seed 0 1 2; done
     experiment classifier-probe --preset board-single-step --seed 0 1 2
+    experiment balancing-audit
 }
 
 rm -rf "$work/records"

@@ -12,12 +12,14 @@ PAPER = (250, 250, 248)
 INK = (40, 40, 44)
 GAP = 4
 LABEL_WIDTH = 96
+HEADER = 30
 
 
 def contact_sheet(
     rows: Sequence[Sequence[NDArray[np.uint8]]],
     labels: Sequence[str] | None = None,
     scale: int = 2,
+    headings: Sequence[str] = (),
 ) -> Image.Image:
     """Lay out pictures in rows.
 
@@ -25,6 +27,7 @@ def contact_sheet(
         rows: Pictures uint8 (H, W, 3) of each row; rows may differ in length.
         labels: A short text left of each row.
         scale: Whole factor by which pictures are enlarged, without smoothing.
+        headings: A short text above each column, of two lines at most.
 
     Returns:
         An RGB picture.
@@ -39,12 +42,15 @@ def contact_sheet(
     height = max(picture.shape[0] for row in rows for picture in row) * scale
     width = max(picture.shape[1] for row in rows for picture in row) * scale
     margin = LABEL_WIDTH if labels is not None else 0
+    header = HEADER if headings else 0
     columns = max(len(row) for row in rows)
-    size = (margin + columns * (width + GAP) + GAP, len(rows) * (height + GAP) + GAP)
+    size = (margin + columns * (width + GAP) + GAP, header + len(rows) * (height + GAP) + GAP)
     sheet = Image.new("RGB", size, PAPER)
     pen = ImageDraw.Draw(sheet)
+    for j, heading in enumerate(headings):
+        pen.text((margin + GAP + j * (width + GAP), GAP), heading, fill=INK)
     for i, row in enumerate(rows):
-        top = GAP + i * (height + GAP)
+        top = header + GAP + i * (height + GAP)
         if labels is not None:
             pen.text((GAP, top + height // 2 - 6), labels[i], fill=INK)
         for j, picture in enumerate(row):

@@ -32,6 +32,8 @@ from benchmark.protocols.synthetic_audit import (
 
 Figures = dict[str, float | None]
 
+SHEET_COLUMNS = ("added", "nearest in\npixels", "nearest in\nembedding", "same\nperson")
+"""Above the columns of a contact sheet; what follows shows the same person, too."""
 CLOSE_PERCENTILE = 5.0
 CAMERA_LEARNING_RATE = 2e-3
 

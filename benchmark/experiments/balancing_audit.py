@@ -15,7 +15,7 @@ from benchmark.core.registry import DEFENSES
 from benchmark.data.contact_sheet import contact_sheet
 from benchmark.data.records import ImageSet, concatenate
 from benchmark.experiments.added_images import added_images, plain
-from benchmark.experiments.audit import Auditor, Figures
+from benchmark.experiments.audit import SHEET_COLUMNS, Auditor, Figures
 from benchmark.experiments.experiment import Experiment
 from benchmark.experiments.findings import MISSING, Findings, Table, picture_png
 from benchmark.experiments.laboratory import Laboratory
@@ -105,7 +105,7 @@ class BalancingAudit(Experiment):
                     sets[variant.label][seed] = concatenate(fitted, added.images)
                     name = f"{variant.label}-seed{seed}".replace(" ", "-")
                     rows, labels = auditor.sheet(added.images, self.config.sheet_rows)
-                    sheets[name] = picture_png(contact_sheet(rows, labels))
+                    sheets[name] = picture_png(contact_sheet(rows, labels, headings=SHEET_COLUMNS))
         if set(figures) == {REAL}:
             raise UsageError("nothing was added that could be audited", "see the messages above")
         tables = [_audit_table(figures, self.config), _balance_table(sets)]

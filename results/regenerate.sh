@@ -55,8 +55,8 @@ board-ablation() {
 }
 
 board-balancing() { # as many images as the gate accepted of the diffusion model at that seed
-    local source seed most=(570 574)
-    for seed in 0 1; do
+    local source seed most=(570 574 655)
+    for seed in 0 1 2; do
         run --preset board --defense ddid --seed "$seed"
         for source in oversampling augmentation; do
             run --preset board --defense ddid --seed "$seed" \

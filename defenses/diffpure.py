@@ -1,9 +1,10 @@
 """DiffPure: a diffusion model takes noise out of the image, and the perturbation with it.
 
 Nie et al. (ICML 2022, arXiv 2205.07460):  z = x + sigma* n,  n ~ N(0, I);  x' = reverse diffusion
-of z from sigma* to 0;  then the encoder. The diffusion model is an EDM like DDID's, of the
-same network and training, but trained on its own without conditions: at test time nobody knows the identity, and the camera may be a new one. To it
-all images are of one identity and one camera, which also makes its shape independent of the split.
+of z from sigma* to 0;  then the encoder. The diffusion model is an EDM like DDID's, of the same
+network and training, but trained on its own without conditions: at test time nobody knows the
+identity, and the camera may be a new one. To it all images are of one identity and one camera,
+which also makes its shape independent of the split.
 
 From sigma* the probability-flow ODE is followed in Euler steps (one step is the denoised image, as
 Carlini et al., ICLR 2023, do it):

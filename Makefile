@@ -2,7 +2,7 @@
 # make test   set up, then the whole test suite
 # make lint   ruff and mypy
 # make bench  cost of attacks and of ranking
-# make results  train and attack anew what is published; days on 2 CPU cores
+# make results  train and attack the published boards and experiments anew; days on 2 CPU cores
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready

@@ -40,7 +40,8 @@ class FreeDDID(Defense):
     card = Card(
         title="DDID on free adversarial training",
         paper="This project's own; after Zhou et al., AAAI 2026, and Shafahi et al., NeurIPS 2019",
-        claims="The parts of DDID help where updates take the place of inner steps, too.",
+        claims="None: made to ask whether the parts of DDID help where updates take the place of "
+        "inner steps. On the published board they add nothing to Free-AT (docs/results.md).",
         notes="Not the published DDID: it learns from adversarial images alone, and its inner "
         "attack is carried from step to step. Published by Free-AT: replays, steps of the whole "
         "radius. Chosen: gamma 1.33 over 2, by clean + worst case on held-out identities. "
@@ -83,7 +84,10 @@ class FreeDDID(Defense):
         return super()._source_files() | DDID._source_files()
 
     def epochs(self, planned: int, inner_steps: int) -> int:
-        """Return the epochs that send as many images through the network as `metric-at`."""
+        """Return the epochs in which as many images go backward as in those of `metric-at`.
+
+        About a third more go forward than in `free-at`, since each clean image is embedded once.
+        """
         return planned * (inner_steps + 2)
 
     def replays(self) -> int:

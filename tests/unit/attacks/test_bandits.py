@@ -10,12 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import attacks.bandits as bandits
-from tests.black_box_toys import (
-    embed,
-    linear_toy,
-    tiny,
-    unit_rows,
-)
+from tests.black_box_toys import embed, linear_toy, tiny, unit_rows
 from tests.tiny_scene import make_attack
 
 EPS = 8 / 255

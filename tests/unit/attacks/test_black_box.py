@@ -15,12 +15,7 @@ from benchmark.core.attack import Attack, AttackBatch
 from benchmark.core.errors import UsageError
 from benchmark.core.registry import ATTACKS
 from benchmark.core.threat import Intent
-from tests.black_box_toys import (
-    Spy,
-    boundary_toy,
-    linear_toy,
-    tiny,
-)
+from tests.black_box_toys import Spy, boundary_toy, linear_toy, tiny
 from tests.tiny_scene import image_set, make_attack, scene, tiny_encoder
 
 NAMES = ("square", "bandits", "hsja")

@@ -9,15 +9,7 @@ from torch import Tensor, nn
 
 from attacks.hsja import HSJA
 from benchmark.core.attack import AttackBatch
-from tests.black_box_toys import (
-    DISTANCE,
-    Spy,
-    boundary_toy,
-    embed,
-    matches_of,
-    tiny,
-    unit_rows,
-)
+from tests.black_box_toys import DISTANCE, Spy, boundary_toy, embed, matches_of, tiny, unit_rows
 from tests.tiny_scene import make_attack
 
 

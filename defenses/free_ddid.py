@@ -4,7 +4,7 @@ What DDID publishes does not say how its inner attack is found. Here it costs no
 `free-at` (Shafahi et al., NeurIPS 2019) each batch is replayed, and the backward pass that trains
 the weights moves a perturbation that is kept from step to step,
 
-    x_adv = clip(x + gamma (1 - omega) delta, 0, 1)
+    x_adv = clip(x + gamma (1 - omega) (clip(x + delta, 0, 1) - x), 0, 1)
     delta <- clip(delta + eps sign(dL / dx_adv), -eps, eps)
 
 Around it stand the parts of DDID (Zhou et al., AAAI 2026): balanced training data, extension and
@@ -89,6 +89,10 @@ class FreeDDID(Defense):
         About a third more go forward than in `free-at`, since each clean image is embedded once.
         """
         return planned * (inner_steps + 2)
+
+    def passes(self, inner_steps: int) -> float:
+        """Return a pass both ways, and a third for the clean image that goes forward beside it."""
+        return 4 / 3 if self.config.fnes or self.config.discriminator else 1
 
     def replays(self) -> int:
         """Return how many steps in a row see the same batch."""

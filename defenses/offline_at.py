@@ -16,7 +16,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from benchmark.core.defense import Defense, FitTask, Preparation, TrainingStep
+from benchmark.core.defense import Copies, Defense, FitTask, Preparation, TrainingStep
 from benchmark.core.epoch_checkpoint import load_epoch, save_epoch
 from benchmark.core.plugin import Card, PluginConfig
 from benchmark.data.records import ImageSet, concatenate
@@ -38,8 +38,9 @@ class OfflineAT(Defense):
         "metric under attack.",
         notes="Published: copies of the whole training set made once on a clean encoder by the "
         "metric attack, steps of 1/255; a new encoder learns them with their labels. Chosen: the "
-        "radius of the recipe (5/255 in the paper), 16 steps, images of other cameras guide, "
-        "clean and adversarial images are drawn from one pool, the recipe's epochs and images.",
+        "radius of the recipe (5/255 in the paper), 16 steps, images of other cameras guide (of "
+        "the same one where there is no other), clean and adversarial images are drawn from one "
+        "pool, as many epochs as the passes of `metric-at` allow, those of crafting included.",
     )
     trained_against = (ATTACK,)
 
@@ -52,38 +53,53 @@ class OfflineAT(Defense):
         """Step size of that attack in 1/255 units; published."""
         clean: bool = True
         """Learn the clean images, too; chosen."""
+        equal_passes: bool = True
+        """Train until as many images went through the model as in `metric-at`, not for the recipe's
+        epochs alone; chosen."""
 
     config: Config
+
+    def epochs(self, planned: int, inner_steps: int) -> int:
+        """Return the epochs that cost as much as those of `metric-at`, or those of the recipe.
+
+        Each step of crafting sends the training images through once, as an epoch does.
+        """
+        if not self.config.equal_passes:
+            return planned
+        return max(planned, planned * (inner_steps + 2) - self.config.steps)
 
     def prerequisites(self) -> tuple[str, ...]:
         """Return the clean defense, whose encoder is attacked."""
         return (CLEAN_DEFENSE,)
 
     def passes(self, inner_steps: int) -> float:
-        """Return 2: one in the loop, and crafting once costs about as much as the loop."""
-        return 2
+        """Return 1 of a long loop; crafting costs about as much as the recipe's epochs."""
+        return 1 if self.config.equal_passes else 2
 
     def prepare(self, task: FitTask) -> Preparation:
         """Return the training split and its adversarial copies, or the copies alone."""
         copies = self._copies(task)
-        change = np.abs(copies.images.astype(np.int16) - task.train.pixels(slice(None)))
+        images = copies.images
+        change = np.abs(images.images.astype(np.int16) - task.train.pixels(slice(None)))
         report = {
-            "images": len(copies),
+            "images": len(images),
+            "unchanged_images": int((change.reshape(len(images), -1).max(1) == 0).sum()),
             "steps": self.config.steps,
             "mean_change_255": float(change.mean()),
             "largest_change_255": int(change.max()),
         }
-        train = concatenate(task.train, copies) if self.config.clean else copies
-        return Preparation(train, {"offline": report})
+        train = concatenate(task.train, images) if self.config.clean else images
+        return Preparation(train, {"offline": report}, copies.forwards, copies.backwards)
 
     def training_step(self, step: TrainingStep) -> Tensor:
         """Return the retrieval loss of the images, clean and adversarial as they are drawn."""
         return step.retrieval_loss(step.images)
 
-    def _copies(self, task: FitTask) -> ImageSet:
+    def _copies(self, task: FitTask) -> Copies:
         train, known = task.train, load_epoch(task.work_dir, COPIES)
         if known is not None:
-            return ImageSet(known["images"].numpy(), train.pids, train.camids, train.names)
+            images = ImageSet(known["images"].numpy(), train.pids, train.camids, train.names)
+            return Copies(images, known["forwards"], known["backwards"])
         copies = task.attacked_images(
             task.encoder_of(CLEAN_DEFENSE),
             train,
@@ -91,5 +107,10 @@ class OfflineAT(Defense):
             steps=self.config.steps,
             alpha_255=self.config.alpha_255,
         )
-        save_epoch(task.work_dir, {"images": torch.from_numpy(copies.images)}, COPIES)
+        kept = {
+            "images": torch.from_numpy(copies.images.images),
+            "forwards": copies.forwards,
+            "backwards": copies.backwards,
+        }
+        save_epoch(task.work_dir, kept, COPIES)
         return copies

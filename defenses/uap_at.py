@@ -6,7 +6,7 @@ Training" (ICIP 2024). The backward pass that trains the weights also moves the 
     min over theta of L(x'_i),   x'_i = clip(x_i + m_i delta, 0, 1),   m_i ~ Bernoulli(0.8)
     v <- mu v + g / mean|g|,  g = dL / d delta;   delta <- clip(delta + alpha sign(v), -eps, eps)
 
-Once an epoch it restarts: delta ~ U(-eps, eps), v = 0.
+From time to time it restarts: delta ~ U(-eps, eps), v = 0.
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ class UAPAT(Defense):
         paper="Liu et al., ICIP 2024",
         claims="Robust to several attacks at the cost of a standard training.",
         notes="Published: 8/255, steps of 1/255, momentum 1 on gradients over their mean "
-        "magnitude, 80 % of the images perturbed, one restart an epoch. The gradient of the "
-        "perturbation is taken in train mode, on the statistics of the batch, by construction. "
+        "magnitude, 80 % of the images perturbed, one restart an epoch, which is about 200 steps "
+        "on Market-1501 in batches of 64. The gradient of the perturbation is taken in train mode, "
+        "on the statistics of the batch, by construction. "
         "Chosen: the radius of the recipe; as many epochs as the passes of `metric-at` allow. "
         "What it sees is no attack of the registry: it ascends the training loss, `uap` does not.",
     )
@@ -50,8 +51,8 @@ class UAPAT(Defense):
         """Decay of the accumulated gradient; published."""
         share: float = Field(default=0.8, gt=0, le=1)
         """Probability that an image is perturbed; published."""
-        restarts: int = Field(default=1, ge=1)
-        """Random restarts an epoch; published."""
+        restart_steps: int = Field(default=200, ge=1)
+        """Steps from a random restart to the next; about an epoch of Market-1501, as published."""
         equal_passes: bool = True
         """Train until as many images went through the model as in `metric-at`, not for the recipe's
         epochs alone; chosen."""
@@ -90,10 +91,11 @@ class UAPAT(Defense):
         return (draws < self.config.share).to(step.images)
 
     def _restart_if_due(self, carried: Carried, step: TrainingStep, eps: float) -> None:
-        part = torch.tensor(int(step.epoch * self.config.restarts))
-        if carried.tensors.get("part") == part:
+        age = int(carried.tensors.get("age", self.config.restart_steps))
+        if age < self.config.restart_steps:
+            carried.tensors["age"] = torch.tensor(age + 1)
             return
         seed = derive_seed(step.seed, "uap-at restart")
         delta = eps * uniform_noise([seed], tuple(step.images.shape[1:]))
         velocity = torch.zeros_like(delta)
-        carried.tensors = {"part": part, "delta": delta, "velocity": velocity}
+        carried.tensors = {"age": torch.tensor(1), "delta": delta, "velocity": velocity}

@@ -283,8 +283,8 @@ class Training(_Part):
     history: list[dict[str, float]] = Field(default_factory=list)
     """Learning curve: a row for each epoch, with the held-out mAP where it was measured."""
     passes: dict[str, Count] = Field(default_factory=dict)
-    """Images that went through the model in the loop: ``inner_forward`` and ``inner_backward`` to
-    craft perturbations, ``outer`` for the loss. It is the budget at which defenses compare."""
+    """Images that went through the model in the training: ``inner_forward`` and ``inner_backward``
+    to craft perturbations, ``outer`` for the loss. It is the budget at which defenses compare."""
     label_agreement: float | None = Field(default=None, ge=0, le=1)
     """Share of the training images that the encoder puts nearest their own identity; a low one
     tells of wrong labels."""

@@ -170,11 +170,26 @@ class FitTask(Protocol):
 
     def attacked_images(
         self, encoder: nn.Module, images: ImageSet, name: str, **options: object
-    ) -> ImageSet:
+    ) -> Copies:
         """Return 8-bit adversarial copies of training images, crafted on a frozen encoder."""
 
     def encoder_of(self, name: str) -> nn.Module:
         """Return the frozen encoder of a defense named in `Defense.prerequisites`."""
+
+
+@dataclass(frozen=True)
+class Copies:
+    """Adversarial copies of training images, and what they cost.
+
+    Attributes:
+        images: 8-bit copies, in the order of the images.
+        forwards: Images that went forward to craft them.
+        backwards: Images that went backward.
+    """
+
+    images: ImageSet
+    forwards: int
+    backwards: int
 
 
 @dataclass(frozen=True)
@@ -184,10 +199,14 @@ class Preparation:
     Attributes:
         train: Training images to use instead of the task's.
         report: Figures for the record.
+        forwards: Images that went forward through an encoder to craft perturbations.
+        backwards: Images that went backward; both count in the budget of the training.
     """
 
     train: ImageSet
     report: dict[str, object] = field(default_factory=dict)
+    forwards: int = 0
+    backwards: int = 0
 
 
 class Defense(Plugin):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from torch import nn
 
-from benchmark.core.defense import Defense, Preparation
+from benchmark.core.defense import Copies, Defense, Preparation
 from benchmark.core.device import DevicePolicy
 from benchmark.core.errors import BenchmarkError, PluginError
 from benchmark.core.memory import peak_memory_bytes
@@ -44,7 +44,7 @@ class TrainedEncoder:
         peak_memory_bytes: Peak memory of the process, or of the device if it has its own.
         encoder_parameters: Number of the encoder's parameters.
         report: Figures of the defense's preparation.
-        passes: Images that went through the model in the loop, by kind (`Passes`).
+        passes: Images that went through the model, by kind (`Passes`).
         label_agreement: Share of the fitted images that lie nearest their own identity; None
             where the loop made too few steps for it to mean anything.
         classifier: Of the training identities, on the embeddings of the harness's loop; None if a
@@ -115,7 +115,7 @@ class Task:
 
     def attacked_images(
         self, encoder: nn.Module, images: ImageSet, name: str, **options: object
-    ) -> ImageSet:
+    ) -> Copies:
         """Return 8-bit adversarial copies of training images, crafted on a frozen encoder.
 
         Args:
@@ -214,10 +214,19 @@ def fit_defense(
         peak_memory_bytes=peak_memory_bytes(policy.device),
         encoder_parameters=sum(p.numel() for p in encoder.parameters()),
         report=dict(task.preparation.report),
-        passes=dict(task.state.passes),
+        passes=_passes(task),
         label_agreement=_label_agreement(encoder, task, defense.name),
         classifier=task.classifier,
     )
+
+
+def _passes(task: Task) -> dict[str, int]:
+    """Return the passes of the loop and those of the preparation before it."""
+    passes, before = dict(task.state.passes), task.preparation
+    for kind, count in (("inner_forward", before.forwards), ("inner_backward", before.backwards)):
+        if count:
+            passes[kind] = passes.get(kind, 0) + count
+    return passes
 
 
 def _label_agreement(encoder: nn.Module, task: Task, owner: str) -> float | None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from benchmark.core.attack import Attack, AttackBatch, round_to_8_bits
+from benchmark.core.defense import Copies
 from benchmark.core.device import DevicePolicy
 from benchmark.core.guides import Guides
 from benchmark.core.progress import Progress
@@ -25,10 +27,12 @@ def attack_images(
     policy: DevicePolicy,
     seed: int,
     progress: Progress,
-) -> ImageSet:
+) -> Copies:
     """Return 8-bit adversarial copies of images, guided by the clean images of the same set.
 
-    Guides of the same camera do not count, as in ranking; an image never guides itself.
+    Guides of the same camera do not count, as in ranking, unless the identity was seen by no other
+    camera; an image never guides itself. An attack that starts from the image itself leaves an
+    identity of a single image as it is.
 
     Args:
         encoder: What is attacked.
@@ -41,8 +45,10 @@ def attack_images(
     device = policy.device
     embeddings = embed_images(encoder, images, policy=policy, batch=BATCH, owner=attack.owner)
     pids, camids = (torch.from_numpy(a).to(device) for a in (images.pids, images.camids))
-    guides = Guides(embeddings.to(device), pids, camids)
-    parts = []
+    guides = Guides(
+        embeddings.to(device), pids, torch.from_numpy(_cameras_of_guides(images)).to(device)
+    )
+    parts, forwards, backwards = [], len(images), 0
     with progress.task(f"{attack.name} on training images", len(images)) as bar:
         for first in range(0, len(images), BATCH):
             rows = torch.arange(first, min(first + BATCH, len(images)), device=device)
@@ -58,7 +64,20 @@ def attack_images(
                 gallery_rows=rows,
                 clean=guides.embeddings[rows],
             )
-            crafted = round_to_8_bits(attack.run(encoder, batch).images, clean, attack.eps_255)
+            outcome = attack.run(encoder, batch)
+            forwards, backwards = forwards + outcome.forwards, backwards + outcome.backwards
+            crafted = round_to_8_bits(outcome.images, clean, attack.eps_255)
             parts.append(crafted.mul(255).round().byte().permute(0, 2, 3, 1).cpu().numpy())
             bar.advance(len(rows))
-    return ImageSet(np.concatenate(parts), images.pids, images.camids, images.names)
+    copies = ImageSet(np.concatenate(parts), images.pids, images.camids, images.names)
+    return Copies(copies, forwards, backwards)
+
+
+def _cameras_of_guides(images: ImageSet) -> NDArray[np.int64]:
+    """Return the cameras, -1 for identities of one camera, whose images then guide each other."""
+    cameras = images.camids.copy()
+    for pid in images.identities:
+        own = images.pids == pid
+        if len(np.unique(images.camids[own])) == 1:
+            cameras[own] = -1
+    return cameras

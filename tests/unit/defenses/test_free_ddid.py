@@ -37,6 +37,19 @@ def test_with_all_parts_off_it_is_free_at(tmp_path: Path) -> None:
     assert ours.passes == theirs.passes
 
 
+@pytest.mark.parametrize(("parts", "forward"), [(OFF, 0), (REAL, 1)])
+def test_plans_count_the_passes_that_are_made(
+    parts: dict[str, object], forward: int, tmp_path: Path
+) -> None:
+    defense = make_defense("free-ddid", **parts)
+    trained = fit(defense, tmp_path, training=ONE_STEP)
+    assert trained.passes["inner_forward"] == forward * trained.images
+    assert trained.passes["inner_backward"] == 0
+    assert defense.passes(1) * trained.images == pytest.approx(
+        trained.passes["outer"] + trained.passes["inner_forward"] / 3
+    )
+
+
 class Watched(FreeDDID):
     """Keeps what each step trained on, and the perturbation before and after it."""
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchmark.core.defense import TrainingStep
+from benchmark.core.defense import Copies, TrainingStep
 from benchmark.data.held_out import split_held_out
 from benchmark.data.records import ImageSet
 from benchmark.training import fit as fitting
@@ -49,9 +49,10 @@ def crafted(monkeypatch: pytest.MonkeyPatch) -> list[ImageSet]:
     made: list[ImageSet] = []
     real = fitting.attack_images
 
-    def spy(*arguments: Any, **options: Any) -> ImageSet:
-        made.append(real(*arguments, **options))
-        return made[-1]
+    def spy(*arguments: Any, **options: Any) -> Copies:
+        copies = real(*arguments, **options)
+        made.append(copies.images)
+        return copies
 
     monkeypatch.setattr(fitting, "attack_images", spy)
     return made
@@ -79,7 +80,8 @@ def by_hand(steps: int, alpha_255: float) -> np.ndarray:
 def test_copies_are_metric_ifgsm_on_the_clean_encoder(
     tmp_path: Path, crafted: list[ImageSet]
 ) -> None:
-    trained = fit(make_defense("offline-at", steps=3, alpha_255=2.0), tmp_path, training=PLAIN)
+    defense = make_defense("offline-at", steps=3, alpha_255=2.0, equal_passes=False)
+    trained = fit(defense, tmp_path, training=PLAIN)
     (copies,) = crafted
     expected = by_hand(steps=3, alpha_255=2.0)
     assert float((copies.images == expected).mean()) > 0.999  # signs of zero gradients may differ
@@ -87,6 +89,7 @@ def test_copies_are_metric_ifgsm_on_the_clean_encoder(
     change = np.abs(copies.images.astype(int) - SPLIT.pixels(slice(None)))
     report: Any = trained.report["offline"]
     assert report["images"] == len(SPLIT) == 24
+    assert report["unchanged_images"] == 0
     assert report["largest_change_255"] == change.max() == 6
     assert report["mean_change_255"] == pytest.approx(change.mean())
 
@@ -95,7 +98,7 @@ def test_copies_are_metric_ifgsm_on_the_clean_encoder(
 def test_the_copies_are_what_is_learned(
     clean: bool, tmp_path: Path, crafted: list[ImageSet]
 ) -> None:
-    defense = Watched(clean=clean)
+    defense = Watched(clean=clean, equal_passes=False)
     trained = fit(defense, tmp_path, training=PLAIN)
     originals = {i.tobytes(): p for i, p in zip(SPLIT.pixels(slice(None)), SPLIT.pids, strict=True)}
     copies = {
@@ -111,13 +114,18 @@ def test_the_copies_are_what_is_learned(
             assert {"copy": copies, "clean": originals}[kind][image.tobytes()] == pid
     assert sum(drawn.values()) == trained.images == 72  # as many as for every other defense
     assert drawn["clean"] == 0 if not clean else min(drawn.values()) > 18
-    assert trained.passes == {"inner_forward": 0, "inner_backward": 0, "outer": 72}
+    assert trained.passes == {
+        "inner_forward": 24 + 16 * 24,  # guides, and 16 steps
+        "inner_backward": 16 * 24,
+        "outer": 72,
+    }
 
 
 def test_a_killed_training_ends_the_same_and_crafts_once(
     tmp_path: Path, crafted: list[ImageSet]
 ) -> None:
-    check_survives_a_kill(lambda: make_defense("offline-at", steps=2), tmp_path, 4)
+    options = {"steps": 2, "equal_passes": False}
+    check_survives_a_kill(lambda: make_defense("offline-at", **options), tmp_path, 4)
     assert len(crafted) == 2  # of three trainings, one of which went on
 
 
@@ -128,6 +136,17 @@ def test_a_stand_in_takes_the_place_of_the_attack(tmp_path: Path, crafted: list[
     whole = (change[1] == 8) | (crafted[1].images == 0) | (crafted[1].images == 255)
     assert whole.mean() > 0.95  # a single step reaches the border, where there is a gradient
     assert (change[0] < 8).mean() > 0.2
+
+
+def test_it_trains_on_the_passes_of_metric_at(tmp_path: Path) -> None:
+    defense = make_defense("offline-at", steps=4)
+    trained = fit(defense, tmp_path, training=PLAIN)
+    assert trained.epochs == 3 * (TRAINING.inner.steps + 2) - 4 == 5
+    outer, crafting = trained.passes["outer"], trained.passes["inner_backward"]
+    assert outer + crafting == TRAINING.epochs * (TRAINING.inner.steps + 2) * len(SPLIT)
+    assert make_defense("offline-at").epochs(18, 3) == 74
+    assert make_defense("offline-at").epochs(2, 1) == 2
+    assert make_defense("offline-at", equal_passes=False).epochs(18, 3) == 18
 
 
 def test_it_is_not_the_standard_training(tmp_path: Path) -> None:

@@ -93,9 +93,9 @@ def test_the_perturbation_moves_as_published(options: dict[str, Any], tmp_path: 
 
 
 def test_every_restart_is_another_draw_from_the_ball(tmp_path: Path) -> None:
-    defense = Watched(restarts=3)
+    defense = Watched(restart_steps=1)
     trained = fit(defense, tmp_path)
-    assert len(defense.started) == 3 * trained.epochs
+    assert len(defense.started) == STEPS_AN_EPOCH * trained.epochs
     for one, other in zip(defense.started, defense.started[1:], strict=False):
         assert not torch.equal(one, other)
     flat = torch.cat(defense.started).flatten() * 255
@@ -104,28 +104,18 @@ def test_every_restart_is_another_draw_from_the_ball(tmp_path: Path) -> None:
     assert float(flat.std()) == pytest.approx(RADIUS / 3**0.5, rel=0.05)
 
 
-def test_a_restart_an_epoch(tmp_path: Path) -> None:
-    defense = Watched(equal_passes=False)
-    assert fit(defense, tmp_path).epochs == TRAINING.epochs
-    assert len(defense.started) == TRAINING.epochs
+@pytest.mark.parametrize(("every", "restarts"), [(2, 5), (4, 3), (9, 1)])
+def test_it_restarts_after_so_many_steps(every: int, restarts: int, tmp_path: Path) -> None:
+    defense = Watched(equal_passes=False, restart_steps=every)
+    assert fit(defense, tmp_path).epochs * STEPS_AN_EPOCH == 9
+    assert len(defense.started) == restarts
 
 
-def test_a_killed_training_ends_the_same(tmp_path: Path) -> None:
-    check_survives_a_kill(lambda: make_defense("uap-at", equal_passes=False), tmp_path, 4)
-
-
-class NeverRestarts(UAPAT):
-    """So that what an epoch leaves counts in the next."""
-
-    name = "never-restarts"
-
-    def _restart_if_due(self, carried: Carried, step: TrainingStep, eps: float) -> None:
-        if not carried.tensors:
-            super()._restart_if_due(carried, step, eps)
-
-
-def test_the_perturbation_is_in_the_checkpoint(tmp_path: Path) -> None:
-    check_survives_a_kill(lambda: NeverRestarts(UAPAT.Config(equal_passes=False)), tmp_path, 5)
+@pytest.mark.parametrize("restart_steps", [7, 200])
+def test_a_killed_training_ends_the_same(restart_steps: int, tmp_path: Path) -> None:
+    """The perturbation, its momentum and its age are in the checkpoint."""
+    options = {"equal_passes": False, "restart_steps": restart_steps}
+    check_survives_a_kill(lambda: make_defense("uap-at", **options), tmp_path, 5)
 
 
 def test_the_radius_is_that_of_the_recipe_unless_told_otherwise(tmp_path: Path) -> None:
@@ -151,7 +141,7 @@ def test_options(tmp_path: Path) -> None:
     assert make_defense("uap-at").trained_against == ()
     assert make_defense("uap-at").epochs(18, 3) == 90
     assert make_defense("uap-at", equal_passes=False).epochs(18, 3) == 18
-    for wrong in ({"restarts": 0}, {"share": 0}, {"eps_255": 0}):
+    for wrong in ({"restart_steps": 0}, {"share": 0}, {"eps_255": 0}):
         with pytest.raises(UsageError):
             make_defense("uap-at", **wrong)
     ours = fit(make_defense("uap-at", equal_passes=False), tmp_path / "a").encoder

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from benchmark.core.defense import Defense, Output, TrainingStep
 from benchmark.core.plugin import PluginConfig
 from benchmark.core.progress import SilentProgress
+from benchmark.data.records import ImageSet
 from benchmark.training.inner import ascend
 from benchmark.training.offline import attack_images
 from defenses.none import NoDefense
@@ -137,7 +138,9 @@ def test_a_batch_is_replayed_within_its_epoch(tmp_path: Path) -> None:
 def test_offline_copies_are_the_attack_on_the_whole_set_and_legal() -> None:
     images, encoder = image_set(size=(16, 8)), tiny_encoder()
     attack = make_attack("metric-ifgsm", steps=4)
-    found = attack_images(encoder, attack, images, policy=CPU, seed=0, progress=SilentProgress())
+    copies = attack_images(encoder, attack, images, policy=CPU, seed=0, progress=SilentProgress())
+    found = copies.images
+    assert (copies.forwards, copies.backwards) == ((1 + 5) * len(images), 4 * len(images))
     change = found.images.astype(int) - images.images.astype(int)
     assert 1 <= np.abs(change).max() <= 8
     np.testing.assert_array_equal(found.pids, images.pids)
@@ -148,6 +151,19 @@ def test_offline_copies_are_the_attack_on_the_whole_set_and_legal() -> None:
         return float((2 - 2 * vectors @ before.vectors(unit=True).T)[same].mean())
 
     assert distance(after.vectors(unit=True)) > distance(before.vectors(unit=True))
+
+
+def test_identities_of_one_camera_guide_themselves() -> None:
+    images, encoder = image_set(size=(16, 8)), tiny_encoder()
+    shown = images.identities
+    alone, single = images.pids == shown[0], np.flatnonzero(images.pids == shown[1])
+    kept = np.setdiff1d(np.arange(len(images)), single[1:])  # one image of the second identity
+    camids = np.where(alone, 1, images.camids)
+    some = ImageSet(images.images, images.pids, camids, images.names).subset(kept)
+    attack = make_attack("metric-ifgsm", steps=4)
+    copies = attack_images(encoder, attack, some, policy=CPU, seed=0, progress=SilentProgress())
+    changed = (copies.images.images != some.pixels(slice(None))).reshape(len(some), -1).any(1)
+    np.testing.assert_array_equal(changed, some.pids != shown[1])
 
 
 def test_defenses_train_as_planned_unless_they_say_otherwise() -> None:

@@ -26,7 +26,7 @@ from benchmark.protocols.detection_context import Panel
 from benchmark.runner.choice import ChosenAttack
 from benchmark.runner.make_cells import attack_content
 
-DETECTION_VERSION = 1
+DETECTION_VERSION = 2
 """Raised when a change of detector, adaptive attack or measurement changes results."""
 
 CLEAN = "clean"

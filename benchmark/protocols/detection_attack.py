@@ -11,9 +11,10 @@ more calm than is needed. Two kinds of damage:
     decoy   mean over experts m of  cos_m(x', d_m) - cos_m(x', p_m)
 
 p_m is the mean of the true matches that ranking counts. d_m is the mean of one other identity, the
-same for all experts: the one that they find nearest to the clean query on average. All experts
-then retrieve one wrong person, and their contexts agree as those of a benign query do. That is the
-answer to what no gradient tells: which images are retrieved.
+same for all experts, in cameras that the detector may retrieve from: the one that they find nearest
+to the clean query on average. All experts then retrieve one wrong person, and their contexts agree
+as those of a benign query do. That is the answer to what no gradient tells: which images are
+retrieved.
 """
 
 from __future__ import annotations
@@ -80,13 +81,12 @@ class Evading(IteratedAttack):
         mask = guides.positive_mask(batch.pids, batch.camids, batch.gallery_rows)
         clean = self.panel.parts(batch.clean)
         galleries = self.panel.galleries
-        decoys = choose_decoys(guides, clean, galleries, batch.pids, self.panel.k)
-        chosen = (guides.pids[None, :] == decoys[:, None]).to(clean[0].dtype)
+        chosen = decoys(guides, clean, galleries, batch.pids, batch.camids, self.panel.k)
         pairs = list(zip(galleries, clean, strict=True))
         return _Aim(
             camids=batch.camids,
             away=[_mean(mask.to(own.dtype), gallery, own) for gallery, own in pairs],
-            toward=[_mean(chosen, gallery, own) for gallery, own in pairs],
+            toward=[_mean(chosen.to(own.dtype), gallery, own) for gallery, own in pairs],
         )
 
     def objective(self, vectors: Tensor, state: object) -> Tensor:
@@ -113,28 +113,37 @@ class Evading(IteratedAttack):
         return self.objective(encoder(images), state)
 
 
-def choose_decoys(
-    guides: Guides, clean: list[Tensor], galleries: tuple[Tensor, ...], pids: Tensor, k: int
+def decoys(
+    guides: Guides,
+    clean: list[Tensor],
+    galleries: tuple[Tensor, ...],
+    pids: Tensor,
+    camids: Tensor,
+    k: int,
 ) -> Tensor:
-    """Return the identity (B,) that the experts find nearest on average, among other ones.
+    """Return (B, N), true for the images of each query's decoy.
 
-    Only identities that can fill a support set of `k` images are taken, if there is one for every
-    image.
+    The decoy is the identity that the experts find nearest on average, by its images in other
+    cameras than the query's, which alone the detector retrieves. Identities that can fill a support
+    set of `k` such images come first.
 
     Raises:
-        ValueError: The gallery shows a single identity.
+        ValueError: No other identity was seen by another camera.
     """
     identities = guides.identities
     shown = (guides.pids[None, :] == identities[:, None]).to(clean[0].dtype)
-    total = clean[0].new_zeros(len(pids), len(identities))
+    retrievable = (guides.camids[None, :] != camids[:, None]).to(clean[0].dtype)
+    counts = retrievable @ shown.T
+    total = torch.zeros_like(counts)
     for own, gallery in zip(clean, galleries, strict=True):
-        total += own @ (shown @ gallery / shown.sum(1, keepdim=True)).T
-    other = pids[:, None] != identities[None, :]
-    full = other & (shown.sum(1) >= k)[None, :]
-    allowed = full if bool(full.any(1).all()) else other
-    if not bool(allowed.any(1).all()):
-        raise ValueError("a decoy needs a second identity in the gallery")
-    return identities[total.masked_fill(~allowed, -torch.inf).argmax(1)]
+        total += (own @ gallery.T * retrievable) @ shown.T / counts.clamp_min(1)
+    other = (pids[:, None] != identities[None, :]) & (counts > 0)
+    if not bool(other.any(1).all()):
+        raise ValueError("a decoy needs a second identity in another camera")
+    full = other & (counts >= k)
+    allowed = torch.where(full.any(1, keepdim=True), full, other)
+    found = identities[total.masked_fill(~allowed, -torch.inf).argmax(1)]
+    return (guides.pids[None, :] == found[:, None]) & retrievable.bool()
 
 
 def _mean(weights: Tensor, gallery: Tensor, fallback: Tensor) -> Tensor:

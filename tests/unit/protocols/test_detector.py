@@ -22,7 +22,7 @@ from benchmark.protocols.detection import (
     mean_ap,
     with_match,
 )
-from benchmark.protocols.detection_attack import Evading, choose_decoys
+from benchmark.protocols.detection_attack import Evading, decoys
 from benchmark.protocols.detection_classifier import Detector, fit_detector
 from benchmark.protocols.detection_context import Panel, largest_k
 from tests.tiny_scene import CPU, image_set, make_attack, tiny_encoder
@@ -230,17 +230,16 @@ def test_a_decoy_draws_every_expert_to_one_wrong_person(scene):
     panel = scene.panel(2)
     attack = evading(panel, watchful(panel), strategy="decoy", weight=0)
     gallery = scene._guides(scene._gallery, joined_embeddings(scene._stored))
-    pids = torch.from_numpy(scene._query.pids)
+    pids, camids = (torch.from_numpy(a) for a in (scene._query.pids, scene._query.camids))
     clean = panel.parts(scene.clean())
-    decoys = choose_decoys(gallery, clean, panel.galleries, pids, panel.k)
-    assert not bool((decoys == pids).any())
+    chosen = decoys(gallery, clean, panel.galleries, pids, camids, panel.k)
+    same = gallery.pids[None] == pids[:, None]
+    assert not bool((chosen & same).any())
+    assert not bool((chosen & (gallery.camids[None] == camids[:, None])).any())
     for before, after, own in zip(
         clean, panel.parts(crafted(scene, attack)), panel.galleries, strict=True
     ):
-        means = [
-            torch.stack([own[gallery.pids == pid].mean(0) for pid in chosen.tolist()])
-            for chosen in (decoys, pids)
-        ]
+        means = [torch.stack([own[rows].mean(0) for rows in groups]) for groups in (chosen, same)]
         gains = [(one * (means[0] - means[1])).sum(1) for one in (before, after)]
         assert float(gains[1].mean()) > float(gains[0].mean())
 
@@ -264,17 +263,27 @@ def test_the_adaptive_attacker_stays_in_the_ball_and_is_the_same_in_any_batch(sc
     torch.testing.assert_close(unmoved, scene.clean(), atol=1e-5, rtol=1e-5)
 
 
-def test_decoys_fill_a_support_set_if_any_can():
-    pids = torch.tensor([1, 1, 2, 3, 3, 3])
+def test_decoys_fill_a_support_set_with_what_can_be_retrieved():
+    pids, camids = torch.tensor([1, 1, 2, 3, 3, 3]), torch.tensor([1, 1, 1, 1, 1, 2])
     vectors = F.normalize(torch.tensor([[1.0, 0], [1, 0], [0.9, 0.1], [0, 1], [0, 1], [0, 1]]))
-    guides = Guides(vectors, pids, torch.ones(6, dtype=torch.int64))
-    query, own = torch.tensor([[1.0, 0]]), torch.tensor([1])
-    assert choose_decoys(guides, [query], (vectors,), own, 1).tolist() == [2]
-    assert choose_decoys(guides, [query], (vectors,), own, 2).tolist() == [3]
-    assert choose_decoys(guides, [query], (vectors,), own, 9).tolist() == [2]
-    alone = Guides(vectors[:2], pids[:2], guides.camids[:2])
+    guides = Guides(vectors, pids, camids)
+
+    def found(k: int, *cameras: int) -> list[list[int]]:
+        count = len(cameras)
+        queries = torch.tensor([[1.0, 0]]).expand(count, 2)
+        own = torch.ones(count, dtype=torch.int64)
+        mask = decoys(guides, [queries], (vectors,), own, torch.tensor(cameras), k)
+        return [row.nonzero().flatten().tolist() for row in mask]
+
+    assert found(1, 3) == [[2]]
+    assert found(3, 3) == [[3, 4, 5]]
+    assert found(9, 3) == [[2]]  # nobody fills the set: the nearest one
+    assert found(2, 2) == [[3, 4]]  # what camera 2 has seen is not retrieved for its queries
+    assert found(1, 1) == [[5]]
+    assert found(3, 3, 2) == [[3, 4, 5], [2]]  # of each query by itself
+    alone = Guides(vectors[:3], pids[:3], camids[:3])
     with pytest.raises(ValueError, match="second identity"):
-        choose_decoys(alone, [query], (vectors[:2],), own, 1)
+        decoys(alone, [vectors[:1]], (vectors[:3],), pids[:1], camids[:1], 1)
 
 
 def ranking(ap: list[float]) -> RankingResult:

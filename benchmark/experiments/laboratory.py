@@ -20,6 +20,7 @@ from benchmark.config.schema import RunConfig
 from benchmark.core.device import DevicePolicy
 from benchmark.core.errors import BenchmarkError, PluginError, UsageError
 from benchmark.core.progress import Progress
+from benchmark.core.seeding import derive_seed, seed_everything
 from benchmark.data.dataset import Split
 from benchmark.data.held_out import split_held_out
 from benchmark.data.layout import SPLITS
@@ -33,6 +34,7 @@ from benchmark.runner.compute import Workshop
 from benchmark.runner.estimate import Estimator
 from benchmark.runner.journal import Journal
 from benchmark.runner.local import LocalExecutor
+from benchmark.runner.make_cells import PROTOCOL_VERSION
 from benchmark.runner.output import OutputFolder
 from benchmark.runner.plan import Plan, Trial, make_plan
 from benchmark.runner.record import RecordMaker
@@ -201,6 +203,7 @@ class Laboratory:
             "experiment": self._name,
             "what": what,
             "version": version,
+            "protocol": PROTOCOL_VERSION,
             "train": trained.cell.fingerprint,
             "inputs": dict(inputs),
         }
@@ -209,6 +212,7 @@ class Laboratory:
         found = None if self.config.fresh else self.store.find(cell.fingerprint)
         if found is not None:
             return found
+        seed_everything(derive_seed(cell.fingerprint))
         kept = compute()
 
         def write(folder: Path) -> dict[str, Any]:

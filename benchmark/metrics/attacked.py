@@ -160,6 +160,7 @@ def attacked_ranking(
             scene.own(side),
             lambda rows, side=side: scene.batch(side, rows, attack.name),  # type: ignore[misc]
             scene.rows(side),
+            seed=seed,
             batch=batch,
             bar=bar,
             owner=owner,

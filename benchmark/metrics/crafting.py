@@ -15,7 +15,7 @@ from benchmark.core.attack import Attack, AttackBatch, AttackOutcome, round_to_8
 from benchmark.core.encoder import check_embeddings, evaluating
 from benchmark.core.errors import UsageError
 from benchmark.core.progress import Bar
-from benchmark.core.seeding import derive_seed
+from benchmark.core.seeding import derive_seed, torch_seeded
 from benchmark.data.jpeg import through_jpeg
 from benchmark.data.records import ImageSet
 
@@ -66,11 +66,15 @@ def craft(
     batch_of: Callable[[NDArray[np.int64]], AttackBatch],
     rows: NDArray[np.int64],
     *,
+    seed: int,
     batch: int,
     bar: Bar,
     owner: str,
 ) -> Crafted:
-    """Attack some images of a set.
+    """Attack some images of a set, and embed the result.
+
+    A random encoder embeds the images of every attack, and all their forms, with the same noise: a
+    worst case over attacks is then not the luckiest of so many draws.
 
     Args:
         encoder: What ranks, and therefore embeds the result.
@@ -79,6 +83,7 @@ def craft(
         own: The set.
         batch_of: Returns the batch of some rows of the set.
         rows: (N,) rows to perturb.
+        seed: Attack seed, from which a random encoder's noise derives when it is measured.
         batch: Images at a time.
         bar: Advanced by the number of finished images.
         owner: Name of the defense, for error messages.
@@ -95,13 +100,15 @@ def craft(
         outcome = attack.run(view, attack_batch)
         rounded = round_to_8_bits(outcome.images, attack_batch.images, attack.eps_255)
         forms = {"rounded": rounded, "float": outcome.images, "jpeg": through_jpeg(rounded)}
+        noise = derive_seed(seed, "noise of the measurement", start)
         with torch.no_grad(), evaluating(encoder):
             for name, images in forms.items():
-                embedded = check_embeddings(encoder(images), len(images), owner)
+                embedded = check_embeddings(_embed(encoder, images, noise), len(images), owner)
                 tally.embeddings.setdefault(name, []).append(embedded.float().cpu())
             for spent, images in outcome.snapshots.items():
                 kept = round_to_8_bits(images, attack_batch.images, attack.eps_255)
-                tally.snapshots.setdefault(spent, []).append(encoder(kept).float().cpu())
+                embedded = _embed(encoder, kept, noise)
+                tally.snapshots.setdefault(spent, []).append(embedded.float().cpu())
         tally.add(outcome, float((rounded - attack_batch.images).abs().max()) * 255)
         bar.advance(len(attack_batch.images))
     return tally.total(rows)
@@ -122,6 +129,12 @@ def fraction_of(
     keys = [derive_seed(seed, "fraction", images.names[row]) for row in rows]
     count = max(1, round(fraction * len(rows)))
     return np.sort(rows[np.argsort(np.array(keys), kind="stable")[:count]])
+
+
+def _embed(encoder: nn.Module, images: Tensor, noise: int) -> Tensor:
+    with torch_seeded(noise, images.device):
+        embedded: Tensor = encoder(images)
+    return embedded
 
 
 @dataclass

@@ -144,6 +144,7 @@ class DetectionScene:
             self._query,
             batch_of,
             np.arange(len(self._query)),
+            seed=seed,
             batch=self._batch,
             bar=bar,
             owner=self._owner,

@@ -145,6 +145,8 @@ def attack_cell(
         "attack_seed": attack_seed,
         **_draws(clean.train, evaluation),
     }
+    if clean.train.plugin.adaptive.random:
+        content["measured_with"] = "the same noise for every attack"
     if surrogates:
         content["surrogates"] = [cell.fingerprint for cell in surrogates]
     if prepared is not None:

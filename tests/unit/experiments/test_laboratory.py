@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
 from benchmark.core.device import choose_device
 from benchmark.core.errors import DataError, UsageError
@@ -87,6 +88,18 @@ def test_another_training_data_set_of_the_run_swaps_the_two(tiny_config):
     (measured,) = lab.measure(lab.variants, dataset="tiny-other")
     assert measured.record.dataset == "tiny-other"
     assert list(measured.outcomes) == ["tiny-other", "tiny"]
+
+
+def test_what_is_kept_does_not_depend_on_what_was_drawn_before(tiny_config):
+    lab = laboratory(tiny_config(attack=["tiny-attack"], fresh=True))
+    (trained,) = lab.train(lab.variants)
+
+    def draw():
+        return Kept({"number": float(torch.rand(1))}, {})
+
+    first = lab.kept("try", 1, trained, {"of": 1}, draw).outcome
+    assert lab.kept("try", 1, trained, {"of": 2}, draw).outcome != first
+    assert lab.kept("try", 1, trained, {"of": 1}, draw).outcome == first
 
 
 def test_what_is_kept_is_computed_once_for_the_same_inputs(tiny_config):

@@ -24,17 +24,17 @@ def sets():
     return whole.subset(is_query), whole.subset(~is_query)
 
 
-def measure(name="metric-ifgsm", encoder=ENCODER, batch=64, **scenario):
+def measure(name="metric-ifgsm", encoder=ENCODER, batch=64, seed=0, eps_255=8.0, **scenario):
     query, gallery = sets()
     clean = clean_ranking(encoder, query, gallery, policy=CPU, batch=64, owner="tiny")
     with SilentProgress().task("", 1) as bar:
         result = attacked_ranking(
             encoder,
-            make_attack(name),
+            make_attack(name, eps_255),
             query,
             gallery,
             clean,
-            seed=0,
+            seed=seed,
             policy=CPU,
             batch=batch,
             bar=bar,
@@ -144,3 +144,32 @@ def test_jpeg_keeps_shape_and_changes_little_of_a_smooth_image():
     after = through_jpeg(ramp)
     assert after.shape == ramp.shape
     assert 0 < float((after - ramp).abs().max()) < 0.05
+
+
+class Noisy(torch.nn.Module):
+    """An encoder that draws anew whenever it looks."""
+
+    def __init__(self):
+        super().__init__()
+        self.plain = ENCODER
+
+    def forward(self, images):
+        return self.plain(images + 0.3 * torch.randn_like(images))
+
+
+def test_a_random_encoder_is_measured_with_the_same_noise_under_every_attack():
+    """Attacks that change nothing leave one outcome, not the best of as many draws."""
+
+    def measured(name, seed):
+        torch.manual_seed(0)  # one clean gallery
+        return measure(name, Noisy(), seed=seed, eps_255=0.0)[1]
+
+    first, other, later = (
+        measured(name, seed) for name, seed in (("metric-ifgsm", 0), ("fna", 0), ("fna", 1))
+    )
+    np.testing.assert_array_equal(first.ranking.ap, other.ranking.ap)
+    np.testing.assert_array_equal(first.ranking.ap, first.ranking_float.ap)
+    assert not np.array_equal(other.ranking.ap, later.ranking.ap)
+    state = torch.get_rng_state()
+    measure("fna", eps_255=0.0)
+    assert torch.equal(torch.get_rng_state(), state)  # no attack draws from the global generator

@@ -28,8 +28,8 @@ class MetricTRADES(PairedTraining):
         paper="This project's own, after Zhang et al., ICML 2019",
         notes="Not published: TRADES with the squared distance of unit embeddings in place of KL, "
         "and SMA as its inner attack. Beta is chosen by the worst case on held-out identities: "
-        "0.5, 1 and 2 leave 12, 13 and 14 in it, 59, 49 and 41 mAP clean (one training each, "
-        "preset embedded); the 6 that TRADES published for KL costs more still.",
+        "0.5, 1 and 2 leave 12, 13 and 14 in it, 59, 49 and 41 mAP clean (one training each on "
+        "119 identities, docs/tuning.md). TRADES published 6, for KL.",
     )
     trained_against = ("sma",)
 

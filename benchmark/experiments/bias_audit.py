@@ -174,9 +174,12 @@ def _differences(audited: Audited, balanced: str | None, base: str) -> list[dict
     rows = []
     for name in [one for one in POPULATIONS if one in audited[base]]:
         for key in (CLEAN, WORST):
-            ours, theirs = (audited[label][name].over_seeds(key) for label in (balanced, base))
-            pair = (np.array([one[pid] for pid in ours]) for one in (ours, theirs))
-            first, second = pair
+            both = [audited[label][name] for label in (balanced, base)]
+            common = both[0].ap[key].keys() & both[1].ap[key].keys()
+            if not common:
+                continue
+            ours, theirs = (one.over_seeds(key, common) for one in both)
+            first, second = (np.array([one[pid] for pid in ours]) for one in (ours, theirs))
             row: dict[str, Any] = {"population": name, "outcome": key, "of": balanced, "over": base}
             for what, statistic in (("variance", variance), ("mean", mean)):
                 value, interval = difference_interval(first, second, statistic)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -36,9 +36,9 @@ class IdentityValues:
             self.ap[key][seed] = by_identity(outcomes[key].ap, pids)
             self.hit[key][seed] = by_identity(outcomes[key].hit, pids)
 
-    def over_seeds(self, key: str) -> dict[int, float]:
-        """Return the AP of each identity, averaged over seeds."""
-        seeds = list(self.ap[key].values())
+    def over_seeds(self, key: str, among: Collection[int] | None = None) -> dict[int, float]:
+        """Return the AP of each identity, averaged over seeds, or over those of them in `among`."""
+        seeds = [one for seed, one in self.ap[key].items() if among is None or seed in among]
         return {pid: float(np.mean([one[pid] for one in seeds])) for pid in seeds[0]}
 
     def over_identities(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -112,18 +113,20 @@ def make_report(
     train: ImageSet,
     synthetic: ImageSet,
     requests: Sequence[SynthesisRequest],
+    slots: Sequence[Slot],
     attempts: Sequence[Attempt],
     gate: QualityGate,
     losses: Sequence[float],
     seconds: dict[str, float],
 ) -> BalanceReport:
-    """Count what was asked for, drawn, accepted and refused."""
+    """Count what was asked for, drawn, accepted and refused; `slots` are what was asked for."""
     passed = [a for a in attempts if a.accepted]
     failed = [a for a in attempts if not a.accepted]
     reasons = sorted({r.reason for r in requests})
+    wanted = Counter(slot.reason for slot in slots)
     return BalanceReport(
         source=source,
-        requested={r: sum(q.count for q in requests if q.reason == r) for r in reasons},
+        requested={r: wanted[r] for r in reasons},
         accepted={r: sum(a.slot.reason == r for a in passed) for r in reasons},
         drawn=len(attempts),
         refused=_causes(failed, gate.threshold),

@@ -144,7 +144,9 @@ def balance(
     marks += [time.monotonic()] * (3 - len(marks))
     seconds = {"training": marks[1] - marks[0], "sampling": marks[2] - marks[1]}
     synthetic = _image_set([a for a in attempts if a.accepted], train)
-    report = make_report(config.source, train, synthetic, requests, attempts, gate, losses, seconds)
+    report = make_report(
+        config.source, train, synthetic, requests, slots, attempts, gate, losses, seconds
+    )
     report.write(work_dir / "report.json")
     return synthetic, report
 

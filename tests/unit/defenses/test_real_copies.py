@@ -58,6 +58,14 @@ def test_oversampling_repeats_real_images_of_identity_and_camera(tmp_path: Path)
     assert not (tmp_path / "diffusion.safetensors").exists()
 
 
+def test_asked_for_is_what_most_leaves_of_the_plan(tmp_path: Path) -> None:
+    added, report = run(tmp_path, "oversampling", most=3)
+    assert len(added) == sum(report.requested.values()) == 3
+    assert report.requested == report.accepted
+    assert report.requested.keys() == {"inter-identity", "intra-identity"}
+    assert len(report.requests) > 1  # the whole plan
+
+
 def test_a_camera_that_never_saw_the_identity_is_not_made_up(tmp_path: Path) -> None:
     added, report = run(tmp_path, "oversampling")
     assert {r["camid"] for r in report.requests if r["pid"] == 1} == {2, 5}

@@ -32,7 +32,11 @@ experiment() {
 
 board() { for preset in "${boards[@]}"; do run --preset "$preset"; done; }
 
-board-grid() { for preset in "${boards[@]}"; do run --preset "$preset" --attack all --attack-seed 0; done; }
+board-grid() { # ten rows of the board under every attack
+    local whole=(--attack all --attack-seed 0)
+    run --preset board --defense none,lgpr,offline-at,free-at,uap-at,goat,pgd-at,metric-at "${whole[@]}"
+    run --preset board-single-step --defense trades,ddid "${whole[@]}"
+}
 
 board-long() { for preset in board-long board-long-single-step; do run --preset "$preset"; done; }
 

@@ -59,6 +59,12 @@ board-ablation() {
     done
 }
 
+board-meta-step() { # self-meta learning alone, and its batch of two halves without the meta step
+    local alone=(--set defense.balancing=false --set defense.fnes=false --set defense.discriminator=false)
+    run --preset board --defense ddid "${alone[@]}"
+    run --preset board --defense ddid "${alone[@]}" --set defense.inner_rate_scale=1e-6
+}
+
 board-balancing() { # as many images as the gate accepted of the diffusion model at that seed
     local source seed most=(570 574 655)
     for seed in 0 1 2; do
@@ -79,7 +85,7 @@ experiments() {
 }
 
 rm -rf "$work/records"
-everything=(board board-grid board-long board-cross board-ablation board-balancing experiments)
+everything=(board board-grid board-long board-cross board-ablation board-meta-step board-balancing experiments)
 [ $# -gt 0 ] || set -- "${everything[@]}"
 for name in "$@"; do
     if [[ " ${everything[*]} " != *" $name "* ]]; then

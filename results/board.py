@@ -28,6 +28,9 @@ from results.threat_words import threat_words
 THIN = "‡"
 """Marks rows of few trainings."""
 
+STANDARD = "reid-aa"
+"""The ensemble whose worst case rows are best compared by."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -130,8 +133,13 @@ class Board:
 
     @property
     def remarks(self) -> list[str]:
-        """What groups and marked seeds mean, a line each."""
+        """What was not tried, and what groups and marked seeds mean, a line each."""
         lines = []
+        if self._lacks_standard:
+            lines.append(
+                f"Not under {STANDARD}, the standard ensemble, which may leave less in the worst "
+                f"case: --attack default {STANDARD}"
+            )
         if self.groups:
             lines.append(
                 "Group: in the worst case its rows do not differ from its first one, given these "
@@ -143,6 +151,13 @@ class Board:
                 f"{THIN} fewer than {ENOUGH_SEEDS} seeds: how far trainings differ is not known"
             )
         return lines
+
+    @property
+    def _lacks_standard(self) -> bool:
+        """Whether the strongest attack of this scenario was left out."""
+        plain = all(attack.intent == "dodge" and attack.side == "query" for attack in self.attacks)
+        tried = {attack.name for attack in self.attacks}
+        return bool(tried) and plain and STANDARD not in tried
 
     @property
     def _where(self) -> str:

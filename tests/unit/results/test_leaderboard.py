@@ -61,6 +61,24 @@ def test_markdown_marks_the_best_and_fills_gaps(records: list[Record]) -> None:
     assert "Worst: each query meets its strongest attack · white-box L∞ ε = 8/255" in text
 
 
+@pytest.mark.parametrize(
+    ("attack", "said"),
+    [
+        ({"name": "sma"}, True),
+        ({"name": "reid-aa"}, False),
+        ({"name": "sma", "side": "gallery"}, False),
+    ],
+)
+def test_a_board_says_that_the_standard_ensemble_was_left_out(
+    make_record: MakeRecord, make_attack: MakeAttack, attack: dict[str, Any], said: bool
+) -> None:
+    options = {key: value for key, value in attack.items() if key != "name"}
+    records = [make_record(attacks=[make_attack(attack["name"], 20.0, **options)])]
+    hint = "--attack default reid-aa"
+    assert (hint in boards_markdown(make_boards(records))) == said
+    assert (hint in rendered(records, 240)) == said
+
+
 def test_times_and_flags_are_never_best(records: list[Record]) -> None:
     (board,) = make_boards(records)
     for column in board_columns(board):

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Train and attack anew the boards and experiments in results/published: days on 2 CPU cores. The searches
-# in tuning and the folders embedded* are made by the commands in docs/tuning.md and docs/earlier-runs.md.
+# in tuning and the folders embedded* are made by the commands in docs/tuning.md, docs/earlier-runs.md and
+# docs/grid.md.
 #
 # All runs share one folder of cells, so that no training is repeated from one board to the next, and a
 # run that was stopped goes on. Arguments choose parts, such as: results/regenerate.sh board board-long

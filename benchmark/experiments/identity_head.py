@@ -1,9 +1,16 @@
-"""Identity classifiers on a frozen encoder: trained clean or adversarially, and attacked."""
+"""Identity classifiers on a frozen encoder: trained clean or adversarially, and attacked.
+
+Plain cross-entropy is a weak objective against a head with small logits, whose gradient is spread
+over all classes, and against one with large logits, whose gradient vanishes (Croce and Hein, ICML
+2020): heads that decide alike seem to differ in robustness. So a head is also attacked by
+objectives that do not depend on the scale of its logits.
+"""
 
 from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -18,15 +25,25 @@ from benchmark.core.progress import Bar
 from benchmark.core.seeding import derive_seed, uniform_noise
 from benchmark.data.records import ImageSet
 from benchmark.models.classifier import IdentityClassifier
-from benchmark.training.inner import ascend
+from benchmark.training.inner import Objective, ascend
 
 BATCH = 64
 """Images in a batch of a head's training, and at once in its test; chosen."""
 
+Loss = Literal["cross-entropy", "rescaled", "margin"]
+"""What an attack on a head maximises: its cross-entropy; that of its logits times the factor that
+makes their median lead `USUAL_LEAD`; the largest other logit minus the right one."""
+
+LOSSES: tuple[Loss, ...] = get_args(Loss)
+
+USUAL_LEAD = 6.0
+"""Lead of the right class in logits at which the gradient of cross-entropy is neither spread over
+all classes nor near nothing; chosen."""
+
 
 @dataclass(frozen=True)
 class Ascent:
-    """Projected gradient ascent on the cross-entropy of a classifier.
+    """Projected gradient ascent on a loss of a classifier.
 
     Attributes:
         eps_255: Radius in 1/255 units.
@@ -125,7 +142,8 @@ class HeadBench:
                 images, labels = self._images(self._train, chosen), self._labels(chosen)
                 seen = [images]
                 if ascent is not None:
-                    seen.append(self._perturbed(head, images, labels, ascent, chosen, epoch))
+                    objective = _objective("cross-entropy", labels)
+                    seen.append(self._perturbed(head, images, objective, ascent, chosen, epoch))
                 with torch.no_grad():
                     embedded = [self._encoder(one) for one in seen]
                 losses = [F.cross_entropy(head(one), labels) for one in embedded]
@@ -145,15 +163,30 @@ class HeadBench:
         head.weight = nn.Parameter(classifier.weight, requires_grad=False)
         return head.to(self._policy.device)
 
-    def hits(self, head: nn.Linear, test: ImageSet, ascent: Ascent | None) -> NDArray[np.bool_]:
-        """Return (N,) whether each image is classified right, clean or attacked through `head`."""
+    def hits(
+        self,
+        head: nn.Linear,
+        test: ImageSet,
+        ascent: Ascent | None,
+        loss: Loss = "cross-entropy",
+    ) -> NDArray[np.bool_]:
+        """Return (N,) whether each image is classified right, clean or attacked through `head`.
+
+        Args:
+            head: The classifier.
+            test: Images of its identities.
+            ascent: How they are attacked; None: not at all.
+            loss: What the attack maximises.
+        """
         found = []
+        scale = self._scale(head, test) if ascent is not None and loss == "rescaled" else 1.0
         for start in range(0, len(test), BATCH):
             rows = np.arange(start, min(start + BATCH, len(test)))
             images = self._images(test, rows)
             labels = self._class_of(test.pids[rows])
             if ascent is not None:
-                attacked = self._perturbed(head, images, labels, ascent, rows, -1)
+                objective = _objective(loss, labels, scale)
+                attacked = self._perturbed(head, images, objective, ascent, rows, -1)
                 images = round_to_8_bits(attacked, images, ascent.eps_255)
             with torch.no_grad():
                 found.append((head(self._encoder(images)).argmax(1) == labels).cpu().numpy())
@@ -171,7 +204,7 @@ class HeadBench:
         self,
         head: nn.Linear,
         images: Tensor,
-        labels: Tensor,
+        objective: Objective,
         ascent: Ascent,
         rows: NDArray[np.int64],
         epoch: int,
@@ -180,13 +213,24 @@ class HeadBench:
         noise = uniform_noise(seeds, tuple(images.shape[1:])).to(images.device)
         return ascend(
             HeadedEncoder(self._view, head),
-            lambda output: F.cross_entropy(output.logits, labels, reduction="none"),
+            objective,
             images,
             noise=noise * (ascent.eps_255 / 255),
             eps=ascent.eps_255 / 255,
             alpha=ascent.alpha_255 / 255,
             steps=ascent.steps,
         )
+
+    def _scale(self, head: nn.Linear, test: ImageSet) -> float:
+        """Return the factor for logits that brings their median lead on clean images to a norm."""
+        leads = []
+        for start in range(0, len(test), BATCH):
+            rows = np.arange(start, min(start + BATCH, len(test)))
+            with torch.no_grad():
+                logits = head(self._encoder(self._images(test, rows)))
+            leads.append(_lead(logits, self._class_of(test.pids[rows])))
+        median = float(torch.cat(leads).median())
+        return USUAL_LEAD / median if median > 0 else 1.0
 
     def _images(self, images: ImageSet, rows: NDArray[np.int64]) -> Tensor:
         return images.tensor(rows).to(self._policy.device)
@@ -197,3 +241,17 @@ class HeadBench:
     def _class_of(self, pids: NDArray[np.int64]) -> Tensor:
         classes = np.searchsorted(self.identities, pids)
         return torch.from_numpy(classes).to(self._policy.device)
+
+
+def _lead(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return (B,) the logit of the right class minus the largest other one."""
+    own = logits.gather(1, labels[:, None])
+    others = logits.scatter(1, labels[:, None], -torch.inf)
+    return own[:, 0] - others.amax(1)
+
+
+def _objective(loss: Loss, labels: Tensor, scale: float = 1.0) -> Objective:
+    """Return what an attack on a head maximises for images of some labels."""
+    if loss == "margin":
+        return lambda output: -_lead(output.logits, labels)
+    return lambda output: F.cross_entropy(scale * output.logits, labels, reduction="none")

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from benchmark.core.progress import SilentProgress
 from benchmark.data.records import ImageSet, concatenate
-from benchmark.experiments.identity_head import Ascent, HeadBench, split_by_identity
+from benchmark.experiments.identity_head import LOSSES, Ascent, HeadBench, split_by_identity
 from benchmark.models.classifier import IdentityClassifier
 from tests.tiny_scene import CPU, image_set, tiny_encoder
 
@@ -88,6 +88,26 @@ def test_an_attack_costs_accuracy_and_a_head_trained_against_it_keeps_more(halve
     np.testing.assert_array_equal(one.hits(plain, test, nothing), one.hits(plain, test, None))
 
 
+@pytest.mark.parametrize("factor", [0.03, 30.0])
+def test_the_scale_of_a_head_hides_it_from_cross_entropy_alone(halves, factor):
+    """The same decisions: what a scale-free attack finds, it finds on the scaled head, too."""
+    one, test = bench(halves, scaled_encoder(halves)), halves[1]
+    head = fitted(one)
+    scaled = copy.deepcopy(head)
+    scaled.weight.data *= factor
+
+    def right(head, loss):
+        return one.hits(head, test, ASCENT, loss)
+
+    np.testing.assert_array_equal(one.hits(head, test, None), one.hits(scaled, test, None))
+    for loss in ("rescaled", "margin"):
+        agree = right(head, loss) == right(scaled, loss)
+        assert agree.mean() > 0.95
+    strongest = np.logical_and.reduce([right(scaled, loss) for loss in LOSSES])
+    assert strongest.sum() <= right(head, "cross-entropy").sum()
+    assert right(scaled, "cross-entropy").sum() >= strongest.sum()
+
+
 def test_the_encoder_stays_as_it_is_and_the_same_seed_gives_the_same_head(halves):
     encoder = tiny_encoder()
     before = copy.deepcopy(encoder.state_dict())
@@ -123,8 +143,8 @@ def test_the_probe_reports_what_is_in_the_head(conducted):
     for row in rows.values():
         for seed in ("0", "1"):
             one = {name: over["by_seed"][seed] for name, over in row["accuracy"].items()}
-            assert one["in_head"] == pytest.approx(one["robust_pgd"] - one["clean_pgd"])
-            assert 0 <= one["clean_pgd"] <= 100
+            assert one["in_head"] == pytest.approx(one["robust_strongest"] - one["clean_strongest"])
+            assert 0 <= one["clean_strongest"] <= one["clean_pgd"] <= 100
         assert set(row["retrieval_map"]) == {"clean", "tiny-attack@8", "worst"}
     assert conducted("classifier-probe", own, seed=[0, 1], **options).document == done.document
 
@@ -134,8 +154,18 @@ def test_a_kept_classifier_is_probed_and_fine_tuned(conducted):
     done = conducted("classifier-probe", own, defense=["tiny-defense"], attack=["tiny-attack"])
     (row,) = done.document["result"]["rows"]
     one = {name: over["by_seed"]["0"] for name, over in row["accuracy"].items()}
-    assert one["in_joint_head"] == pytest.approx(one["joint_pgd"] - one["tuned_pgd"])
-    assert 0 <= one["joint_pgd"] <= one["joint_clean"] <= 100
+    assert one["in_joint_head_pgd"] == pytest.approx(one["joint_pgd"] - one["tuned_pgd"])
+    assert one["in_joint_head"] == pytest.approx(one["joint_strongest"] - one["tuned_strongest"])
+    assert 0 <= one["joint_strongest"] <= one["joint_pgd"] <= one["joint_clean"] <= 100
+
+
+def test_the_probe_tests_on_as_many_images_as_it_is_told(conducted):
+    """A hit is a multiple of one over the images: with a single one it is all or nothing."""
+    own = {"epochs": 1, "steps": 1, "learning_rate": 0.05, "test_images": 1}
+    done = conducted("classifier-probe", own, defense=["tiny-defense"], attack=["tiny-attack"])
+    (row,) = done.document["result"]["rows"]
+    hits = {name: over["by_seed"]["0"] for name, over in row["accuracy"].items()}
+    assert {hits["clean_clean"], hits["joint_clean"]} <= {0.0, 100.0}
 
 
 def test_a_head_goes_on_from_a_kept_classifier_and_leaves_it_alone(halves):

@@ -66,8 +66,8 @@ class ClassifierProbe(Experiment):
         "them adversarially; both start at the same weights and see one half of the images of "
         "each training identity. Accuracy is of the other half, which only they have not seen. "
         "PGD maximises the cross-entropy of the head that it attacks, and so judges heads by the "
-        "scale of their logits, too; the strongest, by choice, is for each image the worst of that, "
-        "of cross-entropy at a usual scale and of the margin.",
+        "scale of their logits, too; the strongest, by choice, is for each image the worst of "
+        "that, of cross-entropy at a usual scale and of the margin.",
     )
     defaults = {
         "defense": ["pgd-at", "metric-at", "ddid"],

@@ -9,7 +9,7 @@ from benchmark.config.attack_groups import expand_attacks
 from benchmark.config.schema import CROSS_DATASETS, NO_CROSS_DATASET, RunConfig
 from benchmark.core.attack import Attack
 from benchmark.core.defense import Defense
-from benchmark.core.errors import PluginError, UsageError, unknown_name
+from benchmark.core.errors import BenchmarkError, PluginError, UsageError, unknown_name
 from benchmark.core.mount import Mountable, base_name
 from benchmark.core.plugin import PluginConfig
 from benchmark.core.registry import ATTACKS, BACKBONES, DATASETS, DEFENSES, Registry
@@ -165,6 +165,19 @@ def _defense(name: str, options: dict[str, Any]) -> Defense:
     return defense
 
 
+def _base(name: str, path: tuple[str, ...]) -> Defense:
+    """Return a defense that others build on, with its default options."""
+    try:
+        return _defense(name, {})
+    except BenchmarkError as error:
+        if not path:
+            raise
+        raise UsageError(
+            f"{path[-1]!r} cannot build on {name!r}: {error.what}",
+            "what others build on has its default options; choose another base",
+        ) from error
+
+
 def _attack(name: str, options: dict[str, dict[str, Any]]) -> ChosenAttack:
     """Return an attack; options of NAME are those of every ``NAME:ARGUMENT``, too."""
     plugin: type[Attack] = _class(ATTACKS, name, Attack)
@@ -205,7 +218,7 @@ def _prerequisites(
                 f"defenses build on each other in a circle: {' → '.join([*path, name])}",
                 "break the circle in prerequisites()",
             )
-        needed = found.get(name) or _defense(name, {})
+        needed = found.get(name) or _base(name, path)
         visit(needed, (*path, name))
         found[name] = needed
 

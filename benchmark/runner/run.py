@@ -117,6 +117,7 @@ def _compute(
     store, journal = CellStore(folder.cells), Journal(folder.journal)
     store.clean_up()
     _warn_of_data(shelf, choice)
+    _warn_of_bases(config, choice)
     workshop = Workshop(config, shelf, store, policy, progress)
     estimator = Estimator(config, shelf, policy)
     executor = LocalExecutor(workshop, journal, estimator.workload, fresh=config.fresh)
@@ -144,6 +145,15 @@ def device_name(policy: DevicePolicy) -> str:
     if policy.device.type == "cuda":
         return torch.cuda.get_device_name(policy.device)
     return policy.device.type
+
+
+def _warn_of_bases(config: RunConfig, choice: Choice) -> None:
+    for name, defense in choice.defenses.items():
+        for base in defense.prerequisites():
+            if config.defense_config.get(base):
+                logger.warning(
+                    "%s builds on %s with its default options, not with those given", name, base
+                )
 
 
 def _warn_of_data(shelf: Shelf, choice: Choice) -> None:

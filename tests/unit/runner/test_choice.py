@@ -22,6 +22,11 @@ from benchmark.runner.choice import choose
         ({"attack_config": {"sma": {"steps": 0}}}, "options of 'sma': steps = 0", ""),
         ({"attack_config": {"smaa": {}}}, "unknown attack 'smaa'", "sma"),
         ({"defense_config": {"nome": {}}}, "unknown defense 'nome'", "none"),
+        (
+            {"defense": ["jpeg"], "defense_config": {"jpeg": {"base": "pretrained"}}},
+            "'jpeg' cannot build on 'pretrained'",
+            "choose another base",
+        ),
     ],
 )
 def test_a_wrong_name_or_option_is_told(options, what, mend):

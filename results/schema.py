@@ -178,9 +178,10 @@ class AttackResult(_Repeated):
     seconds: Seconds
     """Time spent in the attack."""
     forwards: Count
-    """Images sent forward through the encoder by the attack."""
+    """Images sent forward through the encoder by the attack; through a random one, each counts
+    once, in however many draws (EOT) it was embedded."""
     backwards: Count
-    """Images sent backward through the encoder by the attack."""
+    """Images sent backward through the encoder by the attack, counted likewise."""
     queries: Count
     """Answers that a black-box attack asked for; 0 for the others."""
     flags: list[Flag]

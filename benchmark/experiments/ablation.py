@@ -16,6 +16,7 @@ from benchmark.experiments.findings import MISSING, Findings, Table, text
 from benchmark.experiments.laboratory import Laboratory
 from benchmark.experiments.main_table import (
     PAPER_ATTACKS,
+    PAPER_PAIR,
     PAPER_SETTINGS,
     figure,
     notes,
@@ -97,7 +98,7 @@ class Ablation(Experiment):
         }
         modules = {row.variant.label: row.modules for row in rows}
         is_papers = set(self.config.modules) == set(Ablation.Config().modules)
-        paper = PAPER_GAINS if is_papers else {}
+        paper = PAPER_GAINS if is_papers and (defense, base) == PAPER_PAIR else {}
         result: dict[str, Any] = {"baseline": base, "rows": rows_json(measured)}
         for one in result["rows"]:
             label = one["label"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from benchmark.core.defense import Defense
 from benchmark.core.errors import UsageError
+from benchmark.core.fingerprint import fingerprint
 from benchmark.data.records import ImageSet
 from benchmark.experiments.laboratory import Kept, Laboratory
 from benchmark.experiments.measurement import Trained
@@ -59,8 +61,19 @@ def added_images(lab: Laboratory, variant: Variant, seed: int) -> Added:
             "audit a defense that needs no encoder but that of none",
         )
     judge = plain(lab, seed)
+    inputs = {
+        "defense": variant.defense,
+        "options": plugin.config.model_dump(mode="json"),
+        "source_sha256": plugin.source_sha256(),
+        "seed": seed,
+    }
+    # what is left unfinished goes on under the same name only with the same code
+    work_dir = lab.home / f"work-{fingerprint({**inputs, 'train': judge.cell.fingerprint})[:16]}"
 
     def compute() -> Kept:
+        if lab.config.fresh:
+            shutil.rmtree(work_dir, ignore_errors=True)
+        work_dir.mkdir(parents=True, exist_ok=True)
         task = Task(
             train=lab.split(config.dataset, "train"),
             backbone=config.backbone,
@@ -69,10 +82,9 @@ def added_images(lab: Laboratory, variant: Variant, seed: int) -> Added:
             policy=lab.policy,
             seed=seed,
             progress=lab.progress,
-            work_dir=lab.home / f"{variant.label}-seed{seed}".replace(" ", "-"),
+            work_dir=work_dir,
             encoders={"none": judge.encoder},
         )
-        task.work_dir.mkdir(parents=True, exist_ok=True)
         images, report = _prepared(plugin, task)
         arrays: dict[str, NDArray[Any]] = {
             "images": images.pixels(slice(None)),
@@ -82,13 +94,8 @@ def added_images(lab: Laboratory, variant: Variant, seed: int) -> Added:
         }
         return Kept({"report": report}, arrays)
 
-    inputs = {
-        "defense": variant.defense,
-        "options": plugin.config.model_dump(mode="json"),
-        "source_sha256": plugin.source_sha256(),
-        "seed": seed,
-    }
     kept = lab.kept("added-images", VERSION, judge, inputs, compute)
+    shutil.rmtree(work_dir, ignore_errors=True)
     found = kept.arrays("images", "pids", "camids", "names")
     images = ImageSet(
         found["images"], found["pids"], found["camids"], tuple(found["names"].tolist())

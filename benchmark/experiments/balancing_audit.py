@@ -113,10 +113,14 @@ class BalancingAudit(Experiment):
 
     def _variants(self, lab: Laboratory) -> list[Variant]:
         variants = []
+        several = sum(_has_sources(one.defense) for one in lab.variants) > 1
         for one in lab.variants:
             if _has_sources(one.defense):
-                key = "defense.balancing_options.source"
-                variants += [Variant(s, one.defense, {key: s}) for s in self.config.sources]
+                key, of = "defense.balancing_options.source", f"{one.label} " if several else ""
+                variants += [
+                    Variant(f"{of}{source}", one.defense, {key: source})
+                    for source in self.config.sources
+                ]
             else:
                 variants.append(one)
         return variants

@@ -29,7 +29,7 @@ from benchmark.experiments.identity_statistics import (
 )
 from benchmark.experiments.laboratory import Laboratory
 from benchmark.experiments.measurement import CLEAN, WORST
-from benchmark.experiments.scoring import scored
+from benchmark.experiments.scoring import scored, scoring_attacks
 from benchmark.experiments.variant import Variant
 
 
@@ -57,8 +57,9 @@ class BiasAudit(Experiment):
         """Options of the experiment."""
 
         balanced: str | None = "ddid"
-        """Defense that is the last of ``--defense`` with balancing, once `switches` are set;
-        unset: no such row."""
+        """Defense that is `over` with balancing, once `switches` are set; unset: no such row."""
+        over: str = "metric-at"
+        """Defense that the balanced row is compared with, if it is among ``--defense``."""
         switches: dict[str, bool] = {
             "balancing": True,
             "fnes": False,
@@ -74,6 +75,7 @@ class BiasAudit(Experiment):
 
     def run(self, lab: Laboratory) -> Findings:
         """Measure three populations of identities for every row."""
+        scoring_attacks(lab)
         audited: Audited = defaultdict(lambda: defaultdict(IdentityValues))
         fitted, held_out = lab.fitted_and_held_out()
         matches = self.config.matches
@@ -116,15 +118,14 @@ class BiasAudit(Experiment):
         variants = lab.variants
         if self.config.balanced is not None:
             settings = {f"defense.{name}": value for name, value in self.config.switches.items()}
-            label = f"{variants[-1].label} + balancing"
+            label = f"{self.config.over} + balancing"
             variants.append(Variant(label, self.config.balanced, settings))
         return variants
 
     def _pair(self, lab: Laboratory, audited: Audited) -> tuple[str | None, str]:
         """Return the labels of the balanced row, if there is one, and of what it is compared to."""
-        labels = [one.label for one in self._variants(lab)]
-        base = lab.config.defense[-1]
-        balanced = labels[-1] if self.config.balanced is not None else None
+        base = self.config.over
+        balanced = self._variants(lab)[-1].label if self.config.balanced is not None else None
         return (balanced if balanced in audited and base in audited else None), base
 
 

@@ -116,6 +116,8 @@ def _publish(
     text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
     tables = "\n\n".join(table.markdown() for table in findings.tables)
     head = f"# {experiment.card.title or experiment.name}"
+    for old in set(home.glob("*.png")) - {home / f"{name}.png" for name in findings.figures}:
+        old.unlink()  # of a run with other seeds or defenses: the result knows nothing of it
     files = [publish(home / f"{name}.png", data) for name, data in findings.figures.items()]
     files.append(publish(home / TABLE_FILE, f"{head}\n\n{tables}\n".encode()))
     files.append(publish(home / RESULT_FILE, f"{text}\n".encode()))

@@ -140,9 +140,18 @@ class Scene:
         return self.trained.view if white else self.trained.encoder
 
     def _made(self, attack: ChosenAttack, eps_255: float) -> Attack:
-        if attack.surrogates or attack.plugin.needs_preparation:
-            raise UsageError(
-                f"this experiment cannot use the attack {attack.name!r}: it must be trained first",
-                "use attacks of the groups default and white, such as metric-ifgsm and soft-ap",
-            )
+        check_direct(attack)
         return attack.plugin(attack.config, eps_255, self.trained.variant.defense)
+
+
+def check_direct(attack: ChosenAttack) -> None:
+    """Refuse an attack that needs more than the encoder in front of it.
+
+    Raises:
+        UsageError: It looks through surrogates or is trained first.
+    """
+    if attack.surrogates or attack.plugin.needs_preparation:
+        raise UsageError(
+            f"this experiment cannot use the attack {attack.name!r}: it must be trained first",
+            "use attacks of the groups default and white, such as metric-ifgsm and soft-ap",
+        )

@@ -12,6 +12,7 @@ from benchmark.experiments.findings import Findings, Table
 from benchmark.experiments.laboratory import Laboratory
 from benchmark.experiments.main_table import (
     PAPER_ATTACKS,
+    PAPER_PAIR,
     PAPER_SETTINGS,
     compared,
     measured_tables,
@@ -65,7 +66,8 @@ class CrossDataset(Experiment):
                 rows[measured.variant.label].append(measured)
             for target in datasets:
                 if target != source and rows:
-                    found, shown = self._direction(rows, source, target)
+                    paper = PAPER_RATIOS if source == lab.config.dataset else {}
+                    found, shown = self._direction(rows, source, target, paper)
                     directions.append(found)
                     tables += shown
         if not directions:
@@ -73,7 +75,11 @@ class CrossDataset(Experiment):
         return Findings(tables, {"directions": directions})
 
     def _direction(
-        self, rows: dict[str, list[Measurement]], source: str, target: str
+        self,
+        rows: dict[str, list[Measurement]],
+        source: str,
+        target: str,
+        paper: dict[str, float],
     ) -> tuple[dict[str, Any], list[Table]]:
         title = f"{source} → {target}"
         found: dict[str, Any] = {"from": source, "to": target, "rows": rows_json(rows, target)}
@@ -82,5 +88,6 @@ class CrossDataset(Experiment):
         if ours in rows and baseline in rows:
             comparison = compared(rows[ours], rows[baseline], target)
             found["ratio"] = {"of": ours, "over": baseline, "attacks": comparison}
-            tables.append(ratio_table(comparison, ours, baseline, PAPER_RATIOS, title))
+            paper = paper if (ours, baseline) == PAPER_PAIR else {}
+            tables.append(ratio_table(comparison, ours, baseline, paper, title))
         return found, tables

@@ -8,8 +8,9 @@ from functools import partial
 import numpy as np
 
 from benchmark.core.errors import UsageError
+from benchmark.core.seeding import derive_seed, torch_seeded
 from benchmark.data.records import ImageSet
-from benchmark.experiments.crafting import Scene
+from benchmark.experiments.crafting import Scene, check_direct
 from benchmark.experiments.laboratory import Kept, Laboratory
 from benchmark.experiments.measurement import CLEAN, WORST, Outcome, Trained
 from benchmark.metrics.ranking import RankingResult
@@ -17,8 +18,25 @@ from benchmark.metrics.worst_case import worst_case
 from benchmark.runner.choice import ChosenAttack
 from benchmark.runner.make_cells import attack_content
 
-SCORE_VERSION = 1
+SCORE_VERSION = 2
 """Raised when a change of this measurement changes results."""
+
+
+def scoring_attacks(lab: Laboratory) -> list[ChosenAttack]:
+    """Return the attacks that `scored` will use; the control is left out.
+
+    Raises:
+        UsageError: There is no attack, not one budget, or an attack that is trained first.
+    """
+    attacks = [attack for attack in lab.attacks if not attack.is_control]
+    if not attacks or len(lab.config.eps) != 1:
+        raise UsageError(
+            "this experiment needs an attack and one budget",
+            "give them, such as --attack metric-ifgsm fna --eps 8",
+        )
+    for attack in attacks:
+        check_direct(attack)
+    return attacks
 
 
 def scored(
@@ -45,18 +63,15 @@ def scored(
         UsageError: There is no attack, not one budget, or an attack that is trained first.
         PluginError: An attack or the encoder broke its contract.
     """
-    attacks = [attack for attack in lab.attacks if not attack.is_control]
-    if not attacks or len(lab.config.eps) != 1:
-        raise UsageError(
-            "this experiment needs an attack and one budget",
-            "give them, such as --attack metric-ifgsm fna --eps 8",
-        )
+    attacks = scoring_attacks(lab)
     (eps_255,) = lab.config.eps
+    noise = derive_seed("scene", what, trained.cell.fingerprint)
     scene: list[Scene] = []  # embedded when the first of its results is missing
 
     def ready() -> Scene:
         if not scene:
-            scene.append(Scene.of(trained, query, gallery, lab.policy))
+            with torch_seeded(noise, lab.policy.device):  # also after a kill, for each attack
+                scene.append(Scene.of(trained, query, gallery, lab.policy))
         return scene[0]
 
     def clean() -> Kept:

@@ -15,7 +15,7 @@ from benchmark.experiments.experiment import Experiment
 from benchmark.experiments.findings import Findings, Table
 from benchmark.experiments.laboratory import Laboratory
 from benchmark.experiments.measurement import CLEAN, WORST, Outcome
-from benchmark.experiments.scoring import scored
+from benchmark.experiments.scoring import scored, scoring_attacks
 from benchmark.experiments.summary import Over
 from benchmark.experiments.variant import Variant
 from results.columns import Cell
@@ -61,6 +61,7 @@ class Tune(Experiment):
 
     def run(self, lab: Laboratory) -> Findings:
         """Train and score every candidate at every seed."""
+        scoring_attacks(lab)
         candidates = lab.variants
         if self.config.candidates is not None:
             candidates = read_candidates(self.config.candidates, lab.config.defense)

@@ -68,6 +68,47 @@ def test_the_preparation_is_kept_and_sees_no_test_image(conducted, monkeypatch):
         conducted("balancing-audit", own, *TINY_DDID, defense=["ddid"])
 
 
+def test_other_code_does_not_go_on_with_what_old_code_left_unfinished(conducted, monkeypatch):
+    """A killed preparation leaves its work folder; it is found again by the same code alone."""
+    from defenses.ddid.defense import DDID
+
+    seen = []
+    real = DDID.prepare
+
+    def prepare(self, task):
+        seen.append((task.work_dir, (task.work_dir / "left").exists()))
+        (task.work_dir / "left").touch()
+        if len(seen) == 1:
+            raise KeyboardInterrupt
+        return real(self, task)
+
+    monkeypatch.setattr(DDID, "prepare", prepare)
+    own = {**OWN, "sources": ["oversampling"]}
+    with pytest.raises(KeyboardInterrupt):
+        conducted("balancing-audit", own, *TINY_DDID, defense=["ddid"])
+    with monkeypatch.context() as other:
+        other.setattr(DDID, "source_sha256", classmethod(lambda cls: "0" * 64))
+        conducted("balancing-audit", own, *TINY_DDID, defense=["ddid"])
+    conducted("balancing-audit", own, *TINY_DDID, defense=["ddid"])
+    assert [left for _, left in seen] == [False, False, True]
+    assert not any(folder.exists() for folder, _ in seen[1:]), "finished work is cleared away"
+
+
+def test_sources_of_two_defenses_do_not_take_each_others_place(conducted):
+    own = {**OWN, "sources": ["oversampling"]}
+    done = conducted("balancing-audit", own, *TINY_DDID, defense=["ddid", "free-ddid"])
+    assert list(done.document["result"]) == ["real", "ddid oversampling", "free-ddid oversampling"]
+
+
+def test_a_figure_of_an_earlier_run_does_not_stay_beside_another_result(conducted):
+    own = {**OWN, "sources": ["oversampling"]}
+    first = conducted("balancing-audit", own, *TINY_DDID, defense=["ddid"], seed=[0, 1])
+    home = next(path for path in first.files if path.suffix == ".png").parent
+    assert {p.stem for p in home.glob("*.png")} == {"oversampling-seed0", "oversampling-seed1"}
+    conducted("balancing-audit", own, *TINY_DDID, defense=["ddid"])
+    assert {p.stem for p in home.glob("*.png")} == {"oversampling-seed0"}
+
+
 def test_a_defense_that_adds_nothing_cannot_be_audited(conducted):
     with pytest.raises(UsageError, match="adds no image"):
         conducted("balancing-audit", OWN, "training.epochs=1", defense=["none"])

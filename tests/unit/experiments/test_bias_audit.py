@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
+from benchmark.core.errors import UsageError
 from benchmark.experiments.bias_figure import binned
 from benchmark.experiments.equal_matches import equal_query_and_gallery
 from benchmark.experiments.identity_statistics import (
@@ -20,6 +21,7 @@ from benchmark.experiments.identity_statistics import (
     rank_correlation,
     variance,
 )
+from benchmark.runner.compute import Workshop
 from results.store import load_per_query
 from tests.conftest import TINY_PLUGIN
 from tests.tiny_scene import image_set
@@ -97,7 +99,7 @@ def test_the_audit_tells_variances_that_the_records_confirm(conducted, tmp_path)
     plugins = [str(TINY_PLUGIN), str(TINY_PLUGIN.parent / "tiny_modules.py")]
     done = conducted(
         "bias-audit",
-        {"balanced": "tiny-modules", "switches": {"first": False}},
+        {"balanced": "tiny-modules", "over": "tiny-defense", "switches": {"first": False}},
         "training.held_out=0.25",
         "training.epochs=1",
         attack=["metric-fgsm", "tiny-attack"],
@@ -126,6 +128,23 @@ def test_the_audit_tells_variances_that_the_records_confirm(conducted, tmp_path)
     for row in result["differences"]:
         assert row["variance_ci95"][0] <= row["variance_ci95"][1]
     assert (tmp_path / "out" / "experiments" / "bias-audit" / "bias.png").stat().st_size > 5000
+
+
+def test_balancing_is_compared_with_nothing_but_what_it_balances(conducted):
+    """With another defense in its place, the difference would be that of two defenses."""
+    plugins = [str(TINY_PLUGIN), str(TINY_PLUGIN.parent / "tiny_modules.py")]
+    own = {"balanced": "tiny-modules", "over": "metric-at", "switches": {"first": False}}
+    done = conducted("bias-audit", own, "training.epochs=1", attack=["tiny-attack"], plugin=plugins)
+    rows = [row["label"] for row in done.document["result"]["rows"]]
+    assert rows == ["tiny-defense", "metric-at + balancing"]
+    assert done.document["result"]["differences"] == []
+
+
+@pytest.mark.parametrize("options", [{"eps": [4, 8]}, {"attack": ["uap"]}])
+def test_what_cannot_be_scored_is_told_before_any_training(conducted, monkeypatch, options):
+    monkeypatch.setattr(Workshop, "compute", lambda *_: pytest.fail("something was computed"))
+    with pytest.raises(UsageError, match=r"one budget|trained first"):
+        conducted("bias-audit", {"balanced": None}, **{"attack": ["tiny-attack"], **options})
 
 
 def test_without_held_out_identities_there_are_two_populations(conducted):

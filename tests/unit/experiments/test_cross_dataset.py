@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from benchmark.core.errors import UsageError
+from benchmark.experiments import cross_dataset
 from benchmark.experiments.cross_dataset import PAPER_RATIOS
+from benchmark.experiments.findings import MISSING
 from results.store import read_records
 
 SMALL = {"defense": ["tiny-defense", "none"], "attack": ["metric-fgsm", "tiny-attack"]}
@@ -38,6 +40,21 @@ def test_both_directions_are_those_of_the_records(conducted, tmp_path):
         assert ratio["ratio"] == pytest.approx(clean["tiny-defense"] / clean["none"])
         assert ratio["gain"]["mean"] == pytest.approx(clean["tiny-defense"] - clean["none"])
     assert "tiny-other → tiny" in done.files[0].read_text()
+
+
+def test_the_ratios_of_the_paper_stand_beside_its_pair_and_its_direction_alone(
+    conducted, monkeypatch
+):
+    monkeypatch.setattr(cross_dataset, "PAPER_PAIR", ("tiny-defense", "none"))
+    done = conducted("cross-dataset", OWN, test_dataset=["tiny-other"], **SMALL)
+    there, back = [t for t in done.findings.tables if t.title.startswith("mAP of tiny-defense")]
+    papers = [[cells[1].text for _, cells in table.rows] for table in (there, back)]
+    assert papers[0][0] == f"{PAPER_RATIOS['clean']:.2f}"
+    assert set(papers[1]) == {MISSING}
+    monkeypatch.setattr(cross_dataset, "PAPER_PAIR", ("ddid", "metric-at"))
+    done = conducted("cross-dataset", OWN, test_dataset=["tiny-other"], **SMALL)
+    there, _ = [t for t in done.findings.tables if t.title.startswith("mAP of tiny-defense")]
+    assert {cells[1].text for _, cells in there.rows} == {MISSING}
 
 
 def test_one_data_set_is_not_enough(conducted):

@@ -39,6 +39,11 @@ board-grid() { # ten rows of the board under every attack
     run --preset board-single-step --defense trades,ddid "${whole[@]}"
 }
 
+board-random() { # attacks that average over 20 draws: one training, one attack seed, small batches
+    run --preset board --defense none,metric-at,smoothing,diffpure --seed 0 --attack-seed 0 \
+        --set evaluation.batch=4
+}
+
 board-long() { for preset in board-long board-long-single-step; do run --preset "$preset"; done; }
 
 board-cross() {
@@ -81,12 +86,12 @@ board-balancing() { # as many images as the gate accepted of the diffusion model
 experiments() {
     local name
     for name in main bias-audit attention embedding-map certificate; do experiment "$name" --seed 0 1 2; done
-    experiment classifier-probe --preset board-single-step --seed 0 1 2
+    experiment classifier-probe --preset board-single-step --attack fna sma metric-ifgsm --attack-seed 0 --seed 0 1 2
     experiment balancing-audit
 }
 
 rm -rf "$work/records"
-everything=(board board-grid board-long board-cross board-ablation board-meta-step board-balancing experiments)
+everything=(board board-grid board-random board-long board-cross board-ablation board-meta-step board-balancing experiments)
 [ $# -gt 0 ] || set -- "${everything[@]}"
 for name in "$@"; do
     if [[ " ${everything[*]} " != *" $name "* ]]; then

@@ -47,7 +47,9 @@ class DetectionOptions(PluginConfig):
     """Size of a support set; less where a query has fewer images of other cameras."""
     seen: tuple[str, ...] = Field(default=("metric-ifgsm", "sma"), min_length=1)
     """Attacks that the detector is fitted on; all other chosen ones are unseen."""
-    weights: tuple[float, ...] = Field(default=(0.0, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0), min_length=1)
+    weights: tuple[float, ...] = Field(
+        default=(0.0, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0), min_length=1
+    )
     """Weights of the detector's loss in the adaptive attacks."""
     adaptive_steps: int = Field(default=40, ge=1)
     """Gradient steps of the adaptive attacks."""

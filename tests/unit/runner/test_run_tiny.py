@@ -293,12 +293,3 @@ def test_estimates_learn_from_the_journal(tiny_config):
     train = shown.cells[0]
     passes = next(e["passes"] for e in lines if e["event"] == "finished")
     assert train.seconds == pytest.approx(60 * passes)
-
-
-def test_a_base_that_has_options_of_its_own_elsewhere_is_told_of(tiny_config, caplog):
-    options = {"defense": ["tiny-follower", "tiny-defense"], "attack": ["random-noise"]}
-    said = "tiny-follower builds on tiny-defense with its default options"
-    run(tiny_config(**options))
-    assert said not in caplog.text
-    run(tiny_config("defense.tiny-defense.weight=2.0", **options))
-    assert said in caplog.text

@@ -88,6 +88,7 @@ experiments() {
     for name in main bias-audit attention embedding-map certificate; do experiment "$name" --seed 0 1 2; done
     experiment classifier-probe --preset board-single-step --attack fna sma metric-ifgsm --attack-seed 0 --seed 0 1 2
     experiment balancing-audit
+    experiment detection --defense metric-at
 }
 
 rm -rf "$work/records"

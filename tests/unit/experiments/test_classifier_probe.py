@@ -105,7 +105,6 @@ def test_the_scale_of_a_head_hides_it_from_cross_entropy_alone(halves, factor):
         assert agree.mean() > 0.95
     strongest = np.logical_and.reduce([right(scaled, loss) for loss in LOSSES])
     assert strongest.sum() <= right(head, "cross-entropy").sum()
-    assert right(scaled, "cross-entropy").sum() >= strongest.sum()
 
 
 def test_the_encoder_stays_as_it_is_and_the_same_seed_gives_the_same_head(halves):

@@ -13,14 +13,12 @@ Hence |c(x) - x| = |sum over v of w_v(x) (T(v) - v)| <= eps, and c(x) is in [0, 
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import ClassVar
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from attacks import recolour as recolouring
 from attacks.metric_gradient import MetricIFGSM
 from attacks.recolour import Recolour
 from benchmark.core.attack import AttackBatch
@@ -50,10 +48,6 @@ class ColorLUT(MetricIFGSM):
         """Nodes of the table along each colour."""
 
     config: Config
-
-    @classmethod
-    def _source_files(cls) -> set[Path]:
-        return super()._source_files() | {Path(recolouring.__file__)}
 
     def step_size(self) -> float:
         """Return a quarter of the budget."""

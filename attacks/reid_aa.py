@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from benchmark.core.attack import Attack, AttackBatch, round_to_8_bits
-from benchmark.core.plugin import Card
+from benchmark.core.plugin import Card, Plugin
 from benchmark.core.registry import ATTACKS
 from benchmark.core.threat import Intent
 from benchmark.metrics.ranking import rank_queries
@@ -46,9 +46,9 @@ class ReIDAutoAttack(Attack):
     intents: ClassVar[frozenset[Intent]] = frozenset({"dodge", "impersonate", "rank-down"})
 
     @classmethod
-    def source_sha256(cls) -> str:
-        """Return the hash of its own source and of its members'."""
-        return cls.joint_source_sha256(*(ATTACKS.get(name) for name, _ in MEMBERS))
+    def parts(cls) -> tuple[type[Plugin], ...]:
+        """Return its members."""
+        return tuple(ATTACKS.get(name) for name in dict.fromkeys(name for name, _ in MEMBERS))
 
     def expected_passes(self) -> float:
         """Return what all members take together, as if no query broke early."""

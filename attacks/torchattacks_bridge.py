@@ -7,9 +7,6 @@ gallery images that the ranking leaves out for the image at hand.
 
 from __future__ import annotations
 
-import hashlib
-from importlib.metadata import version
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 import torch
@@ -17,7 +14,6 @@ from pydantic import AfterValidator, Field, create_model, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from attacks import torchattacks_classes
 from attacks.torchattacks_classes import (
     Argument,
     budget_argument,
@@ -66,6 +62,7 @@ class TorchattacksBridge(Attack, Mountable):
     )
     intents: ClassVar[frozenset[Intent]] = frozenset({"dodge", "impersonate", "rank-down"})
     example: ClassVar[str] = "PGD or torchattacks:PGD,steps=20"
+    packages: ClassVar[tuple[str, ...]] = ("torchattacks",)
 
     class Config(PluginConfig):
         """Options."""
@@ -85,10 +82,6 @@ class TorchattacksBridge(Attack, Mountable):
             return self
 
     config: Config
-
-    @classmethod
-    def _source_files(cls) -> set[Path]:
-        return super()._source_files() | {Path(torchattacks_classes.__file__)}
 
     @classmethod
     def mount(cls, argument: str) -> type[TorchattacksBridge]:
@@ -116,12 +109,6 @@ class TorchattacksBridge(Attack, Mountable):
             "intents": intents_of(built(name, nn.LayerNorm(1), chosen)),
         }
         return type(cls.__name__, (cls,), members)
-
-    @classmethod
-    def source_sha256(cls) -> str:
-        """Return the hash of this source and of the version of torchattacks."""
-        own = f"{super().source_sha256()} torchattacks {version('torchattacks')}"
-        return hashlib.sha256(own.encode()).hexdigest()
 
     @classmethod
     def inner_options(cls, steps: int, alpha_255: float) -> dict[str, object]:

@@ -13,8 +13,6 @@ DDID's FNES extends, without a shift toward another identity; both share `defens
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from pydantic import Field
 from torch import Tensor
 
@@ -52,10 +50,6 @@ class AVmixup(PairedTraining):
         """Learn from the clean images, too; both weigh the same. Published: only mixtures."""
 
     config: Config
-
-    @classmethod
-    def _source_files(cls) -> set[Path]:
-        return super()._source_files() | {Path(fnes.__file__)}
 
     def passes(self, inner_steps: int) -> float:
         """Return the inner steps, the mixture, and the clean image if it is learned."""

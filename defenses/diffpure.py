@@ -29,7 +29,6 @@ from benchmark.core.defense import Adaptive, FitTask
 from benchmark.core.plugin import Card
 from benchmark.core.seeding import derive_seed
 from benchmark.data.records import ImageSet
-from defenses.ddid.defense import DDID
 from defenses.ddid.denoiser import Denoiser, DenoiserConfig
 from defenses.ddid.diffusion import DiffusionConfig, train_diffusion
 from defenses.ddid.edm import EDM
@@ -104,11 +103,6 @@ class DiffPure(WrappedDefense):
         """Size and training of the diffusion model, as in `ddid`; its sampler is not used."""
 
     config: Config
-
-    @classmethod
-    def source_sha256(cls) -> str:
-        """Return the hash of the source of this class and of the diffusion model."""
-        return cls.joint_source_sha256(DDID)
 
     def fit(self, task: FitTask) -> nn.Module:
         """Train the diffusion model and put it before the encoder of the base."""

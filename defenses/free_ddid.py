@@ -16,7 +16,6 @@ gradient, tell the farthest identity and are the discriminator's other side.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import cast
 
 import torch
@@ -78,10 +77,6 @@ class FreeDDID(Defense):
         super().__init__(config)
         balancing = {key: getattr(self.config, key) for key in ("balancing", "balancing_options")}
         self._phase_one = DDID(DDID.Config(**balancing))
-
-    @classmethod
-    def _source_files(cls) -> set[Path]:
-        return super()._source_files() | DDID._source_files()
 
     def epochs(self, planned: int, inner_steps: int) -> int:
         """Return the epochs in which as many images go backward as in those of `metric-at`.

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from benchmark.core.behaviour import Behaviour, behaviour_of_source
 from benchmark.core.errors import PluginError, UsageError
-from benchmark.core.fingerprint import sha256_sources
-from benchmark.core.local_sources import local_sources
 
 PLUGIN_FILE_PREFIX = "reid_robustbench_plugin_"
 """Start of the module names of plugin files."""
@@ -47,10 +47,15 @@ class Plugin:
     Attributes:
         name: Registry name, set by the registry.
         card: What it is.
+        sources: Files and folders beside its file that it reads, a literal list; to be declared
+            where the text does not name them, or its results are not reused.
+        packages: Installed packages whose version shapes its results.
     """
 
     name: ClassVar[str] = ""
     card: ClassVar[Card] = Card()
+    sources: ClassVar[Sequence[str]] = ()
+    packages: ClassVar[tuple[str, ...]] = ()
 
     class Config(PluginConfig):
         """Options; override in a subclass."""
@@ -61,42 +66,30 @@ class Plugin:
         return (inspect.getdoc(cls) or "").split("\n", 1)[0]
 
     @classmethod
-    def source_sha256(cls) -> str:
-        """Return the hash of the source of this class and of its plugin bases.
+    def parts(cls) -> tuple[type[Plugin], ...]:
+        """Return other plugins that this one is made of and finds by name; imports need not."""
+        return ()
 
-        A plugin that is a package (its module lives in a folder of its own below the top level)
-        is hashed with every Python file of that folder; the rooms of the benchmark are no such
-        packages. A plugin file is hashed with what it imports from its folder.
+    @classmethod
+    def behaviour(cls) -> Behaviour:
+        """Return what this plugin does, by all local code and data behind it.
+
+        Raises:
+            PluginError: Its source cannot be found or read.
         """
-        return sha256_sources(cls._source_files())
-
-    @classmethod
-    def joint_source_sha256(cls, *others: type[Plugin]) -> str:
-        """Return the hash of the source of this plugin and of others that it is made of."""
-        return sha256_sources(cls._source_files().union(*(one._source_files() for one in others)))
-
-    @classmethod
-    def _source_files(cls) -> set[Path]:
-        files: set[Path] = set()
-        for base in cls.__mro__:
-            if base is Plugin or not issubclass(base, Plugin):
-                continue
-            if base.__module__.startswith("benchmark.core."):
-                continue
-            try:
-                path = Path(inspect.getfile(base))
-            except (OSError, TypeError) as error:
-                raise PluginError(
-                    f"the source of {base.__qualname__} cannot be found",
-                    "define the plugin in a file",
-                ) from error
-            if base.__module__.startswith(PLUGIN_FILE_PREFIX):
-                files |= local_sources(path)
-                continue
-            own_folder = not base.__module__.startswith("benchmark.")
-            is_package = own_folder and base.__module__.count(".") >= 2
-            files.update(path.parent.glob("*.py") if is_package else [path])
-        return files
+        try:
+            path = Path(inspect.getfile(cls))
+        except (OSError, TypeError) as error:
+            raise PluginError(
+                f"the source of {cls.__qualname__} cannot be found", "define the plugin in a file"
+            ) from error
+        return behaviour_of_source(
+            path,
+            cls.__module__,
+            cls.__qualname__,
+            packages=cls.packages,
+            parts={part.name: part.behaviour() for part in cls.parts()},
+        )
 
     @classmethod
     def parse_config(cls, options: dict[str, object]) -> PluginConfig:

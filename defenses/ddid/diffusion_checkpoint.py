@@ -62,6 +62,10 @@ def save_checkpoint(
     publish(path, dump)
 
 
+sources: tuple[str, ...] = ()
+"""What is read here is what `save_checkpoint` wrote."""
+
+
 def load_checkpoint(
     path: Path,
     work: str,

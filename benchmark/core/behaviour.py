@@ -1,0 +1,134 @@
+"""What a plugin does, apart from how its source is written: the identity that results go by.
+
+The id is the hash of the canonical syntax trees (`benchmark.core.syntax`) of all local code behind
+a plugin, and of the data files that this code reads. Sources that were shown to give the same
+results share an id: ``behaviours.json`` holds them, `benchmark.checks.same_behaviour` writes it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from uuid import uuid4
+
+from benchmark.core.fingerprint import fingerprint, sha256_file, sha256_sources
+from benchmark.core.local_sources import LocalSources, local_sources
+from benchmark.core.syntax import canonical, parsed, plain_classes
+from benchmark.core.where_modules_lie import ROOT
+
+BEHAVIOURS_FILE = Path(__file__).with_name("behaviours.json")
+_THIS_PROCESS = uuid4().hex[:8]
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """What a plugin does.
+
+    Attributes:
+        id: ``name@N`` of sources that were shown to behave the same, else a hash; what is not
+            known of the sources makes it another one in each process.
+        meaning_sha256: Hash of the meaning of its sources.
+        source_sha256: Hash of their bytes.
+        unknown: What may shape results and cannot be known, a line each.
+    """
+
+    id: str
+    meaning_sha256: str
+    source_sha256: str
+    unknown: tuple[str, ...] = ()
+
+
+def behaviour_of_source(
+    path: Path,
+    module: str,
+    class_name: str,
+    *,
+    packages: tuple[str, ...] = (),
+    parts: Mapping[str, Behaviour] | None = None,
+    root: Path = ROOT,
+) -> Behaviour:
+    """Return the behaviour of a class by its source.
+
+    Args:
+        path: The file that defines it.
+        module: Name of its module.
+        class_name: Its qualified name within the module.
+        packages: Installed packages whose version shapes its results.
+        parts: Behaviours of other plugins that it is made of, by name.
+        root: Folder of the project's packages.
+
+    Raises:
+        PluginError: A declared file does not exist, or a source is no Python text.
+    """
+    parts = parts or {}
+    question = (path, module, class_name, packages, root, tuple(parts.values()))
+    stamps, answer = _ANSWERS.get(question, ({}, None))
+    if answer is not None and all(_stamp(file) == stamp for file, stamp in stamps.items()):
+        return answer
+    sources = local_sources(path, module, root)
+    answer = _behaviour(sources, class_name, packages, parts)
+    files = (*sources.code.values(), *sources.data.values())
+    _ANSWERS[question] = ({file: _stamp(file) for file in files}, answer)
+    return answer
+
+
+_Stamp = tuple[int, int] | None
+_ANSWERS: dict[tuple[object, ...], tuple[dict[Path, _Stamp], Behaviour]] = {}
+"""Behaviours found before, and the state of the files that they were read from."""
+
+
+def _stamp(path: Path) -> _Stamp:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size
+
+
+def _behaviour(
+    sources: LocalSources,
+    class_name: str,
+    packages: tuple[str, ...],
+    parts: Mapping[str, Behaviour],
+) -> Behaviour:
+    meaning = _meaning(sources, class_name, packages, parts)
+    unknown = (*sources.unknown, *(one for part in parts.values() for one in part.unknown))
+    files = (*sources.code.values(), *filter(Path.is_file, sources.data.values()))
+    return Behaviour(
+        id=f"{meaning}-{_THIS_PROCESS}" if unknown else known_ids().get(meaning, meaning),
+        meaning_sha256=meaning,
+        source_sha256=sha256_sources(files),
+        unknown=tuple(dict.fromkeys(unknown)),
+    )
+
+
+def _meaning(
+    sources: LocalSources,
+    class_name: str,
+    packages: tuple[str, ...],
+    parts: Mapping[str, Behaviour],
+) -> str:
+    trees = {name: parsed(path.read_bytes()) for name, path in sources.code.items()}
+    plain = plain_classes(trees.values())
+    content: dict[str, object] = {
+        "class": class_name,
+        "code": {name: canonical(tree, plain) for name, tree in trees.items()},
+        "data": {
+            name: sha256_file(path) if path.is_file() else None
+            for name, path in sources.data.items()
+        },
+        "packages": {name: version(name) for name in packages},
+        "parts": {name: part.id for name, part in parts.items()},
+    }
+    return fingerprint({key: value for key, value in content.items() if value})
+
+
+@cache
+def known_ids() -> dict[str, str]:
+    """Return the ids of sources that were shown to behave the same, by the hash of meaning."""
+    table = json.loads(BEHAVIOURS_FILE.read_text("utf-8"))
+    return {sha: id_ for id_, entry in table.items() for sha in entry["sources"]}

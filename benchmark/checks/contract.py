@@ -111,7 +111,9 @@ def require(holds: bool, otherwise: str) -> None:
 def check_card(plugin: type[Plugin]) -> str:
     """Check that a plugin says what it is."""
     require(bool(plugin.name), "it has no registry name")
-    require(len(plugin.source_sha256()) == 64, "its source has no hash")
+    unknown = plugin.behaviour().unknown
+    if unknown:
+        return Warned(f"its results are never reused ({unknown[0]}): declare sources = […]")
     if not plugin.card.title:
         return Warned("its card has no title: set card = benchmark.Card(title=…)")
     return plugin.card.title if plugin.summary() else Warned("its class has no docstring")

@@ -7,8 +7,9 @@ results share an id: ``behaviours.json`` holds them, `benchmark.checks.same_beha
 
 from __future__ import annotations
 
+import ast
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -33,12 +34,14 @@ class Behaviour:
             known of the sources makes it another one in each process.
         meaning_sha256: Hash of the meaning of its sources.
         source_sha256: Hash of their bytes.
+        words: Texts in its code, among them the names of other plugins that it may ask for.
         unknown: What may shape results and cannot be known, a line each.
     """
 
     id: str
     meaning_sha256: str
     source_sha256: str
+    words: frozenset[str] = frozenset()
     unknown: tuple[str, ...] = ()
 
 
@@ -102,6 +105,7 @@ def _behaviour(
         id=f"{meaning}-{_THIS_PROCESS}" if unknown else known_ids().get(meaning, meaning),
         meaning_sha256=meaning,
         source_sha256=sha256_sources(files),
+        words=frozenset(_words(sources)),
         unknown=tuple(dict.fromkeys(unknown)),
     )
 
@@ -125,6 +129,13 @@ def _meaning(
         "parts": {name: part.id for name, part in parts.items()},
     }
     return fingerprint({key: value for key, value in content.items() if value})
+
+
+def _words(sources: LocalSources) -> Iterator[str]:
+    for path in sources.code.values():
+        for node in ast.walk(parsed(path.read_bytes())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.value
 
 
 @cache

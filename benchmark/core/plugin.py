@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import to_jsonable_python
 
 from benchmark.core.behaviour import Behaviour, behaviour_of_source
 from benchmark.core.errors import PluginError, UsageError
+from benchmark.core.fingerprint import canonical_json
 
 PLUGIN_FILE_PREFIX = "reid_robustbench_plugin_"
 """Start of the module names of plugin files."""
@@ -22,6 +24,29 @@ class PluginConfig(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
     )
+
+
+def options_of(config: BaseModel) -> dict[str, Any]:
+    """Return the options of a configuration as JSON, sets in an order that is always the same."""
+    options: dict[str, Any] = to_jsonable_python(_ordered(config.model_dump()))
+    return options
+
+
+def _ordered(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _ordered(one) for key, one in value.items()}
+    if isinstance(value, set | frozenset):
+        return sorted((to_jsonable_python(_ordered(one)) for one in value), key=canonical_json)
+    return [*map(_ordered, value)] if isinstance(value, list | tuple) else value
+
+
+def words_of(options: object) -> Iterator[str]:
+    """Yield the texts among options: names of other plugins may be among them."""
+    if isinstance(options, str):
+        yield options
+    elif isinstance(options, dict | list):
+        for one in options.values() if isinstance(options, dict) else options:
+            yield from words_of(one)
 
 
 class Card(BaseModel):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from benchmark.core.defense import Defense
 from benchmark.core.errors import UsageError
 from benchmark.core.fingerprint import fingerprint
+from benchmark.core.plugin import options_of
 from benchmark.data.records import ImageSet
 from benchmark.experiments.laboratory import Kept, Laboratory
 from benchmark.experiments.measurement import Trained
@@ -63,8 +64,8 @@ def added_images(lab: Laboratory, variant: Variant, seed: int) -> Added:
     judge = plain(lab, seed)
     inputs = {
         "defense": variant.defense,
-        "options": plugin.config.model_dump(mode="json"),
-        "source_sha256": plugin.source_sha256(),
+        "options": options_of(plugin.config),
+        "behaviour": plugin.behaviour().id,
         "seed": seed,
     }
     # what is left unfinished goes on under the same name only with the same code

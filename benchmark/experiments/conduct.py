@@ -13,6 +13,7 @@ from benchmark.config.presets import DEFAULT_PRESET, read_preset
 from benchmark.config.schema import RunConfig
 from benchmark.core.device import choose_device
 from benchmark.core.errors import BenchmarkError
+from benchmark.core.plugin import options_of
 from benchmark.core.progress import Progress
 from benchmark.core.provenance import environment
 from benchmark.experiments.experiment import Experiment
@@ -84,7 +85,7 @@ def conduct(experiment: Experiment, config: RunConfig, progress: Progress) -> Co
             document = {
                 "format": FORMAT_VERSION,
                 "experiment": experiment.name,
-                "options": experiment.config.model_dump(mode="json"),
+                "options": options_of(experiment.config),
                 "configuration": config.model_dump(mode="json", exclude=_OF_THE_MACHINE),
                 "result": findings.result,
                 "failures": [

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pydantic import BaseModel
+
 from benchmark.checks.canary import canary_content
 from benchmark.checks.probe import PROBE_VERSION
 from benchmark.config.schema import EvaluationConfig, RunConfig
-from benchmark.core.attack import Attack
 from benchmark.core.defense import Defense
-from benchmark.core.plugin import Plugin
+from benchmark.core.plugin import Plugin, options_of, words_of
 from benchmark.core.registry import ATTACKS
 from benchmark.core.surrogate import Surrogate
 from benchmark.core.threat import Scenario
@@ -50,10 +51,10 @@ def train_cell(
     content: dict[str, object] = {
         "kind": "train",
         "version": TRAINING_VERSION,
-        "defense": _plugin_content(plugin, plugin.config.model_dump(mode="json")),
-        "backbone": _plugin_content(backbone, config.backbone.model_dump(mode="json")),
+        "defense": _plugin_content(plugin, plugin.config),
+        "backbone": _plugin_content(backbone, config.backbone),
         "image_size": list(config.image_size),
-        "training": training.model_dump(mode="json"),
+        "training": options_of(training),
         "attacks": _attacks_within(plugin, training),
         "dataset": {"name": config.dataset, "manifest_sha256": manifest},
         "seed": seed,
@@ -194,8 +195,8 @@ def canary_cell(attack: ChosenAttack) -> CanaryCell:
 
 
 def attack_content(attack: ChosenAttack) -> dict[str, object]:
-    """Return what identifies an attack: name, options, source."""
-    return _plugin_content(attack.plugin, attack.config.model_dump(mode="json"))
+    """Return what identifies an attack."""
+    return _plugin_content(attack.plugin, attack.config)
 
 
 def surrogate_seed(surrogate: Surrogate) -> int:
@@ -208,14 +209,17 @@ def _draws(target: TrainCell, evaluation: EvaluationConfig) -> dict[str, object]
     return {"eot_samples": evaluation.eot_samples} if target.plugin.adaptive.random else {}
 
 
-def _plugin_content(
-    plugin: Plugin | type[Plugin] | type[Attack], options: dict[str, object]
-) -> dict[str, object]:
-    return {"name": plugin.name, "config": options, "source_sha256": plugin.source_sha256()}
+def _plugin_content(plugin: Plugin | type[Plugin], config: BaseModel) -> dict[str, object]:
+    """Return what identifies a plugin: name, options, and what its sources do."""
+    behaviour = plugin.behaviour()
+    content = {"name": plugin.name, "config": options_of(config), "behaviour": behaviour.id}
+    return content | ({"unknown_sources": list(behaviour.unknown)} if behaviour.unknown else {})
 
 
 def _attacks_within(plugin: Defense, training: TrainingConfig) -> dict[str, str]:
-    """Return the sources of the attacks that a training uses."""
+    """Return the behaviours of the attacks that a training uses, or names anywhere in its code."""
     stand_in = training.inner.attack
-    wanted = {stand_in} if stand_in else {SELECTION_ATTACK, *plugin.trained_against}
-    return {n: ATTACKS.get(n).source_sha256() for n in sorted(wanted) if ATTACKS.has(n)}
+    asked = {stand_in} if stand_in else {SELECTION_ATTACK, *plugin.trained_against}
+    named = plugin.behaviour().words | set(words_of(options_of(plugin.config)))
+    wanted = {name for name in asked if ATTACKS.has(name)} | named.intersection(ATTACKS.names())
+    return {name: ATTACKS.get(name).behaviour().id for name in sorted(wanted)}

@@ -10,6 +10,7 @@ import numpy as np
 from benchmark.checks.evidence import Finding
 from benchmark.config.schema import RunConfig
 from benchmark.core.fingerprint import fingerprint
+from benchmark.core.plugin import options_of
 from benchmark.core.provenance import environment
 from benchmark.data.records import ImageSet
 from benchmark.metrics.ranking import RankingResult
@@ -78,14 +79,16 @@ class RecordMaker:
         worst = rankings_of(self._counted(trial, main), attacked)
         training = self._outcome(trial.train)
         plugin = trial.train.plugin
+        behaviour = plugin.behaviour()
         record = Record.model_validate(
             {
                 "id": self._record_id(trial),
                 "defense": {
                     "name": trial.train.defense,
-                    "config": plugin.config.model_dump(mode="json"),
+                    "config": options_of(plugin.config),
                     "card": plugin.card.model_dump(mode="json"),
-                    "source_sha256": plugin.source_sha256(),
+                    "behaviour": behaviour.id,
+                    "source_sha256": behaviour.source_sha256,
                     "trained_against": list(trial.train.trained_against),
                 },
                 "dataset": main,
@@ -150,7 +153,7 @@ class RecordMaker:
                     fraction=scenario.fraction,
                     target_rule=None if scenario.intent == "dodge" else scenario.target,
                     knowledge=threat.knowledge,
-                    params=cell.attack.config.model_dump(mode="json"),
+                    params=options_of(cell.attack.config),
                     dataset=dataset,
                     seen_in_training=cell.attack.name in seen,
                     ci95_map=cluster_bootstrap_ci(ap, query.pids),

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from operator import attrgetter
 from pathlib import Path
 from types import ModuleType
+from typing import ClassVar
 
 import torch
 from pydantic import ConfigDict, ValidationInfo, field_serializer, field_validator
@@ -40,6 +41,7 @@ class Pretrained(Defense):
         title="Pretrained encoder",
         notes="Nothing is trained; how the encoder was made, and on what, is its owner's word.",
     )
+    trains: ClassVar[bool] = False
 
     class Config(PluginConfig):
         """Options."""

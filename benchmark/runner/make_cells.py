@@ -47,6 +47,7 @@ def train_cell(
 ) -> TrainCell:
     """Build the cell that trains a defense; `manifest` is the hash of the training data."""
     training = config.training.for_training_against(plugin.trained_against)
+    data = {"name": config.dataset, "manifest_sha256": manifest}
     content: dict[str, object] = {
         "kind": "train",
         "version": TRAINING_VERSION,
@@ -55,7 +56,7 @@ def train_cell(
         "image_size": list(config.image_size),
         "training": training.model_dump(mode="json"),
         "attacks": _attacks_within(plugin, training),
-        "dataset": {"name": config.dataset, "manifest_sha256": manifest},
+        "dataset": data if plugin.trains else None,
         "seed": seed,
         "prerequisites": {cell.defense: cell.fingerprint for cell in prerequisites},
     }
@@ -69,6 +70,7 @@ def train_cell(
         plugin=plugin,
         training=training,
         prerequisites=prerequisites,
+        data=data,
     )
 
 
@@ -104,7 +106,7 @@ def prepare_cell(
         "kind": "prepare",
         "version": PROTOCOL_VERSION,
         "views": [view.fingerprint for view in views],
-        "dataset": target.content["dataset"],
+        "dataset": target.data,
         "attack": attack_content(attack),
         "eps_255": eps_255,
         "attack_seed": attack_seed,

@@ -89,6 +89,7 @@ def run_benchmark(config: RunConfig, progress: Progress) -> RunOutcome:
                 read_measured([folder.records])  # a damaged one is told before any work
             shelf = Shelf(config, choice, progress)
             plan = make_plan(config, choice, shelf.manifests())
+            shelf.check(plan.cells)
             write_whole(folder.config, to_yaml(config))
             logger.debug("plan of %d cells, protocol %s", len(plan.cells), plan.protocol)
             return _compute(config, choice, policy, shelf, plan, folder, progress)

@@ -41,6 +41,7 @@ class Pretrained(Defense):
         title="Pretrained encoder",
         notes="Nothing is trained; how the encoder was made, and on what, is its owner's word.",
     )
+    trains: ClassVar[bool] = False
 
     sources: ClassVar[tuple[str, ...]] = ()
     """The factory and the weights are in the options, by their content."""
@@ -118,6 +119,10 @@ class Pretrained(Defense):
         """
         if not self.config.factory:
             raise PluginError("defense 'pretrained' has no factory", HOW)
+
+    def backbone_name(self, chosen: str) -> str:
+        """Return the factory: the run's backbone is not built."""
+        return self.config.factory
 
     def fit(self, task: FitTask) -> nn.Module:
         """Build the encoder, load its weights, and try it on images of the run's size.

@@ -298,7 +298,7 @@ class Training(_Part):
 
 
 class Environment(_Part):
-    """Where the record was made."""
+    """Where something was computed; ``unknown`` for results from before that was kept."""
 
     python: Name
     """Version of Python."""
@@ -310,6 +310,13 @@ class Environment(_Part):
     """Commit of the source tree, if it was one."""
     packages: dict[str, str]
     """Versions of the packages that shape results."""
+
+
+class CellsEnvironment(Environment):
+    """Where some of the cells of a record were computed."""
+
+    cells: list[Name]
+    """Their kinds, such as ``train`` or ``attack``."""
 
 
 class Record(_Part):
@@ -354,9 +361,19 @@ class Record(_Part):
     flags: list[Flag]
     """Sanity checks that the record did not pass."""
     environment: Environment
-    """Where it was made."""
+    """Where the training was computed, and all the rest unless `environments` says otherwise."""
+    environments: list[CellsEnvironment] = Field(default_factory=list)
+    """All places where something was computed, that of the training first; absent if it is one."""
     per_query: str | None
     """Path of the per-query file, relative to the folder of this record."""
+
+    @model_serializer(mode="wrap")
+    def _without_a_single_place(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave the list out where it is empty: such records read as they did before it was."""
+        content: dict[str, Any] = handler(self)
+        if not self.environments:
+            content.pop("environments", None)
+        return content
 
     @model_validator(mode="after")
     def _attacks_are_distinct(self) -> Self:

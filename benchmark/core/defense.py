@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from torch import Tensor, nn
 
@@ -217,6 +217,9 @@ class Defense(Plugin):
     trained_against: tuple[str, ...] = ()
     """Attacks that its training asks the step for; the record marks them as seen, and protocol
     `unseen` lets others stand in for them. As `adaptive`, it may be set in the constructor."""
+    trains: ClassVar[bool] = True
+    """False where `fit` uses no training image: no training split is then asked for or decoded,
+    and the training cell is the same whatever the split holds."""
     also_seen: tuple[str, ...] = ()
     """Attacks whose objective its training ascends by itself; marked as seen, without stand-in."""
 
@@ -228,6 +231,10 @@ class Defense(Plugin):
 
     def check(self) -> None:
         """Raise a `PluginError` if something is missing to train it; asked before any work."""
+
+    def backbone_name(self, chosen: str) -> str:
+        """Return what the encoder's network is called; `chosen` is the backbone of the run."""
+        return chosen
 
     def prerequisites(self) -> tuple[str, ...]:
         """Return defenses whose encoders must be trained first, on the same data and seed."""

@@ -6,8 +6,18 @@ import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 PACKAGES = ("torch", "torchvision", "diffusers", "numpy", "pandas", "pydantic", "pillow")
+
+UNKNOWN_ENVIRONMENT: dict[str, Any] = {
+    "python": "unknown",
+    "torch": "unknown",
+    "device": "unknown",
+    "git_commit": None,
+    "packages": {},
+}
+"""What is said of results that did not keep where they were computed."""
 
 
 def git_commit() -> str | None:
@@ -41,7 +51,7 @@ def package_versions() -> dict[str, str]:
 
 
 def environment(device: str) -> dict[str, object]:
-    """Return what a record says of the machine that made it."""
+    """Return what a result keeps of the machine that computes it."""
     return {
         "python": platform.python_version(),
         "torch": version("torch"),

@@ -73,6 +73,16 @@ class ImageSet:
         return np.unique(self.pids[self.pids > 0])
 
 
+def no_images(size: tuple[int, int]) -> ImageSet:
+    """Return a set without images.
+
+    Args:
+        size: (H, W) of those it would hold.
+    """
+    none = np.empty(0, np.int64)
+    return ImageSet(np.empty((0, *size, 3), np.uint8), none, none, ())
+
+
 def concatenate(first: ImageSet, second: ImageSet) -> ImageSet:
     """Return one set that holds the images of both, in order (copies pixels)."""
     return ImageSet(

@@ -15,14 +15,13 @@ from benchmark.core.device import choose_device
 from benchmark.core.errors import BenchmarkError
 from benchmark.core.plugin import options_of
 from benchmark.core.progress import Progress
-from benchmark.core.provenance import environment
 from benchmark.experiments.experiment import Experiment
 from benchmark.experiments.findings import Findings
 from benchmark.experiments.laboratory import Laboratory, Trouble, check_config
 from benchmark.runner.faults import machine_problem, machine_problems
 from benchmark.runner.logfile import logging_to
 from benchmark.runner.output import OutputFolder
-from benchmark.runner.run import HarnessError, device_name
+from benchmark.runner.run import HarnessError
 from results.atomic import publish
 
 logger = logging.getLogger(__name__)
@@ -82,6 +81,8 @@ def conduct(experiment: Experiment, config: RunConfig, progress: Progress) -> Co
             lab = Laboratory(config, experiment.name, folder, policy, progress, experiment.opens)
             lab.store.clean_up()
             findings = experiment.run(lab)
+            here = lab.store.environment
+            elsewhere = [place for place in lab.store.environments if place != here]
             document = {
                 "format": FORMAT_VERSION,
                 "experiment": experiment.name,
@@ -92,7 +93,8 @@ def conduct(experiment: Experiment, config: RunConfig, progress: Progress) -> Co
                     {"what": f"{one.what}: {one.error.what}", "mend": one.error.mend}
                     for one in lab.troubles
                 ],
-                "environment": environment(device_name(policy)),
+                "environment": here,
+                **({"environments_of_cells": lab.store.environments} if elsewhere else {}),
             }
             files = _publish(lab.home, experiment, findings, document)
             return Conducted(findings, document, files, lab.troubles)

@@ -20,6 +20,7 @@ from benchmark.config.schema import RunConfig
 from benchmark.core.device import DevicePolicy
 from benchmark.core.errors import BenchmarkError, PluginError, UsageError
 from benchmark.core.progress import Progress
+from benchmark.core.provenance import environment
 from benchmark.core.seeding import derive_seed, seed_everything
 from benchmark.data.dataset import Split
 from benchmark.data.held_out import split_held_out
@@ -99,7 +100,7 @@ class Laboratory:
         self.config, self.policy, self.progress = config, policy, progress
         self.home: Path = folder.path / "experiments" / name
         self._name, self._folder = name, folder
-        self.store = CellStore(folder.cells)
+        self.store = CellStore(folder.cells, environment(device_name(policy)))
         choice = choose(config)
         self._names = tuple(choice.sources)
         shelf = Shelf(config, choice, progress)
@@ -169,8 +170,7 @@ class Laboratory:
                 (trial,) = plan.trials
                 if not self._finish(config, trial):
                     continue
-                device = device_name(self.policy)
-                maker = RecordMaker(config, plan, self.store, self.shelf, device)
+                maker = RecordMaker(config, plan, self.store, self.shelf)
                 record, per_query = maker.make(trial)
                 path = write_record(record, self.home, per_query)
                 yield Measurement(

@@ -34,6 +34,20 @@ def save_encoder(folder: Path, encoder: nn.Module, card: Mapping[str, object]) -
     (folder / CARD_FILE).write_text(json.dumps(body, indent=2, sort_keys=True) + "\n")
 
 
+def check_weights(folder: Path) -> None:
+    """Compare the weights of `folder` with the hash on their card.
+
+    Raises:
+        OSError: One of the files cannot be read.
+        ValueError: They are others than the card tells of, or the card is damaged.
+        KeyError: The card holds no hash.
+        TypeError: The card is no card.
+    """
+    recorded = json.loads((folder / CARD_FILE).read_text())["weights_sha256"]
+    if sha256_file(folder / WEIGHTS_FILE) != recorded:
+        raise ValueError("its SHA-256 is not the recorded one")
+
+
 def load_encoder(folder: Path, build: Callable[[], nn.Module]) -> nn.Module:
     """Return the encoder that `build` makes, with the weights of `folder`, in eval mode.
 
@@ -43,11 +57,9 @@ def load_encoder(folder: Path, build: Callable[[], nn.Module]) -> nn.Module:
     """
     path = folder / WEIGHTS_FILE
     try:
-        recorded = json.loads((folder / CARD_FILE).read_text())["weights_sha256"]
-        if sha256_file(path) != recorded:
-            raise ValueError("its SHA-256 is not the recorded one")
+        check_weights(folder)
         state = load_file(path)
-    except (OSError, SafetensorError, ValueError, KeyError) as error:
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
         raise DataError(
             f"the weights {path} cannot be read: {error}", "delete the folder and train again"
         ) from error

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
 from benchmark.core.defense import Defense
 from benchmark.core.fingerprint import fingerprint
+from benchmark.data.layout import Split
 from benchmark.runner.choice import ChosenAttack
 from benchmark.training.config import TrainingConfig
 
@@ -57,6 +58,11 @@ class Cell:
             yield parent
 
     @property
+    def reads(self) -> tuple[Split, ...]:
+        """Splits of the data set whose images it reads."""
+        return ("query", "gallery")
+
+    @property
     def title(self) -> str:
         """What the cell does, without the defense."""
         return f"{self.kind} {self.dataset}"
@@ -75,11 +81,18 @@ class TrainCell(Cell):
         plugin: The defense with its options.
         training: The recipe.
         prerequisites: The trainings whose encoders it is given.
+        data: Name and hash of the data set of its run.
     """
 
     plugin: Defense
     training: TrainingConfig
     prerequisites: tuple[TrainCell, ...]
+    data: dict[str, str]
+
+    @property
+    def reads(self) -> tuple[Split, ...]:
+        """The training split, unless nothing is trained."""
+        return ("train",) if self.plugin.trains else ()
 
     @property
     def trained_against(self) -> tuple[str, ...]:
@@ -119,6 +132,11 @@ class PrepareCell(Cell):
     views: tuple[TrainCell, ...]
     attack: ChosenAttack
     eps_255: float
+
+    @property
+    def reads(self) -> tuple[Split, ...]:
+        """The training split."""
+        return ("train",)
 
     @property
     def title(self) -> str:
@@ -172,6 +190,11 @@ class CanaryCell(Cell):
     attack: ChosenAttack
 
     @property
+    def reads(self) -> tuple[Split, ...]:
+        """None: its images are stored with the code."""
+        return ()
+
+    @property
     def title(self) -> str:
         """The attack that is tried."""
         return self.attack.name
@@ -180,6 +203,15 @@ class CanaryCell(Cell):
     def label(self) -> str:
         """What the user sees of the cell."""
         return f"canary · {self.title}"
+
+
+def splits_read(cells: Iterable[Cell]) -> dict[str, tuple[Split, ...]]:
+    """Return the splits that cells read, by data set."""
+    read: dict[str, dict[Split, None]] = {}
+    for cell in cells:
+        for split in cell.reads:
+            read.setdefault(cell.dataset, {})[split] = None
+    return {name: tuple(splits) for name, splits in read.items()}
 
 
 def _numbered(cell: Cell) -> str:

@@ -22,6 +22,7 @@ from benchmark.core.progress import Progress
 from benchmark.core.seeding import derive_seed, seed_everything
 from benchmark.core.surrogate import SurrogateEnsemble, joined_embeddings
 from benchmark.data.held_out import split_held_out
+from benchmark.data.records import ImageSet, no_images
 from benchmark.metrics.attacked import (
     CleanRanking,
     Vantage,
@@ -109,7 +110,7 @@ class Workshop:
         work_dir.mkdir(parents=True, exist_ok=True)
         trained = fit_defense(
             cell.plugin,
-            train=self.shelf.split(cell.dataset, "train"),
+            train=self._training_images(cell),
             backbone=self.config.backbone,
             training=cell.training,
             image_size=self.config.image_size,
@@ -140,6 +141,11 @@ class Workshop:
         stored = self.store.publish(cell, write)
         self.store.forget_work(cell)
         return stored
+
+    def _training_images(self, cell: TrainCell) -> ImageSet:
+        if not cell.plugin.trains:
+            return no_images(self.config.image_size)
+        return self.shelf.split(cell.dataset, "train")
 
     def _rank_clean(self, cell: CleanCell, title: str) -> StoredCell:
         encoder = self.encoder(cell.train)

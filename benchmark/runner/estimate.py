@@ -21,7 +21,7 @@ from torch import nn
 
 from benchmark.config.schema import RunConfig
 from benchmark.core.device import DevicePolicy
-from benchmark.data.layout import SPLITS
+from benchmark.data.layout import Split
 from benchmark.models.encoder import build_encoder
 from benchmark.runner.cells import AttackCell, CanaryCell, Cell, PrepareCell, ProbeCell, TrainCell
 from benchmark.runner.shelf import Shelf
@@ -95,16 +95,16 @@ class Estimator:
         rate = self._measured.get(work.key)
         return work.passes * (self._seconds_per_pass if rate is None else rate)
 
-    def render_seconds(self, dataset: str) -> float:
-        """Return the predicted seconds until the pixels of a data set are in the cache."""
+    def render_seconds(self, dataset: str, splits: Iterable[Split]) -> float:
+        """Return the predicted seconds until the pixels of splits are in the cache."""
         height, width = self._config.image_size
-        pixels = self._images_to_decode(dataset) * height * width
+        pixels = self._images_to_decode(dataset, splits) * height * width
         return pixels * RENDER_CORE_SECONDS_PER_PIXEL / (os.cpu_count() or 1)
 
-    def data_bytes(self, dataset: str) -> int:
-        """Return the bytes of pixels that a data set will add to the cache."""
+    def data_bytes(self, dataset: str, splits: Iterable[Split]) -> int:
+        """Return the bytes of pixels that splits of a data set will add to the cache."""
         height, width = self._config.image_size
-        return self._images_to_decode(dataset) * height * width * 3
+        return self._images_to_decode(dataset, splits) * height * width * 3
 
     def cell_bytes(self, cell: Cell) -> int:
         """Return the bytes that a finished cell takes."""
@@ -133,6 +133,8 @@ class Estimator:
         if isinstance(cell, CanaryCell):
             return CANARY_PASSES
         if isinstance(cell, TrainCell):
+            if not cell.plugin.trains:
+                return 0
             training = cell.training
             each = cell.plugin.passes(training.inner.steps)
             epochs = cell.plugin.epochs(training.epochs, training.inner.steps)
@@ -158,12 +160,11 @@ class Estimator:
             self._slowdowns[key] = flops / self._network["flops"]
         return self._slowdowns[key]
 
-    def _count(self, dataset: str, split: Any) -> int:
+    def _count(self, dataset: str, split: Split) -> int:
         return len(self._shelf.dataset(dataset).names(split))
 
-    def _images_to_decode(self, name: str) -> int:
+    def _images_to_decode(self, name: str, splits: Iterable[Split]) -> int:
         dataset = self._shelf.dataset(name)
-        splits = SPLITS if name == self._config.dataset else ("query", "gallery")
         return sum(len(dataset.names(s)) for s in splits if dataset.cache.record(s) is None)
 
     @property

@@ -34,10 +34,10 @@ class Journal:
             os.close(handle)
 
     def read(self) -> list[dict[str, Any]]:
-        """Return all events in order; lines that are not whole are left out."""
+        """Return all events in order; lines that are not whole, or cannot be read, are left out."""
         try:
             text = self.path.read_text("utf-8", errors="replace")
-        except FileNotFoundError:
+        except OSError:
             return []
         events = []
         for line in text.splitlines():

@@ -46,20 +46,27 @@ def train_cell(
     seed: int,
     prerequisites: tuple[TrainCell, ...],
 ) -> TrainCell:
-    """Build the cell that trains a defense; `manifest` is the hash of the training data."""
+    """Build the cell that trains a defense; `manifest` is the hash of the training data.
+
+    Backbone, recipe and data are no part of one that trains nothing.
+    """
     training = config.training.for_training_against(plugin.trained_against)
+    data = {"name": config.dataset, "manifest_sha256": manifest}
     content: dict[str, object] = {
         "kind": "train",
         "version": TRAINING_VERSION,
         "defense": _plugin_content(plugin, plugin.config),
-        "backbone": _plugin_content(backbone, config.backbone),
         "image_size": list(config.image_size),
-        "training": options_of(training),
-        "attacks": _attacks_within(plugin, training),
-        "dataset": {"name": config.dataset, "manifest_sha256": manifest},
         "seed": seed,
         "prerequisites": {cell.defense: cell.fingerprint for cell in prerequisites},
     }
+    if plugin.trains:
+        content |= {
+            "backbone": _plugin_content(backbone, config.backbone),
+            "training": options_of(training),
+            "attacks": _attacks_within(plugin, training),
+            "dataset": data,
+        }
     return TrainCell(
         kind="train",
         defense=name,
@@ -70,6 +77,7 @@ def train_cell(
         plugin=plugin,
         training=training,
         prerequisites=prerequisites,
+        data=data,
     )
 
 
@@ -105,7 +113,7 @@ def prepare_cell(
         "kind": "prepare",
         "version": PROTOCOL_VERSION,
         "views": [view.fingerprint for view in views],
-        "dataset": target.content["dataset"],
+        "dataset": target.data,
         "attack": attack_content(attack),
         "eps_255": eps_255,
         "attack_seed": attack_seed,

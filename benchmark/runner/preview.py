@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from benchmark.config.schema import RunConfig
 from benchmark.core.device import choose_device
 from benchmark.core.errors import DataError
 from benchmark.core.progress import SilentProgress
-from benchmark.runner.cells import Cell
+from benchmark.data.layout import Split
+from benchmark.runner.cells import Cell, splits_read
 from benchmark.runner.choice import choose
 from benchmark.runner.estimate import Estimator
 from benchmark.runner.journal import Journal
@@ -82,6 +84,8 @@ def preview(config: RunConfig) -> Preview:
     shelf = Shelf(config, choice, SilentProgress())
     manifests, missing = _manifests(shelf, list(choice.sources))
     plan = make_plan(config, choice, manifests)
+    reads = splits_read(plan.cells)
+    missing |= _missing_splits(shelf, {n: reads[n] for n in reads if n not in missing})
     folder = OutputFolder(config.output)
     store, estimator = CellStore(folder.cells), Estimator(config, shelf, policy)
     estimator.learn(Journal(folder.journal).read())
@@ -93,11 +97,12 @@ def preview(config: RunConfig) -> Preview:
         return PlannedCell(cell.defense, cell.seed, cell.title, cell.fingerprint, finished, seconds)
 
     cells = [planned(cell) for cell in plan.cells]
-    at_hand = [name for name in choice.sources if name not in missing]
+    at_hand = {name: splits for name, splits in reads.items() if name not in missing}
     waiting = [c for c, p in zip(plan.cells, cells, strict=True) if not p.finished]
     written = sum(estimator.cell_bytes(c) for c in waiting if c.dataset in at_hand)
-    data = {name: estimator.data_bytes(name) for name in at_hand}
-    seconds = sum(p.seconds for p in cells) + sum(map(estimator.render_seconds, at_hand))
+    data = {name: estimator.data_bytes(name, splits) for name, splits in at_hand.items()}
+    rendering = sum(estimator.render_seconds(name, splits) for name, splits in at_hand.items())
+    seconds = sum(p.seconds for p in cells) + rendering
     return Preview(
         cells=cells,
         minutes=seconds / 60,
@@ -116,9 +121,25 @@ def _manifests(shelf: Shelf, names: list[str]) -> tuple[dict[str, str], dict[str
         try:
             manifests[name] = shelf.dataset(name).manifest_sha256()
         except DataError as error:
-            missing[name] = f"{name}: {error.what} → {error.mend}"
+            missing[name] = _told(name, error)
             manifests[name] = "missing"
     return manifests, missing
+
+
+def _missing_splits(shelf: Shelf, reads: Mapping[str, Iterable[Split]]) -> dict[str, str]:
+    """Return what is wrong with each data set of which a split that is read is not there."""
+    missing = {}
+    for name, splits in reads.items():
+        try:
+            for split in splits:
+                shelf.dataset(name).names(split)
+        except DataError as error:
+            missing[name] = _told(name, error)
+    return missing
+
+
+def _told(name: str, error: DataError) -> str:
+    return f"{name}: {error.what} → {error.mend}"
 
 
 def _existing(path: Path) -> Path:

@@ -11,7 +11,6 @@ from benchmark.checks.evidence import Finding
 from benchmark.config.schema import RunConfig
 from benchmark.core.fingerprint import fingerprint
 from benchmark.core.plugin import options_of
-from benchmark.core.provenance import environment
 from benchmark.data.records import ImageSet
 from benchmark.metrics.ranking import RankingResult
 from benchmark.metrics.success import success_rate
@@ -58,14 +57,10 @@ class RecordMaker:
         plan: The plan that was computed.
         store: Its finished cells.
         shelf: The data sets.
-        device: What computed, such as ``cpu`` or a GPU's name.
     """
 
-    def __init__(
-        self, config: RunConfig, plan: Plan, store: CellStore, shelf: Shelf, device: str
-    ) -> None:
+    def __init__(self, config: RunConfig, plan: Plan, store: CellStore, shelf: Shelf) -> None:
         self._config, self._plan, self._store, self._shelf = config, plan, store, shelf
-        self._environment = environment(device)
 
     def make(self, trial: Trial) -> tuple[Record, dict[str, PerQuery]]:
         """Return the record of a trial whose cells are all finished.
@@ -92,7 +87,7 @@ class RecordMaker:
                     "trained_against": list(trial.train.trained_against),
                 },
                 "dataset": main,
-                "backbone": self._config.backbone.name,
+                "backbone": plugin.backbone_name(self._config.backbone.name),
                 "image_size": self._config.image_size,
                 "seed": trial.train.seed,
                 "protocol": {"name": PROTOCOL_NAME, "fingerprint": self._plan.protocol},
@@ -106,7 +101,7 @@ class RecordMaker:
                 "training": {key: training[key] for key in TRAINING_KEYS if key in training}
                 | {"recipe": trial.train.training.model_dump(mode="json")},
                 "flags": self._flags(trial),
-                "environment": self._environment,
+                **self._environments(trial),
                 "per_query": None,
             }
         )
@@ -115,6 +110,19 @@ class RecordMaker:
     def _record_id(self, trial: Trial) -> str:
         cells = [cell.fingerprint for cell in trial.cells]
         return fingerprint({"protocol": self._plan.protocol, "cells": cells})
+
+    def _environments(self, trial: Trial) -> dict[str, object]:
+        """Return where the training was computed and, if other cells were elsewhere, all places."""
+        places: list[tuple[dict[str, Any], list[str]]] = []
+        for cell in (trial.train, *trial.cells):
+            here = self._store.get(cell.fingerprint).environment
+            kinds = next((kinds for place, kinds in places if place == here), None)
+            if kinds is None:
+                places.append((here, kinds := []))
+            if cell.kind not in kinds:
+                kinds.append(cell.kind)
+        several = [{**place, "cells": kinds} for place, kinds in places] if len(places) > 1 else []
+        return {"environment": places[0][0], "environments": several}
 
     def _outcome(self, cell: Cell) -> dict[str, Any]:
         return self._store.get(cell.fingerprint).outcome

@@ -13,6 +13,7 @@ from benchmark.config.schema import RunConfig
 from benchmark.core.device import DevicePolicy, choose_device
 from benchmark.core.errors import BenchmarkError
 from benchmark.core.progress import Progress
+from benchmark.core.provenance import environment
 from benchmark.runner.choice import Choice, choose
 from benchmark.runner.compute import REPORT_FOLDER, Workshop
 from benchmark.runner.estimate import Estimator
@@ -89,6 +90,7 @@ def run_benchmark(config: RunConfig, progress: Progress) -> RunOutcome:
                 read_measured([folder.records])  # a damaged one is told before any work
             shelf = Shelf(config, choice, progress)
             plan = make_plan(config, choice, shelf.manifests())
+            shelf.check(plan.cells)
             write_whole(folder.config, to_yaml(config))
             logger.debug("plan of %d cells, protocol %s", len(plan.cells), plan.protocol)
             return _compute(config, choice, policy, shelf, plan, folder, progress)
@@ -114,14 +116,15 @@ def _compute(
     folder: OutputFolder,
     progress: Progress,
 ) -> RunOutcome:
-    store, journal = CellStore(folder.cells), Journal(folder.journal)
+    store = CellStore(folder.cells, environment(device_name(policy)))
+    journal = Journal(folder.journal)
     store.clean_up()
     _warn_of_data(shelf, choice)
     _warn_of_bases(config, choice)
     workshop = Workshop(config, shelf, store, policy, progress)
     estimator = Estimator(config, shelf, policy)
     executor = LocalExecutor(workshop, journal, estimator.workload, fresh=config.fresh)
-    maker = RecordMaker(config, plan, store, shelf, device_name(policy))
+    maker = RecordMaker(config, plan, store, shelf)
     outcome = RunOutcome(failures=executor.failures)
     for trial in executor.run(plan):
         record, per_query = maker.make(trial)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from benchmark.config.schema import RunConfig
@@ -9,6 +10,7 @@ from benchmark.core.errors import UsageError
 from benchmark.core.progress import Progress
 from benchmark.data.dataset import Dataset, Split
 from benchmark.data.records import ImageSet
+from benchmark.runner.cells import Cell, splits_read
 from benchmark.runner.choice import Choice
 
 
@@ -48,6 +50,16 @@ class Shelf:
     def split(self, name: str, split: Split) -> ImageSet:
         """Return a split of a data set; the first call may render it."""
         return self._datasets[name].split(split)
+
+    def check(self, cells: Iterable[Cell]) -> None:
+        """Look for the images that cells read; reads no pixels.
+
+        Raises:
+            DataError: A split is not there.
+        """
+        for name, splits in splits_read(cells).items():
+            for split in splits:
+                self.dataset(name).names(split)
 
     def manifests(self) -> dict[str, str]:
         """Return the hash of the content of each data set; renders nothing.

@@ -7,6 +7,7 @@ import logging
 import os
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.core.provenance import UNKNOWN_ENVIRONMENT
 from benchmark.runner.cells import Cell
 from benchmark.runner.faults import machine_problems
+from benchmark.runner.integrity import hash_files, is_sound, sealed
 
 CARD_FILE = "cell.json"
 ARRAYS_FILE = "arrays.npz"
@@ -32,10 +35,12 @@ class StoredCell:
     Attributes:
         folder: Its folder.
         outcome: Its figures.
+        environment: Versions and device that computed it.
     """
 
     folder: Path
     outcome: dict[str, Any]
+    environment: dict[str, Any]
 
     def arrays(self, *names: str) -> dict[str, NDArray[Any]]:
         """Return some arrays of the cell by name, or all of them."""
@@ -48,29 +53,40 @@ class CellStore:
 
     Args:
         folder: ``OUTPUT/cells``.
+        environment: Versions and device of this process, kept with what it computes.
+
+    Attributes:
+        environment: That of this process.
+        environments: Of all cells that were found or published so far, each once.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, Any] | None = None) -> None:
         self.folder = folder
+        self.environment = dict(environment or UNKNOWN_ENVIRONMENT)
+        self._sound: set[str] = set()
+        self.environments: list[dict[str, Any]] = []
 
     def path(self, fingerprint: str) -> Path:
         """Return where a cell is published."""
         return self.folder / fingerprint
 
     def find(self, fingerprint: str) -> StoredCell | None:
-        """Return a finished cell, or None if there is none or it is damaged."""
+        """Return a finished cell, or None if there is none or it is damaged.
+
+        Its files are read once to compare their hashes; later calls look at the card alone.
+        """
         folder = self.path(fingerprint)
+        if not os.path.lexists(folder):
+            return None
         try:
             card = json.loads((folder / CARD_FILE).read_text("utf-8"))
             sizes = {name: (folder / name).stat().st_size for name in card["files"]}
-            sound = card["version"] == STORE_VERSION and card["fingerprint"] == fingerprint
-            if sound and sizes == card["files"]:
-                return StoredCell(folder, card["outcome"])
-        except FileNotFoundError:
-            if not folder.exists():
-                return None
-        except (OSError, ValueError, KeyError, TypeError):
-            pass
+            known = card["version"] == STORE_VERSION and card["fingerprint"] == fingerprint
+            if known and sizes == card["files"]:
+                if fingerprint in self._sound or is_sound(folder, card):
+                    return self._stored(folder, card["outcome"], card.get("environment"))
+        except Exception as error:  # whatever a damaged file makes a reader raise
+            logger.debug("the cell %s cannot be read", folder, exc_info=error)
         logger.warning("the cell %s is damaged; it is computed again", folder)
         return None
 
@@ -98,7 +114,7 @@ class CellStore:
                 _remove(partial)
                 partial.mkdir(parents=True)
                 outcome = write(partial)
-                _write_card(partial, cell, outcome)
+                _write_card(partial, cell, outcome, self.environment)
                 for path in (*partial.rglob("*"), partial):
                     _flush(path)
                 _remove(target)
@@ -107,7 +123,16 @@ class CellStore:
         except BaseException:
             _remove(partial)
             raise
-        return StoredCell(target, outcome)
+        return self._stored(target, outcome, self.environment)
+
+    def _stored(
+        self, folder: Path, outcome: dict[str, Any], environment: dict[str, Any] | None
+    ) -> StoredCell:
+        self._sound.add(folder.name)
+        place = environment or UNKNOWN_ENVIRONMENT
+        if place not in self.environments:
+            self.environments.append(place)
+        return StoredCell(folder, outcome, place)
 
     def work_dir(self, cell: Cell) -> Path:
         """Return the folder in which a cell keeps what outlives an interruption."""
@@ -135,7 +160,9 @@ def save_arrays(folder: Path, **arrays: NDArray[Any]) -> None:
         np.savez(stream, allow_pickle=False, **arrays)
 
 
-def _write_card(folder: Path, cell: Cell, outcome: dict[str, Any]) -> None:
+def _write_card(
+    folder: Path, cell: Cell, outcome: dict[str, Any], environment: dict[str, Any]
+) -> None:
     files = {
         path.relative_to(folder).as_posix(): path.stat().st_size
         for path in sorted(folder.rglob("*"))
@@ -147,9 +174,12 @@ def _write_card(folder: Path, cell: Cell, outcome: dict[str, Any]) -> None:
         "label": cell.label,
         "content": cell.content,
         "outcome": outcome,
+        "environment": environment,
         "files": files,
+        "sha256": hash_files(folder, list(files)),
     }
-    text = json.dumps(card, indent=2, sort_keys=True, default=_plain)
+    plain = json.loads(json.dumps(card, default=_plain))
+    text = json.dumps(sealed(plain), indent=2, sort_keys=True)
     (folder / CARD_FILE).write_text(text + "\n", "utf-8")
 
 
@@ -159,6 +189,12 @@ def _plain(value: object) -> object:
 
 
 def _remove(folder: Path) -> None:
+    """Remove a folder, or a file in its place; one that was made read-only, too."""
+    if folder.is_symlink() or folder.is_file():
+        folder.unlink()
+        return
+    with suppress(OSError):
+        folder.chmod(0o700)
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
-logger = logging.getLogger(__name__)
+from benchmark.core.epoch_checkpoint import load_epoch, save_epoch
 
 CHECKPOINT = "training.pt"
 
@@ -49,22 +46,10 @@ class TrainingState:
 
 def save_state(folder: Path, state: TrainingState) -> None:
     """Write the state so that a kill leaves either the old or the new one."""
-    partial = folder / (CHECKPOINT + ".partial")
-    fields = {name: getattr(state, name) for name in TrainingState.__dataclass_fields__}
-    with partial.open("wb") as stream:
-        torch.save(fields, stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(folder / CHECKPOINT)
+    save_epoch(folder, vars(state), CHECKPOINT)
 
 
 def load_state(folder: Path) -> TrainingState | None:
     """Return the state to go on from, or None to start anew."""
-    path = folder / CHECKPOINT
-    if not path.is_file():
-        return None
-    try:
-        return TrainingState(**torch.load(path, map_location="cpu", weights_only=True))
-    except Exception as error:  # a damaged checkpoint only costs time
-        logger.warning("the checkpoint %s is damaged (%s); the training starts anew", path, error)
-        return None
+    content = load_epoch(folder, CHECKPOINT)
+    return None if content is None else TrainingState(**content)

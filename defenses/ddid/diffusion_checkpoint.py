@@ -57,7 +57,7 @@ def save_checkpoint(
     plain = {key: value.cpu().contiguous() for key, value in tensors.items()}
 
     def dump(stream: IO[bytes]) -> None:
-        stream.write(serialise(plain, {"work": work}))
+        stream.write(serialise(plain, {"work": work, "sha256": _hash(plain)}))
 
     publish(path, dump)
 
@@ -81,16 +81,28 @@ def load_checkpoint(
     """
     try:
         with safe_open(path, framework="pt") as stored:
-            if (stored.metadata() or {}).get("work") != work:
+            told = stored.metadata() or {}
+            if told.get("work") != work:
                 return []
             tensors = {key: stored.get_tensor(key) for key in stored.keys()}  # noqa: SIM118
-    except (FileNotFoundError, SafetensorError):
+    except (OSError, SafetensorError):
+        return []
+    if "sha256" in told and told["sha256"] != _hash(tensors):
         return []
     for name, module in (("network", network), ("average", average)):
         module.load_state_dict(_under(tensors, name))
     restore_optimiser(optimiser, _under(tensors, "optimiser"))
     losses: list[float] = tensors["losses"].tolist()
     return losses
+
+
+def _hash(tensors: dict[str, Tensor]) -> str:
+    """Return the SHA-256 of tensors on the CPU and of their names and shapes."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\0".encode())
+        digest.update(tensor.numpy().tobytes())
+    return digest.hexdigest()
 
 
 def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:

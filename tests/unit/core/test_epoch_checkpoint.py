@@ -42,6 +42,24 @@ def test_a_kill_while_writing_leaves_the_old_state(
     assert load_epoch(tmp_path) == {"epoch": 1}
 
 
+@pytest.mark.parametrize("place", [0.1, 0.5, 0.99])
+def test_a_changed_bit_is_noticed(
+    place: float, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    save_epoch(tmp_path, {"delta": torch.zeros(10_000)})
+    path = tmp_path / CHECKPOINT
+    content = bytearray(path.read_bytes())
+    content[int(place * len(content))] ^= 4
+    path.write_bytes(content)
+    assert load_epoch(tmp_path) is None
+    assert "damaged" in caplog.text
+
+
+def test_a_state_from_before_it_had_a_hash_is_read(tmp_path: Path) -> None:
+    torch.save({"epoch": 4}, tmp_path / CHECKPOINT)
+    assert load_epoch(tmp_path) == {"epoch": 4}
+
+
 @pytest.mark.parametrize("keep", [0, 100, -100])
 def test_a_damaged_state_costs_time_only(
     keep: int, tmp_path: Path, caplog: pytest.LogCaptureFixture

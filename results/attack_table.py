@@ -160,7 +160,7 @@ def _entries(board: Board, row: Row, attack: AttackId) -> dict[str, object]:
         return {}
     entries: dict[str, object] = {
         "dataset": board.example.dataset,
-        "backbone": board.example.backbone,
+        "backbone": board.backbones,
         "protocol": board.example.protocol.fingerprint,
         "threat": board.threat_of(board.attacks if attack in board.attacks else board.apart),
         "row": row.label,

@@ -57,12 +57,13 @@ class Row:
     @property
     def is_thin(self) -> bool:
         """Whether it has too few trainings to tell how far trainings differ."""
-        return len(self.records) < ENOUGH_SEEDS
+        is_trained = any(one.training.recipe or one.training.epochs for one in self.records)
+        return is_trained and len(self.records) < ENOUGH_SEEDS
 
 
 @dataclass(frozen=True)
 class Board:
-    """Rows that may be compared: one data set, backbone, protocol, threat model and scenario.
+    """Rows that may be compared: one data set, protocol, threat model and scenario.
 
     Attributes:
         rows: The most robust one first.
@@ -89,13 +90,18 @@ class Board:
 
     @property
     def subject(self) -> str:
-        """Data set, backbone, image size and protocol in one line."""
+        """Data set, backbones, image size and protocol in one line."""
         record = self.example
         height, width = record.image_size
         return (
-            f"{record.dataset} · {record.backbone} {height}×{width} · "
+            f"{record.dataset} · {self.backbones} {height}×{width} · "
             f"protocol {record.protocol.fingerprint[:8]}"
         )
+
+    @property
+    def backbones(self) -> str:
+        """The networks of its rows, separated by commas."""
+        return ", ".join(dict.fromkeys(record.backbone for record in _records(self)))
 
     @property
     def title(self) -> str:
@@ -177,10 +183,10 @@ class Board:
 def make_boards(records: Iterable[Record], measured: Measured | None = None) -> list[Board]:
     """Sort records into boards, and average nothing that does not belong together.
 
-    Two records share a board if they agree on data set, backbone, image size, protocol
-    fingerprint, budgets, scenario (attacked sides and fraction, intents and targets), and the
-    attacks that the worst case covers. They share a row if they also agree on defense, config,
-    source, epochs and training recipe, and differ in seed.
+    Two records share a board if they agree on data set, image size, protocol fingerprint, budgets,
+    scenario (attacked sides and fraction, intents and targets), and the attacks that the worst
+    case covers. They share a row if they also agree on backbone, defense, config, behaviour,
+    epochs and training recipe, and differ in seed.
 
     Args:
         records: Any number, in any order.
@@ -248,7 +254,7 @@ def _standing(row: Row) -> tuple[bool, float, float, str]:
 
 def _board_key(record: Record) -> str:
     worst = sorted(record.worst_case.attacks) if record.worst_case is not None else []
-    parts = [record.dataset, record.backbone, record.image_size, record.protocol.fingerprint]
+    parts = [record.dataset, record.image_size, record.protocol.fingerprint]
     return json.dumps([*parts, sorted(set(map(_threat_key, record.attacks))), worst])
 
 
@@ -261,5 +267,5 @@ def _threat_key(attack: AttackResult) -> tuple[str, ...]:
 
 def _row_key(record: Record) -> str:
     defense, training = record.defense, record.training
-    parts = [defense.name, defense.config, defense.source_sha256, training.epochs]
+    parts = [record.backbone, defense.name, defense.config, defense.behaviour, training.epochs]
     return json.dumps([*parts, training.recipe], sort_keys=True)

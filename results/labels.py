@@ -56,9 +56,9 @@ def trained_on(record: Record) -> tuple[str, ...]:
 def row_labels(rows: Sequence[Sequence[Record]]) -> list[str]:
     """Name each row by its defense and, among variants of one defense, by what differs.
 
-    Config keys come first; where they do not suffice what it was trained against, the number of
-    epochs, the keys of the training recipe, the hash of the source and at last the record's id are
-    added.
+    Config keys come first; where they do not suffice the backbone, what it was trained against, the
+    number of epochs, the keys of the training recipe, its behaviour and at last the record's id
+    are added.
 
     Args:
         rows: Records of each row; the records of one row differ in their seed only.
@@ -74,10 +74,11 @@ def row_labels(rows: Sequence[Sequence[Record]]) -> list[str]:
 def _variants(name: str, records: list[Record]) -> list[str]:
     facets: list[dict[str, str]] = [dict(_flat(record.defense.config)) for record in records]
     further = [
+        [{"backbone": record.backbone} for record in records],
         [{"against": ", ".join(trained_on(record))} for record in records],
         [{"epochs": str(record.training.epochs)} for record in records],
         [dict(_flat(record.training.recipe)) for record in records],
-        [{"source": record.defense.source_sha256[:8]} for record in records],
+        [{"behaviour": record.defense.behaviour[:12]} for record in records],
         [{"id": record.id[:8]} for record in records],
     ]
     labels = _labels(name, facets)

@@ -1,4 +1,4 @@
-"""The record of one defense on one data set with one seed, version 1.
+"""The record of one defense on one data set with one seed, version 2.
 
 Keys are forbidden unless they are declared here; `config`, `params` and `card` are free.
 """
@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 ADDITIVE = "linf"
 """Norm of the attacks that a worst case is taken over; those of other norms stand apart."""
@@ -45,7 +45,7 @@ class Flag(_Part):
 
 
 class DefenseEntry(_Part):
-    """Which defense was trained, and its exact source."""
+    """Which defense was trained, what it does, and its exact source."""
 
     name: Name
     """Registry name."""
@@ -53,8 +53,11 @@ class DefenseEntry(_Part):
     """Every configuration value of the defense, defaults included."""
     card: dict[str, JsonValue]
     """Title, paper, claims and licence, as the defense states them."""
+    behaviour: Name
+    """What its sources do: ``name@N`` for those that were shown to give the same results, else a
+    hash of what they mean; rows of one defense have the same."""
     source_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    """SHA-256 of the defense's source files."""
+    """SHA-256 of the bytes of its source files."""
     trained_against: list[Name] | None = None
     """Attacks that the training saw; null in records from before this was recorded."""
 
@@ -278,7 +281,7 @@ class Training(_Part):
     encoder_parameters: Count | None = None
     """Parameters of the encoder that was evaluated."""
     recipe: dict[str, Any] = Field(default_factory=dict)
-    """Options of the training loop, the inner budget among them."""
+    """Options of the training loop, the inner budget among them; empty if nothing was trained."""
     report: dict[str, Any] = Field(default_factory=dict)
     """Figures of the defense's preparation, such as those of its data balancing."""
     history: list[dict[str, float]] = Field(default_factory=list)
@@ -322,7 +325,7 @@ class CellsEnvironment(Environment):
 class Record(_Part):
     """Everything measured of one defense on one data set with one seed."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     """Version of this format."""
     id: Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")]
     """Fingerprint of what was computed; the same id means the same result."""
@@ -333,7 +336,7 @@ class Record(_Part):
     dataset: Name
     """Data set trained and tested on."""
     backbone: Name
-    """Registry name of the backbone."""
+    """Registry name of the backbone, or what built an encoder that existed already."""
     image_size: tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]]
     """Height and width of the images in pixels."""
     seed: int

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from results.atomic import publish
 from results.errors import RecordError
+from results.migration import migrated
 from results.schema import SCHEMA_VERSION, Record
 
 RECORDS_FOLDER = "records"
@@ -112,10 +113,10 @@ def load_record(path: Path) -> Record:
             "upgrade reid-robustbench",
         )
     try:
-        return Record.model_validate_json(text, strict=True)
+        return Record.model_validate_json(json.dumps(migrated(content)), strict=True)
     except ValidationError as error:
         raise RecordError(
-            f"{path} is not a record of schema version {SCHEMA_VERSION}: {_problems(error)}",
+            f"{path} is not a record of schema version {version}: {_problems(error)}",
             "mend the named keys, or delete the file and run again",
         ) from error
 

@@ -34,6 +34,7 @@ class Behaviour:
             known of the sources makes it another one in each process.
         meaning_sha256: Hash of the meaning of its sources.
         source_sha256: Hash of their bytes.
+        modules: Names of the modules that its code lies in.
         words: Texts in its code, among them the names of other plugins that it may ask for.
         unknown: What may shape results and cannot be known, a line each.
     """
@@ -41,6 +42,7 @@ class Behaviour:
     id: str
     meaning_sha256: str
     source_sha256: str
+    modules: frozenset[str] = frozenset()
     words: frozenset[str] = frozenset()
     unknown: tuple[str, ...] = ()
 
@@ -105,6 +107,7 @@ def _behaviour(
         id=f"{meaning}-{_THIS_PROCESS}" if unknown else known_ids().get(meaning, meaning),
         meaning_sha256=meaning,
         source_sha256=sha256_sources(files),
+        modules=frozenset(sources.code),
         words=frozenset(_words(sources)),
         unknown=tuple(dict.fromkeys(unknown)),
     )

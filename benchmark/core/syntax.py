@@ -141,6 +141,8 @@ class _Form:
         """Return a node and all below it."""
         if isinstance(node, ast.Constant):
             return ["Constant", type(node.value).__name__, repr(node.value)]
+        if isinstance(node, ast.JoinedStr):
+            return ["JoinedStr", *(self.node(one) for one in _joined(node.values))]
         parts: Mapping[str, object] = dict(ast.iter_fields(node))
         if isinstance(node, ast.ClassDef):
             in_fields = node.name not in self._plain
@@ -161,6 +163,23 @@ class _Form:
         if isinstance(value, list):
             return [self._value(one, in_fields) for one in value]
         return self.node(value, in_fields) if isinstance(value, ast.AST) else repr(value)
+
+
+def _joined(values: list[ast.expr]) -> list[ast.expr]:
+    """Return the parts of an f-string, empty texts left out and neighbouring ones as one.
+
+    Versions of Python differ in both.
+    """
+    joined: list[ast.expr] = []
+    for value in values:
+        last = joined[-1] if joined else None
+        if isinstance(value, ast.Constant) and not value.value:
+            continue
+        if isinstance(value, ast.Constant) and isinstance(last, ast.Constant):
+            joined[-1] = ast.Constant(f"{last.value}{value.value}")
+        else:
+            joined.append(value)
+    return joined
 
 
 _IMPORTS = (ast.Import, ast.ImportFrom)

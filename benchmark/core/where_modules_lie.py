@@ -42,10 +42,10 @@ def module_files(name: str, file: Path, module: str, start: Path, root: Path) ->
             folder = folder.parent
         package = module if file.name == "__init__.py" else module.rpartition(".")[0]
         package = ".".join(package.split(".")[: len(package.split(".")) - level + 1])
-        if not bare:
-            init = folder / "__init__.py"
-            return [(init.resolve(), package)] if init.is_file() else []
-        return _walk(bare, [folder], f"{package}." if package else "")
+        init = folder / "__init__.py"
+        found: Found = [(init.resolve(), package)] if init.is_file() else []
+        below = _walk(bare, [folder], f"{package}." if package else "") if bare else []
+        return None if below is None else found + below
     top = bare.partition(".")[0]
     if top in sys.stdlib_module_names or top in COVERED:
         return []

@@ -80,6 +80,7 @@ class AttackedRanking:
         images: Images that were perturbed.
         max_distance_255: Largest change of a pixel of the 8-bit images, in 1/255 units.
         trace: Mean objective at each step.
+        images_sha256: Hashes of the adversarial images as crafted, one for each attacked side.
         curve: mAP after so many answers for each image; for black-box attacks.
         target: Ranking of the target identities; for attacks that have some.
     """
@@ -94,6 +95,7 @@ class AttackedRanking:
     images: int
     max_distance_255: float
     trace: list[float]
+    images_sha256: str
     curve: dict[int, float]
     target: TargetRanking | None
 
@@ -239,6 +241,7 @@ def _measure(
         images=sum(len(one.rows) for one in parts),
         max_distance_255=max(one.max_distance_255 for one in parts),
         trace=parts[0].trace,
+        images_sha256="-".join(one.images_sha256 for one in parts),
         curve=curve,
         target=target,
     )

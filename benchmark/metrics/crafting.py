@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
@@ -39,6 +40,7 @@ class Crafted:
         queries: Answers that it was given.
         max_distance_255: Largest change of a pixel of the 8-bit images.
         trace: Mean objective at each step.
+        images_sha256: Hash of the adversarial images as crafted, in the order of the rows.
     """
 
     rows: NDArray[np.int64]
@@ -50,6 +52,7 @@ class Crafted:
     queries: int
     max_distance_255: float
     trace: list[float]
+    images_sha256: str
 
     def placed(self, form: Form, clean: Tensor) -> Tensor:
         """Return the (M, D) clean embeddings of the set with the perturbed rows replaced."""
@@ -146,8 +149,10 @@ class _Tally:
     outcomes: list[AttackOutcome] = field(default_factory=list)
     weights: list[int] = field(default_factory=list)
     farthest: float = 0.0
+    images: hashlib._Hash = field(default_factory=hashlib.sha256)
 
     def add(self, outcome: AttackOutcome, farthest: float) -> None:
+        self.images.update(outcome.images.contiguous().cpu().numpy().tobytes())
         self.weights.append(len(outcome.images))
         self.outcomes.append(replace(outcome, images=outcome.images[:0].clone(), snapshots={}))
         self.farthest = max(self.farthest, farthest)
@@ -163,6 +168,7 @@ class _Tally:
             queries=sum(one.queries for one in self.outcomes),
             max_distance_255=self.farthest,
             trace=self._mean_trace(),
+            images_sha256=self.images.hexdigest(),
         )
 
     def _mean_trace(self) -> list[float]:

@@ -99,7 +99,7 @@ class RecordMaker:
                 "cross_dataset": [self._cross_dataset(trial, name) for name in others],
                 "bias": bias_of(clean, worst, query.pids),
                 "training": {key: training[key] for key in TRAINING_KEYS if key in training}
-                | {"recipe": trial.train.training.model_dump(mode="json")},
+                | ({"recipe": options_of(trial.train.training)} if plugin.trains else {}),
                 "flags": self._flags(trial),
                 **self._environments(trial),
                 "per_query": None,

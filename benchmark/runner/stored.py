@@ -39,6 +39,7 @@ def write_attacked(folder: Path, attacked: AttackedRanking) -> dict[str, Any]:
         "images": attacked.images,
         "max_distance_255": attacked.max_distance_255,
         "trace": attacked.trace,
+        "images_sha256": attacked.images_sha256,
         "curve": [{"queries": n, "map": value} for n, value in sorted(attacked.curve.items())],
         "target": None
         if target is None

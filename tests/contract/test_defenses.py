@@ -82,7 +82,7 @@ def test_it_is_a_defense_with_defaults_and_a_card(name: str) -> None:
     assert plugin.summary()
     assert {*plugin.trained_against, *plugin.also_seen} <= set(ATTACKS.names())
     assert set(plugin(plugin.parse_config({})).prerequisites()) <= set(DEFENSES.names())
-    assert len(plugin.source_sha256()) == 64
+    assert not plugin.behaviour().unknown
     with pytest.raises(UsageError, match="unknown key 'no_such_option'"):
         plugin.parse_config({"no_such_option": 1})
 

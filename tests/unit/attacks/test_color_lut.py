@@ -214,7 +214,3 @@ def test_best_iterate_is_the_one_of_the_highest_objective() -> None:
 
 def test_it_is_reported_apart() -> None:
     assert ColorLUT.threat == ThreatModel(norm="color-lut")
-
-
-def test_its_fingerprint_covers_the_interpolation() -> None:
-    assert {"color_lut.py", "recolour.py"} <= {path.name for path in ColorLUT._source_files()}

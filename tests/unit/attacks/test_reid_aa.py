@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from attacks.reid_aa import MEMBERS, ReIDAutoAttack, _lowest_ap
+from attacks.reid_aa import MEMBERS, _lowest_ap
 from benchmark.core.attack import round_to_8_bits
-from benchmark.core.registry import ATTACKS
 from benchmark.metrics.ranking import rank_queries
 from tests.tiny_scene import image_set, make_attack, scene, tiny_encoder
 
@@ -67,14 +66,6 @@ def test_impersonation_raises_the_ap_of_the_target():
     after = average_precision(make_attack("reid-aa").run(ENCODER, told).images, told)
     assert (after >= before).all()
     assert after.mean() > before.mean() + 0.1
-
-
-def test_its_source_is_that_of_its_members_too(monkeypatch):
-    before = ReIDAutoAttack.source_sha256()
-    member = ATTACKS.get(MEMBERS[0][0])
-    files = ReIDAutoAttack._source_files() | member._source_files()
-    assert before != ReIDAutoAttack.joint_source_sha256()
-    assert len(files) >= 2
 
 
 def test_a_batch_without_any_match_is_left_as_it_is():

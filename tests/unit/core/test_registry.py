@@ -127,52 +127,6 @@ def test_a_plugin_file_registers_and_loads_once(plugin_file: Path) -> None:
     assert ATTACKS.get("from-a-file-1").summary() == "Nothing."
 
 
-def test_source_hash_follows_the_plugin_file(plugin_file: Path) -> None:
-    text = (
-        "from attacks.sma import SMA\n"
-        "from benchmark import register_attack\n"
-        "@register_attack('from-a-file-2')\n"
-        "class FromAFile(SMA):\n"
-        "    '''Nothing.'''\n"
-    )
-    plugin_file.write_text(text)
-    load_plugin_file(plugin_file)
-    plugin = ATTACKS.get("from-a-file-2")
-    before = plugin.source_sha256()
-    assert before == plugin.source_sha256()
-    assert before != ATTACKS.get("sma").source_sha256()
-    plugin_file.write_text(text + "# changed\n")
-    assert plugin.source_sha256() != before
-
-
-def test_source_hash_follows_what_a_plugin_file_imports_from_its_folder(
-    plugin_file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = plugin_file.parent
-    monkeypatch.syspath_prepend(str(folder))
-    (folder / "my_helpers").mkdir()
-    (folder / "my_helpers" / "__init__.py").write_text("")
-    (folder / "my_helpers" / "steps.py").write_text("import numpy\nimport my_constants\n")
-    (folder / "my_constants.py").write_text("ALPHA = 2\n")
-    plugin_file.write_text(
-        "from attacks.sma import SMA\n"
-        "from benchmark import register_attack\n"
-        "from my_helpers import steps\n"
-        "@register_attack('from-a-file-3')\n"
-        "class FromAFile(SMA):\n"
-        "    '''Nothing.'''\n"
-    )
-    load_plugin_file(plugin_file)
-    plugin = ATTACKS.get("from-a-file-3")
-    before = plugin.source_sha256()
-    (folder / "unrelated.py").write_text("")
-    assert plugin.source_sha256() == before
-    (folder / "my_constants.py").write_text("ALPHA = 3\n")
-    assert plugin.source_sha256() != before
-    for name in ("my_helpers", "my_helpers.steps", "my_constants"):
-        monkeypatch.delitem(sys.modules, name)
-
-
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from defenses.avmixup import AVmixup
 from tests.tiny_scene import make_defense
 from tests.unit.defenses.tiny_step import (
     WatchedStep,
@@ -80,11 +79,3 @@ def test_without_extension_and_softening_only_the_mixture_is_left() -> None:
     hard = -log_softmax(output.logits)[np.arange(len(mixed)), step.labels.numpy()].mean()
     expected = hard + triplet_loss(output.features, step.labels)
     assert float(loss.detach()) == pytest.approx(expected, abs=1e-5)
-
-
-def test_its_fingerprint_covers_what_it_borrows() -> None:
-    assert {path.name for path in AVmixup._source_files()} == {
-        "avmixup.py",
-        "fnes.py",
-        "paired.py",
-    }

@@ -13,7 +13,6 @@ from benchmark.core.adaptive import adaptive_view
 from benchmark.core.defense import Defense
 from benchmark.models.checkpoint import load_encoder, save_encoder
 from benchmark.models.encoder import build_encoder
-from defenses.ddid.defense import DDID
 from defenses.ddid.denoiser import Denoiser, DenoiserConfig
 from defenses.ddid.diffusion import DiffusionConfig
 from defenses.diffpure import DiffPure, Purifier
@@ -182,9 +181,3 @@ def test_the_full_presets_use_the_full_size(preset: str) -> None:
     config = load_run_config({"defense": ["diffpure"], "preset": preset})
     options = DiffPure.parse_config(config.defense_config["diffpure"])
     assert options == DiffPure.Config(diffusion=DiffusionConfig.full())
-
-
-def test_the_diffusion_model_counts_in_its_fingerprint() -> None:
-    own, other = DiffPure.source_sha256(), DDID.source_sha256()
-    assert own == DiffPure.joint_source_sha256(DDID)
-    assert own != other

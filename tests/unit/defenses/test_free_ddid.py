@@ -11,7 +11,6 @@ from torch import Tensor
 
 from benchmark.core.defense import TrainingStep
 from benchmark.core.errors import UsageError
-from benchmark.core.registry import DEFENSES
 from benchmark.core.seeding import derive_seed
 from benchmark.training.carried import Carried
 from benchmark.training.config import InnerConfig
@@ -136,4 +135,3 @@ def test_options_and_source() -> None:
     for wrong in ({"replays": 0}, {"fnes_options": {"gamma": 0.5}}, {"clean_share": 0.5}):
         with pytest.raises(UsageError):
             make_defense("free-ddid", **wrong)
-    assert DEFENSES.get("ddid")._source_files() < DEFENSES.get("free-ddid")._source_files()

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from benchmark.core.behaviour import Behaviour
 from benchmark.core.errors import DataError, UsageError
 from benchmark.experiments.balancing_audit import BALANCE_ROWS, ROWS
 
@@ -87,7 +88,7 @@ def test_other_code_does_not_go_on_with_what_old_code_left_unfinished(conducted,
     with pytest.raises(KeyboardInterrupt):
         conducted("balancing-audit", own, *TINY_DDID, defense=["ddid"])
     with monkeypatch.context() as other:
-        other.setattr(DDID, "source_sha256", classmethod(lambda cls: "0" * 64))
+        other.setattr(DDID, "behaviour", classmethod(lambda cls: Behaviour("b", "b", "b")))
         conducted("balancing-audit", own, *TINY_DDID, defense=["ddid"])
     conducted("balancing-audit", own, *TINY_DDID, defense=["ddid"])
     assert [left for _, left in seen] == [False, False, True]

@@ -90,11 +90,11 @@ def test_keys_of_one_variant_only_are_unset_in_the_other(make_record: MakeRecord
     assert {row.label for row in board.rows} == {"ddid (mode=unset)", "ddid (mode=a)"}
 
 
-def test_other_sources_and_epochs_are_other_rows(make_record: MakeRecord) -> None:
-    (board,) = make_boards([make_record(), make_record(source="f" * 64)])
+def test_other_behaviours_and_epochs_are_other_rows(make_record: MakeRecord) -> None:
+    (board,) = make_boards([make_record(), make_record(behaviour="ddid@2")])
     assert {row.label for row in board.rows} == {
-        "ddid (source=00000000)",
-        "ddid (source=ffffffff)",
+        "ddid (behaviour=ddid@1)",
+        "ddid (behaviour=ddid@2)",
     }
     longer = {**make_record().training.model_dump(), "epochs": 60}
     (board,) = make_boards([make_record(), make_record(training=longer)])

@@ -1,0 +1,170 @@
+"""Which files a plugin's behaviour follows, and what is said where that cannot be known."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from benchmark.core.behaviour import Behaviour, behaviour_of_source
+from benchmark.core.errors import PluginError
+from benchmark.core.plugin import PluginConfig, options_of
+from benchmark.core.registry import ATTACKS, DEFENSES, Registry
+
+Write = Callable[..., None]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def put(name: str, text: str) -> None:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(text))
+
+    return put
+
+
+def behaviour(tmp_path: Path, plugin: str = "lab/plugin.py", module: str = "plugin") -> Behaviour:
+    return behaviour_of_source(tmp_path / plugin, module, "Mine")
+
+
+@pytest.mark.parametrize(
+    ("plugin", "module", "text", "helper"),
+    [
+        ("lab/plugin.py", "plugin", "import helper_x", "lab/helper_x.py"),
+        ("lab/plugin.py", "plugin", "from helper_x import f", "lab/helper_x.py"),
+        ("lab/plugin.py", "plugin", "def f():\n    import helper_x", "lab/helper_x.py"),
+        ("lab/pkg/plugin.py", "pkg.plugin", "from .helper_x import f", "lab/pkg/helper_x.py"),
+        ("lab/pkg/plugin.py", "pkg.plugin", "from . import helper_x", "lab/pkg/helper_x.py"),
+        ("lab/pkg/sub/plugin.py", "pkg.sub.plugin", "from ..helper_x import f", "lab/pkg/helper_x.py"),
+        ("lab/pkg/plugin.py", "pkg.plugin", "from .helper_x import f", "lab/pkg/__init__.py"),
+        ("lab/plugin.py", "plugin", "import importlib\nm = importlib.import_module('helper_x')", "lab/helper_x.py"),
+        ("lab/plugin.py", "plugin", "m = __import__('helper_x')", "lab/helper_x.py"),
+        (
+            "lab/plugin.py",
+            "plugin",
+            "import sys\nsys.path.insert(0, '..')\nimport helper_x",
+            "helper_x.py",
+        ),
+        (
+            "lab/plugin.py",
+            "plugin",
+            "from importlib.util import spec_from_file_location\nfrom pathlib import Path\n"
+            "s = spec_from_file_location('h', Path(__file__).parent / 'code' / 'h.py')",
+            "lab/code/h.py",
+        ),
+        ("lab/plugin.py", "plugin", "from pathlib import Path\nP = Path(__file__).with_name('w.txt').read_text()", "lab/w.txt"),
+        ("lab/plugin.py", "plugin", "import json, os\nHERE = os.path.dirname(__file__)\nwith open(os.path.join(HERE, 'w.json')) as f:\n    W = json.load(f)", "lab/w.json"),
+        ("lab/plugin.py", "plugin", "import numpy as np\nfrom pathlib import Path\nDATA = Path(__file__).resolve().parents[1] / 'data'\ndef f():\n    return np.load(DATA / 'w.npz')", "data/w.npz"),
+        ("lab/plugin.py", "plugin", "import torch\ndef f():\n    return torch.load('w.pt')", "lab/w.pt"),
+        ("lab/plugin.py", "plugin", "from pathlib import Path\nALL = sorted((Path(__file__).parent / 'masks').glob('*.txt'))", "lab/masks/a.txt"),
+        ("lab/plugin.py", "plugin", "sources = ['table']\ndef f(path):\n    return open(path).read()", "lab/table/a.txt"),
+    ],
+)  # fmt: skip
+def test_an_edit_of_what_it_imports_or_reads_is_another_behaviour(
+    tmp_path: Path, write: Write, plugin: str, module: str, text: str, helper: str
+) -> None:
+    write(plugin, text)
+    write("lab/pkg/helper_x.py" if helper.endswith("__init__.py") else helper, "f = 1\n")
+    write(helper, "f = 1\n")
+    write("lab/unrelated.py", "x = 1\n")
+    before = behaviour(tmp_path, plugin, module)
+    assert not before.unknown
+    write("lab/unrelated.py", "x = 2\n")
+    assert behaviour(tmp_path, plugin, module) == before
+    write(helper, "f = 2222\n")
+    assert behaviour(tmp_path, plugin, module).id != before.id
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import importlib\ndef f(name):\n    return importlib.import_module(name)",
+        "def f(path):\n    return open(path).read()",
+        "from pathlib import Path\ndef f(name):\n    return (Path(__file__).parent / name).read_bytes()",
+        "import numpy as np\ndef f(self):\n    return np.load(self.config.table)",
+        "import a_module_that_is_nowhere",
+        "import os\ndef f(name):\n    return os.listdir(name)",
+    ],
+)
+def test_what_cannot_be_known_makes_every_process_another_behaviour(
+    tmp_path: Path, write: Write, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write("lab/plugin.py", text)
+    before = behaviour(tmp_path)
+    (told,) = before.unknown
+    assert told.startswith("plugin.py, line ")
+    monkeypatch.setattr("benchmark.core.behaviour._ANSWERS", {})
+    monkeypatch.setattr("benchmark.core.behaviour._THIS_PROCESS", "another")
+    assert behaviour(tmp_path).id != before.id
+    write("lab/plugin.py", f"{text}\nsources = []\n")
+    assert not behaviour(tmp_path).unknown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import torch\ndef f(task):\n    return torch.load(task.work_dir / 'half.pt')",
+        "def f():\n    with open('out.txt', 'w') as stream:\n        stream.write('x')",
+        "import io\nfrom PIL import Image\ndef f():\n    s = io.BytesIO()\n    return Image.open(s)",
+        "try:\n    import a_module_that_is_nowhere\nexcept ImportError:\n    pass",
+        "import json\nWEIGHTS = json.loads('[1]')",
+    ],
+)
+def test_what_shapes_nothing_is_not_asked_for(tmp_path: Path, write: Write, text: str) -> None:
+    write("lab/plugin.py", text)
+    assert not behaviour(tmp_path).unknown
+
+
+def test_a_declared_source_must_be_there(tmp_path: Path, write: Write) -> None:
+    write("lab/plugin.py", "class Mine:\n    sources = ['table.txt']\n")
+    with pytest.raises(PluginError, match="declares the source 'table.txt', which does not exist"):
+        behaviour(tmp_path)
+
+
+def test_the_place_of_the_folder_does_not_count(tmp_path: Path, write: Write) -> None:
+    for place in ("one", "two"):
+        write(f"{place}/plugin.py", "import helper_x\nT = open('w.txt').read()")
+        write(f"{place}/helper_x.py", "f = 1\n")
+        write(f"{place}/w.txt", "1")
+    one, two = (behaviour(tmp_path, f"{place}/plugin.py") for place in ("one", "two"))
+    assert one.id == two.id
+
+
+def test_installed_packages_do_not_count(tmp_path: Path, write: Write) -> None:
+    write("lab/plugin.py", "import numpy\nimport benchmark\nfrom torch import nn\nimport yaml\n")
+    assert behaviour(tmp_path).modules == {"plugin"}
+
+
+@pytest.mark.parametrize(
+    ("registry", "name", "wanted"),
+    [
+        (ATTACKS, "color-lut", {"attacks.recolour", "attacks.metric_gradient"}),
+        (ATTACKS, "torchattacks", {"attacks.torchattacks_classes"}),
+        (DEFENSES, "avmixup", {"defenses.ddid.fnes", "defenses.paired"}),
+        (DEFENSES, "free-ddid", {"defenses.ddid.defense", "defenses.ddid.balancing"}),
+        (DEFENSES, "diffpure", {"defenses.ddid.diffusion", "defenses.wrapped"}),
+    ],
+)
+def test_built_in_plugins_follow_what_they_borrow(
+    registry: Registry, name: str, wanted: set[str]
+) -> None:
+    assert wanted < registry.get(name).behaviour().modules
+
+
+def test_an_ensemble_follows_its_members(monkeypatch: pytest.MonkeyPatch) -> None:
+    ensemble, member = ATTACKS.get("reid-aa"), ATTACKS.get("soft-ap")
+    before = ensemble.behaviour()
+    other = Behaviour("soft-ap@9", "0", "0")
+    monkeypatch.setattr(member, "behaviour", classmethod(lambda cls: other))
+    assert ensemble.behaviour().id != before.id
+
+
+def test_sets_among_options_are_in_one_order() -> None:
+    class Options(PluginConfig):
+        names: set[str] = set("abcdefghij")
+        nested: dict[str, frozenset[int]] = {"a": frozenset({30, 2, 100})}
+
+    assert options_of(Options()) == {"names": list("abcdefghij"), "nested": {"a": [100, 2, 30]}}

@@ -99,12 +99,20 @@ def verify(name: Name, data_root: Root = None, size: Size = None, json_: Json = 
 def _open(name: str, root: Path | None, size: str | None) -> Dataset:
     from benchmark.cli.screen import logging_to_screen
     from benchmark.config.schema import default_cache_dir
+    from benchmark.core.errors import UsageError
     from benchmark.core.progress import make_progress
     from benchmark.core.registry import DATASETS
     from benchmark.runner.shelf import open_dataset
 
     logging_to_screen()
     plugin: type[Any] = DATASETS.get(name)
+    if plugin.rendered and root is not None:
+        raise UsageError(
+            f"the data set {name} is rendered and would not look into {root}",
+            "name a data set that reads files, such as market1501, or leave out --data-root",
+        )
+    if size is not None and "size" not in plugin.Config.model_fields:
+        raise UsageError(f"the data set {name} has no sizes", "leave out --size")
     return open_dataset(
         plugin,
         image_size=None,

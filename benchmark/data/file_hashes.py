@@ -40,7 +40,10 @@ class FileHashes:
                 found[name] = (stamp, self._memory.recall(name, stamp) or self._hash(name))
                 bar.advance()
         self._memory.remember(found)
-        return sorted([name, stamp[0], *fact] for name, (stamp, fact) in found.items())
+        return sorted(
+            [name, stamp[0], sha256, *([DECODING_RULE] if own_rule else [])]
+            for name, (stamp, (sha256, own_rule)) in found.items()
+        )
 
     def changed(self, names: Sequence[str]) -> list[str]:
         """Read files again; return those that changed while size and time of change did not.
@@ -66,5 +69,4 @@ class FileHashes:
 
     def _hash(self, name: str) -> list[Any]:
         data = read_file(self._root / name)
-        rule = [DECODING_RULE] if has_own_rule(data) else []
-        return [hashlib.sha256(data).hexdigest(), *rule]
+        return [hashlib.sha256(data).hexdigest(), has_own_rule(data)]

@@ -50,15 +50,15 @@ def verify_dataset(dataset: Dataset) -> list[Finding]:
         if split not in present:
             message = f"there is no {split} split"
             findings.append(Finding("warning", "split", message, "nothing, if that is meant"))
-    findings += [found for split in present for found in _told(_unreadable, dataset, split)]
+    labels: dict[Split, Labels] = {}
+    for split in present:
+        findings += _told(_unreadable, dataset, split)
+        findings += _told(_counts, dataset, split, labels)
     findings += _told(_files, dataset)
     sound = dataset.without_unreadable()
     images: dict[Split, ImageSet] = {}
     for split in present:
         findings += _told(_pixels, sound, split, images)
-    labels = {split: sound.labels(split) for split in images}
-    for split in images:
-        findings += _counts(split, labels[split])
     findings += _identities(labels)
     findings += _duplicates(images)
     return list(dict.fromkeys(findings))  # one file name may spoil every split
@@ -107,11 +107,13 @@ def _pixels(dataset: Dataset, split: Split, images: dict[Split, ImageSet]) -> It
         yield Finding("info", "pixels", f"{split}: SHA-256 of the pixels is {found}…")
 
 
-def _counts(split: Split, labels: Labels) -> list[Finding]:
-    people = {label.pid for label in labels if label.pid > 0}
-    cameras = {label.camid for label in labels}
-    text = f"{split}: {len(labels)} images, {len(people)} identities, {len(cameras)} cameras"
-    return [Finding("info", "counts", text)]
+def _counts(dataset: Dataset, split: Split, labels: dict[Split, Labels]) -> Iterator[Finding]:
+    """Put the labels of a split into `labels`."""
+    found = labels[split] = dataset.labels(split)
+    people = {label.pid for label in found if label.pid > 0}
+    cameras = {label.camid for label in found}
+    text = f"{split}: {len(found)} images, {len(people)} identities, {len(cameras)} cameras"
+    yield Finding("info", "counts", text)
 
 
 def _identities(labels: Mapping[Split, Labels]) -> Iterator[Finding]:

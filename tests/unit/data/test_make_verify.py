@@ -107,6 +107,7 @@ def test_leaks_and_broken_files_are_found(
     train, gallery = (market_root / FOLDERS[s] for s in ("train", "gallery"))
     data = (train / "0002_c1s1_000451_03.jpg").read_bytes()
     (gallery / "0002_c3s1_000001_00.jpg").write_bytes(data)
+    Image.new("RGB", (24, 48), (9, 9, 9)).save(gallery / "0004_c1s1_000001_00.jpg")
     (market_root / FOLDERS["query"] / "0003_c1s1_000001_00.jpg").write_bytes(b"broken")
     findings = verify_dataset(open_market(market_root))
     checks = {f.check: f for f in findings if f.level == "error"}

@@ -218,7 +218,7 @@ def _header(shape: Sequence[int]) -> bytes:
 def _sha256(pixels: NDArray[np.uint8]) -> str:
     digest = hashlib.sha256()
     for start in range(0, len(pixels), 256):
-        digest.update(np.ascontiguousarray(pixels[start : start + 256]))
+        digest.update(np.ascontiguousarray(pixels[start : start + 256]).data)
     return digest.hexdigest()
 
 

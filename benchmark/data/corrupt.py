@@ -51,9 +51,9 @@ class DecodingCheck:
                 self._progress.task("checking images", len(fresh)) as bar,
                 ThreadPoolExecutor(self._workers) as pool,
             ):
-                for name, error in zip(fresh, pool.map(self._try, fresh), strict=True):
-                    if error is not None:
-                        errors[name] = error
+                for name, found in zip(fresh, pool.map(self._try, fresh), strict=True):
+                    if found is not None:
+                        errors[name] = found
                     bar.advance()
         self._memory.remember({name: (stamp, name not in errors) for name, stamp in fresh.items()})
         return errors

@@ -17,10 +17,11 @@ def test_each_group_of_columns_has_a_title(tmp_path: Path) -> None:
     train = ImageSet(
         np.full((2, 32, 16, 3), 60, np.uint8), np.array([1, 1]), np.array([1, 2]), ("a", "b")
     )
-    attempts = [
-        Attempt(Slot(1, 1, "inter-identity", i), np.full((32, 16, 3), shade, np.uint8), i == 0, 0.5, 1, 0.1)
-        for i, shade in enumerate((120, 180))
-    ]
+    attempts = []
+    for i, shade in enumerate((120, 180)):
+        slot = Slot(1, 1, "inter-identity", i)
+        image = np.full((32, 16, 3), shade, np.uint8)
+        attempts.append(Attempt(slot, image, i == 0, 0.5, 1, 0.1))
     draw_sheet(tmp_path / "sheet.png", train, attempts)
     sheet = np.asarray(Image.open(tmp_path / "sheet.png"))
     for group, shade in enumerate((60, 120, 180)):

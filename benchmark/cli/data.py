@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from benchmark.cli.options import Json
+from benchmark.core.listing import SHOWN
 
 if TYPE_CHECKING:
     from benchmark.data.dataset import Dataset
+    from benchmark.data.verify import Finding
 
 app = typer.Typer(
     help="Look at a data set, write it to disk, verify it.",
@@ -87,22 +91,28 @@ def verify(name: Name, data_root: Root = None, size: Size = None, json_: Json = 
 
         write_json({"sound": not failed, "findings": [asdict(finding) for finding in findings]})
     else:
-        for finding in findings:
-            mend = f"  → {finding.mend}" if finding.mend else ""
-            typer.echo(f"{finding.level:<8} {finding.check}: {finding.message}{mend}")
-        typer.echo("not sound: see the errors above" if failed else "sound")
+        for line in _finding_lines(findings):
+            typer.echo(line)
     return EXIT_DATA if failed else EXIT_OK
 
 
 def _open(name: str, root: Path | None, size: str | None) -> Dataset:
     from benchmark.cli.screen import logging_to_screen
     from benchmark.config.schema import default_cache_dir
+    from benchmark.core.errors import UsageError
     from benchmark.core.progress import make_progress
     from benchmark.core.registry import DATASETS
     from benchmark.runner.shelf import open_dataset
 
     logging_to_screen()
     plugin: type[Any] = DATASETS.get(name)
+    if plugin.rendered and root is not None:
+        raise UsageError(
+            f"the data set {name} is rendered and would not look into {root}",
+            "name a data set that reads files, such as market1501, or leave out --data-root",
+        )
+    if size is not None and "size" not in plugin.Config.model_fields:
+        raise UsageError(f"the data set {name} has no sizes", "leave out --size")
     return open_dataset(
         plugin,
         image_size=None,
@@ -111,6 +121,22 @@ def _open(name: str, root: Path | None, size: str | None) -> Dataset:
         cache_dir=default_cache_dir(),
         progress=make_progress(),
     )
+
+
+def _finding_lines(findings: Sequence[Finding]) -> Iterator[str]:
+    """Yield a line for each finding, a bounded number of each kind, and the verdict."""
+    totals = Counter((finding.level, finding.check) for finding in findings)
+    shown: Counter[tuple[str, str]] = Counter()
+    for finding in findings:
+        kind = (finding.level, finding.check)
+        shown[kind] += 1
+        mend = f"  → {finding.mend}" if finding.mend else ""
+        if shown[kind] <= SHOWN:
+            yield f"{finding.level:<8} {finding.check}: {finding.message}{mend}"
+        elif shown[kind] == totals[kind]:
+            yield f"{finding.level:<8} {finding.check}: and {totals[kind] - SHOWN} more"
+    failed = any(level == "error" for level, _ in totals)
+    yield "not sound: see the errors above" if failed else "sound"
 
 
 def _lines(value: Any, indent: str = "") -> list[str]:

@@ -1,11 +1,13 @@
-"""Decoded pixels on disk: written once, checked when opened, memory mapped."""
+"""Decoded pixels on disk: written once, checked to the last bit when opened, memory mapped."""
 
 from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import json
 import logging
+import math
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +22,12 @@ from numpy.typing import NDArray
 from benchmark.core.errors import EnvironmentProblem
 
 LOCK_SECONDS = 3600.0
+_REFUSED = (
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO),
+    *(errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ELOOP),
+)
+"""The folder is closed or the disk broken; or something else has the name."""
+
 _LOG = logging.getLogger(__name__)
 
 
@@ -34,10 +42,11 @@ def disk_errors(place: Path) -> Iterator[None]:
                 f"no space left on the disk of {place}",
                 "free some space, or point --cache-dir or --output at another disk",
             ) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        if error.errno in _REFUSED:
             raise EnvironmentProblem(
-                f"cannot write to {place}: {error.strerror}",
-                "make the folder writable, or point --cache-dir or --output elsewhere",
+                f"cannot write to {error.filename2 or place}: {error.strerror}",
+                "make the folder writable and move away what is in the way, or point --cache-dir "
+                "or --output elsewhere",
             ) from error
         raise
 
@@ -93,6 +102,14 @@ class PixelCache:
         usable = isinstance(record, dict) and {"names", "shape", "sha256"} <= record.keys()
         return record if usable else None
 
+    def is_damaged(self, split: str) -> bool:
+        """Whether there are pixels of `split` that are not what was written."""
+        record = self.record(split)
+        if record is None:
+            return False
+        pixels = self._map(split, record["shape"])
+        return pixels is None or _sha256(pixels) != record["sha256"]
+
     def load(
         self,
         split: str,
@@ -142,16 +159,27 @@ class PixelCache:
         path, record = self.array_path(split), self.record(split)
         if record is None or not path.exists():
             return None
-        try:
-            pixels: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError):
-            _LOG.warning("the cache file %s is damaged; it is made again", path)
-            return None
-        sound = pixels.shape == shape and pixels.dtype == np.uint8
-        if not sound or record["names"] != list(names) or tuple(record["shape"]) != shape:
+        if record["names"] != list(names) or record["shape"] != list(shape):
             _LOG.warning("the cache file %s does not fit; it is made again", path)
             return None
+        pixels = self._map(split, shape)
+        if pixels is None or _sha256(pixels) != record["sha256"]:
+            _LOG.warning("the cache file %s is damaged; it is made again", path)
+            return None
         return pixels
+
+    def _map(self, split: str, shape: Sequence[int]) -> NDArray[np.uint8] | None:
+        """Return the pixels of a file that has the header and the size of its shape, else None."""
+        path = self.array_path(split)
+        try:
+            header = _header(shape)
+            with path.open("rb") as stream:
+                fits = stream.read(len(header)) == header
+            if not fits or path.stat().st_size != len(header) + math.prod(shape):
+                return None
+            return np.memmap(path, np.uint8, "r", offset=len(header), shape=tuple(shape))
+        except (OSError, ValueError, TypeError):
+            return None
 
     def _write(
         self,
@@ -163,8 +191,7 @@ class PixelCache:
         digest = hashlib.sha256()
 
         def write(stream: IO[bytes]) -> None:
-            header = {"descr": "|u1", "fortran_order": False, "shape": shape}
-            np.lib.format.write_array_header_1_0(stream, header)
+            stream.write(_header(shape))
             count = 0
             for chunk in chunks:
                 data = np.ascontiguousarray(chunk).tobytes()
@@ -179,13 +206,20 @@ class PixelCache:
         record = {"names": list(names), "shape": list(shape), "sha256": digest.hexdigest()}
         publish(self.record_path(split), lambda s: _dump(s, record))
 
-    def sha256(self, split: str) -> str:
-        """Return the SHA-256 of the pixels of `split` as they lie on disk now."""
-        pixels = np.load(self.array_path(split), mmap_mode="r", allow_pickle=False)
-        digest = hashlib.sha256()
-        for start in range(0, len(pixels), 256):
-            digest.update(np.ascontiguousarray(pixels[start : start + 256]).tobytes())
-        return digest.hexdigest()
+
+def _header(shape: Sequence[int]) -> bytes:
+    """Return the start of a .npy file of bytes."""
+    stream = io.BytesIO()
+    header = {"descr": "|u1", "fortran_order": False, "shape": tuple(shape)}
+    np.lib.format.write_array_header_1_0(stream, header)
+    return stream.getvalue()
+
+
+def _sha256(pixels: NDArray[np.uint8]) -> str:
+    digest = hashlib.sha256()
+    for start in range(0, len(pixels), 256):
+        digest.update(np.ascontiguousarray(pixels[start : start + 256]).data)
+    return digest.hexdigest()
 
 
 def _dump(stream: IO[bytes], record: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ from benchmark.core.fingerprint import fingerprint
 from benchmark.core.plugin import Plugin, PluginConfig
 from benchmark.core.progress import Progress
 from benchmark.data.cache import PixelCache
+from benchmark.data.image_file import ImageFileError
 from benchmark.data.layout import SPLITS, ImageName, Split, parse_name
 from benchmark.data.records import ImageSet
 from benchmark.data.statistics import split_statistics
@@ -92,8 +93,20 @@ class Dataset(Plugin, ABC):
         """Return the splits that there are; a set may be for testing or for training only."""
         return SPLITS
 
-    def unreadable(self, split: Split) -> list[str]:
-        """Return one line for each file of `split` that cannot be decoded."""
+    def unreadable(self, split: Split) -> list[ImageFileError]:
+        """Read all files of `split` again; return what is wrong with those that do not decode."""
+        return []
+
+    def changed(self) -> list[str]:
+        """Read all files again; return those that changed while size and time did not."""
+        return []
+
+    def without_unreadable(self) -> Dataset:
+        """Return the data set without the files that cannot be decoded."""
+        return self
+
+    def left_out(self) -> list[str]:
+        """Return lines that count and name what lies beside the images and is not used."""
         return []
 
     def warnings(self) -> list[str]:

@@ -7,28 +7,79 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from benchmark.core.errors import DataError
+from benchmark.data.image_file import ImageFileError, read_file
 
-MEND = "fetch the file again, remove it, or leave such files out with --set on_corrupt=skip"
+DECODING_RULE = 2
+"""Raise it when the pixels of files that `has_own_rule` names come out differently.
+
+Rule 1 turned 16-bit grey white and left pictures as the sensor held them. All other files are
+decoded as they always were."""
 
 
 def decode_file(path: Path, image_size: tuple[int, int]) -> NDArray[np.uint8]:
     """Return the pixels (H, W, 3) of an image file at `image_size`.
 
+    16 bits become 8, the orientation in EXIF is applied, alpha is dropped, and of several frames
+    the first is taken.
+
     Raises:
-        DataError: The file is truncated, not an image, or cannot be read.
+        ImageFileError: The file is truncated, not an image, or cannot be read.
     """
     height, width = image_size
+    data = read_file(path)
+    if not data:
+        raise ImageFileError("empty files", f"the image {path} is empty")
     try:
-        with Image.open(io.BytesIO(path.read_bytes())) as picture:
-            rgb = picture.convert("RGB")
+        with Image.open(io.BytesIO(data)) as picture:
+            rgb = _rgb(picture)
         if rgb.size != (width, height):
             rgb = rgb.resize((width, height), Image.Resampling.BILINEAR)
         return np.asarray(rgb)
-    except (OSError, ValueError, SyntaxError, MemoryError) as error:
-        reason = "it is not an image" if isinstance(error, UnidentifiedImageError) else error
-        raise DataError(f"cannot decode the image {path}: {reason}", MEND) from error
+    except UnidentifiedImageError as error:
+        what = f"cannot decode the image {path}: it is not an image"
+        raise ImageFileError("not images", what) from error
     except Image.DecompressionBombError as error:
-        raise DataError(f"the image {path} is too large: {error}", MEND) from error
+        what = f"the image {path} is too large: {error}"
+        raise ImageFileError("too large images", what) from error
+    except Exception as error:  # Pillow lets through whatever its parsers stumble over
+        what = f"cannot decode the image {path}: {str(error) or type(error).__name__}"
+        raise ImageFileError("damaged images", what) from error
+
+
+def has_own_rule(data: bytes) -> bool:
+    """Whether the pixels of a file are not just its first frame as RGB (`DECODING_RULE`)."""
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            return _is_deep(picture) or _orientation(picture) != 1
+    except Exception:  # what cannot be decoded has no pixels
+        return False
+
+
+def _rgb(picture: Image.Image) -> Image.Image:
+    picture.load()
+    upright = ImageOps.exif_transpose(picture) if _orientation(picture) != 1 else picture
+    if _is_deep(upright):
+        upright = _to_8_bits(upright, picture.format)
+    upright.info.pop("transparency", None)  # only worth a warning: alpha is dropped
+    return upright.convert("RGB")
+
+
+def _orientation(picture: Image.Image) -> int:
+    try:
+        return int(picture.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # broken EXIF says nothing of the pixels
+        return 1
+
+
+def _is_deep(picture: Image.Image) -> bool:
+    """Whether pixels have one channel of more than 8 bits; Pillow itself shortens RGB."""
+    return picture.mode.startswith(("I", "F"))
+
+
+def _to_8_bits(picture: Image.Image, format_: str | None) -> Image.Image:
+    if picture.mode in ("F", "I") and format_ != "PNG":
+        raise ValueError("pixels of 32 bits have no known white; save it with 8 or 16 bits")
+    high = np.asarray(picture).astype(np.int64) >> 8
+    return Image.fromarray(high.astype(np.uint8))

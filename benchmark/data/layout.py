@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from benchmark.core.errors import DataError
@@ -18,9 +17,16 @@ FOLDERS: dict[Split, str] = {
     "gallery": "bounding_box_test",
 }
 PATTERN = "pppp_cXsY_ffffff_bb.jpg"
-SUFFIXES = {".jpg", ".jpeg", ".png"}
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+"""Endings of image files, in any case."""
 
-_NAME = re.compile(r"(-1|\d{4,})_c(\d+)s(\d+)_(\d+)_(\d+)(?:\.jpg)?\.(?:jpe?g|png)", re.IGNORECASE)
+MOST_DIGITS = 18
+"""Of an identity or a camera, so that both fit 64 bits."""
+
+_NAME = re.compile(
+    r"(-1|\d{4,})_c(\d+)s(\d+)_(\d+)_(\d+)(?:\.jpg)?\.(?:jpe?g|png|bmp|webp|tiff?)",
+    re.IGNORECASE | re.ASCII,
+)
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,7 @@ def parse_name(name: str) -> ImageName:
     """Read the labels off a file name.
 
     Raises:
-        DataError: The name does not follow the pattern.
+        DataError: The name does not follow the pattern, or a label has too many digits.
     """
     match = _NAME.fullmatch(name)
     if match is None:
@@ -61,28 +67,9 @@ def parse_name(name: str) -> ImageName:
             "X the camera, Y the sequence, ffffff the frame, bb the box",
         )
     pid, camid, sequence, frame, box = (int(group) for group in match.groups())
-    return ImageName(pid, camid, sequence, frame, box)
-
-
-def list_images(folder: Path) -> tuple[str, ...]:
-    """Return the names of the images in `folder`, sorted; other files are left alone.
-
-    Raises:
-        DataError: There is no such folder, it cannot be read, or it holds no image.
-    """
-    mend = f"the root must hold {', '.join(FOLDERS.values())} with images named {PATTERN}"
-    if not folder.is_dir():
-        raise DataError(f"no folder {folder}", mend)
-    try:
-        names = sorted(
-            entry.name
-            for entry in folder.iterdir()
-            if entry.suffix.lower() in SUFFIXES and not entry.name.startswith(".")
-        )
-    except OSError as error:
+    if max(pid, camid) >= 10**MOST_DIGITS:
         raise DataError(
-            f"cannot read {folder}: {error.strerror}", "check its permissions"
-        ) from error
-    if not names:
-        raise DataError(f"no images in {folder}", mend)
-    return tuple(names)
+            f"the file name {name!r} gives a number that does not fit 64 bits",
+            f"rename the file: identity and camera have {MOST_DIGITS} digits at most",
+        )
+    return ImageName(pid, camid, sequence, frame, box)

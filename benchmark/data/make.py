@@ -89,9 +89,13 @@ def dataset_sheet(dataset: Dataset, scale: int | None = None) -> Image.Image:
     return contact_sheet(rows, labels, scale)
 
 
-def _check_target(output: Path, name: str) -> None:
+def _check_target(output: Path, name: str, root: Path | None) -> None:
     if not output.exists():
         return
+    if root is not None and root.resolve().is_relative_to(output.resolve()):
+        raise UsageError(
+            f"{output} holds the files that are to be read", "give another folder with --output"
+        )
     if not output.is_dir():
         raise UsageError(f"{output} is a file", "give a folder with --output")
     if not any(output.iterdir()):
@@ -124,7 +128,7 @@ def make_dataset(dataset: Dataset, output: Path, progress: Progress) -> Path:
         EnvironmentProblem: The disk refuses.
     """
     output = output.absolute()
-    _check_target(output, dataset.name)
+    _check_target(output, dataset.name, dataset.root)
     with disk_errors(output.parent):
         output.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))

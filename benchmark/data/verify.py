@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from benchmark.core.errors import DataError
+from benchmark.core.listing import listed
 from benchmark.data.dataset import Dataset
-from benchmark.data.decode import MEND
-from benchmark.data.layout import SPLITS, Split
+from benchmark.data.image_file import MEND
+from benchmark.data.layout import SPLITS, ImageName, Split
 from benchmark.data.records import ImageSet
+
+Labels = Sequence[ImageName]
 
 
 @dataclass(frozen=True)
@@ -32,115 +36,135 @@ class Finding:
 
 
 def verify_dataset(dataset: Dataset) -> list[Finding]:
-    """Check all three splits of `dataset`.
+    """Check all three splits of `dataset`; files are read again, whatever is remembered of them.
 
     Returns:
         Findings; the data is sound when none has the level ``error``.
     """
-    findings: list[Finding] = []
-    images: dict[Split, ImageSet] = {}
     try:
         present = dataset.present()
     except DataError as error:
         return [Finding("error", "root", error.what, error.mend)]
+    findings: list[Finding] = []
     for split in SPLITS:
         if split not in present:
             message = f"there is no {split} split"
             findings.append(Finding("warning", "split", message, "nothing, if that is meant"))
-            continue
-        try:
-            bad = dataset.unreadable(split)
-            findings += [Finding("error", "unreadable", line, MEND) for line in bad]
-            if not bad:
-                images[split] = dataset.split(split)
-        except DataError as error:
-            findings.append(Finding("error", "split", error.what, error.mend))
-            continue
-        findings += _counts(dataset, split)
-    for split in images:
-        findings += _pixel_hash(dataset, split)
-    findings += _identities(dataset, images)
+    labels: dict[Split, Labels] = {}
+    for split in present:
+        findings += _told(_unreadable, dataset, split)
+        findings += _told(_counts, dataset, split, labels)
+    findings += _told(_files, dataset)
+    sound = dataset.without_unreadable()
+    images: dict[Split, ImageSet] = {}
+    for split in present:
+        findings += _told(_pixels, sound, split, images)
+    findings += _identities(labels)
     findings += _duplicates(images)
     return list(dict.fromkeys(findings))  # one file name may spoil every split
 
 
-def _counts(dataset: Dataset, split: Split) -> list[Finding]:
-    labels = dataset.labels(split)
-    people = {label.pid for label in labels if label.pid > 0}
-    cameras = {label.camid for label in labels}
-    text = f"{split}: {len(labels)} images, {len(people)} identities, {len(cameras)} cameras"
-    return [Finding("info", "counts", text)]
+def _told(check: Callable[..., Iterable[Finding]], *given: Any) -> list[Finding]:
+    """Return what a check found, or the error that ended it."""
+    try:
+        return list(check(*given))
+    except DataError as error:
+        return [Finding("error", "split", error.what, error.mend)]
 
 
-def _pixel_hash(dataset: Dataset, split: Split) -> list[Finding]:
+def _unreadable(dataset: Dataset, split: Split) -> Iterator[Finding]:
+    bad = dataset.unreadable(split)
+    if bad:
+        kinds = ", ".join(f"{n} {kind}" for kind, n in Counter(e.kind for e in bad).items())
+        total = len(dataset.names(split))
+        message = f"{split}: {len(bad)} of {total} images cannot be used: {kinds}"
+        yield Finding("error", "unreadable", message, MEND)
+    for error in bad:
+        yield Finding("error", "unreadable", error.what, error.mend)
+
+
+def _files(dataset: Dataset) -> Iterator[Finding]:
+    for line in dataset.left_out():
+        yield Finding("warning", "left out", line, "nothing, if that is meant")
+    changed = dataset.changed()
+    if changed:
+        message = f"{len(changed)} files changed while size and time did not: {listed(changed)}"
+        mend = "fetch them again if you did not change them; runs take them as new from now on"
+        yield Finding("warning", "changed", message, mend)
+
+
+def _pixels(dataset: Dataset, split: Split, images: dict[Split, ImageSet]) -> Iterator[Finding]:
+    """Put a split into `images`."""
+    was_damaged = dataset.cache.is_damaged(split)
+    images[split] = dataset.split(split)
+    if was_damaged:
+        path = dataset.cache.array_path(split)
+        message = f"{split}: {path} had changed since it was written; it was made again"
+        yield Finding("warning", "pixels", message, "check the disk if that happens again")
     record = dataset.cache.record(split)
-    found = dataset.cache.sha256(split)
-    if record is not None and record["sha256"] == found:
-        return [Finding("info", "pixels", f"{split}: SHA-256 of the pixels is {found[:16]}…")]
-    path = dataset.cache.array_path(split)
-    return [
-        Finding(
-            "error", "pixels", f"{split}: {path} has changed since it was written",
-            f"remove {dataset.cache.folder}; it is made again",
-        )
-    ]  # fmt: skip
+    if record is not None:
+        found = record["sha256"][:16]
+        yield Finding("info", "pixels", f"{split}: SHA-256 of the pixels is {found}…")
 
 
-def _identities(dataset: Dataset, images: dict[Split, ImageSet]) -> list[Finding]:
-    findings = []
-    if "train" in images:
-        train = Counter(images["train"].pids[images["train"].pids > 0].tolist())
-        single = sum(count == 1 for count in train.values())
+def _counts(dataset: Dataset, split: Split, labels: dict[Split, Labels]) -> Iterator[Finding]:
+    """Put the labels of a split into `labels`."""
+    found = labels[split] = dataset.labels(split)
+    people = {label.pid for label in found if label.pid > 0}
+    cameras = {label.camid for label in found}
+    text = f"{split}: {len(found)} images, {len(people)} identities, {len(cameras)} cameras"
+    yield Finding("info", "counts", text)
+
+
+def _identities(labels: Mapping[Split, Labels]) -> Iterator[Finding]:
+    if "train" in labels:
+        train = Counter(label.pid for label in labels["train"])
+        nobody = sum(count for pid, count in train.items() if pid <= 0)
+        if nobody:
+            message = f"{nobody} training images are junk (-1) or background (0000)"
+            yield Finding("error", "identities", message, "remove them: they show no identity")
+        single = sum(count == 1 for pid, count in train.items() if pid > 0)
         if single:
             message = f"{single} training identities have a single image"
-            findings.append(Finding("warning", "single", message, "the sampler repeats it"))
-        test = {
-            pid
-            for s in ("query", "gallery")
-            if s in images
-            for pid in images[s].identities.tolist()
-        }
-        both = sorted(train.keys() & test)
+            yield Finding("warning", "single", message, "the sampler repeats it")
+        test = {label.pid for s in ("query", "gallery") for label in labels.get(s, ())}
+        both = sorted(pid for pid in train.keys() & test if pid > 0)
         if both:
-            findings.append(
-                Finding(
-                    "error", "identities", f"{len(both)} identities are in train and in test, "
-                    f"such as {both[0]:04d}", "training and test identities must be disjoint",
-                )
+            yield Finding(
+                "error", "identities", f"{len(both)} identities are in train and in test, "
+                f"such as {both[0]:04d}", "training and test identities must be disjoint",
             )  # fmt: skip
-    if {"query", "gallery"} <= images.keys():
-        query, gallery = images["query"], images["gallery"]
-        seen = set(zip(gallery.pids.tolist(), gallery.camids.tolist(), strict=True))
-        lost = 0
-        for pid, camid in zip(query.pids.tolist(), query.camids.tolist(), strict=True):
-            lost += not any(p == pid and c != camid for p, c in seen)
+    if {"query", "gallery"} <= labels.keys():
+        seen: dict[int, set[int]] = defaultdict(set)
+        for label in labels["gallery"]:
+            seen[label.pid].add(label.camid)
+        lost = sum(
+            label.pid <= 0 or not seen[label.pid] - {label.camid} for label in labels["query"]
+        )
         if lost:
             message = f"{lost} queries have no match in the gallery and are not scored"
-            findings.append(Finding("warning", "queries", message, "nothing, if that is meant"))
-    return findings
+            yield Finding("warning", "queries", message, "nothing, if that is meant")
 
 
-def _duplicates(images: dict[Split, ImageSet]) -> list[Finding]:
+def _duplicates(images: Mapping[Split, ImageSet]) -> Iterator[Finding]:
     """Find pictures that are in two splits."""
     seen: dict[bytes, tuple[Split, str]] = {}
-    findings = []
+    pairs: dict[tuple[Split, Split], list[str]] = defaultdict(list)
     for split, found in images.items():
         for start in range(0, len(found), 256):
             block = found.pixels(slice(start, start + 256))
             for offset, pixels in enumerate(block):
                 key = hashlib.blake2b(pixels.tobytes(), digest_size=16).digest()
                 name = found.names[start + offset]
-                first = seen.setdefault(key, (split, name))
-                if first[0] != split:
-                    leak = "train" in (first[0], split)
-                    findings.append(
-                        Finding(
-                            "error" if leak else "warning", "duplicates",
-                            f"{first[0]}/{first[1]} and {split}/{name} are the same picture",
-                            "remove one of them",
-                        )
-                    )  # fmt: skip
-    return findings
+                first, other = seen.setdefault(key, (split, name))
+                if first != split:
+                    same = f"{first}/{other} and {split}/{name} are the same picture"
+                    pairs[first, split].append(same)
+    for pair, lines in pairs.items():
+        level: Literal["warning", "error"] = "error" if "train" in pair else "warning"
+        total = f"{len(lines)} pictures of {pair[1]} are in {pair[0]}, too"
+        for line in (total, *lines):
+            yield Finding(level, "duplicates", line, "remove one of them")
 
 
 def dataset_info(dataset: Dataset) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from benchmark.core.errors import DataError, PluginError
+from benchmark.core.listing import listed
 
 logger = logging.getLogger(__name__)
 
@@ -97,7 +98,7 @@ def load_foreign(encoder: nn.Module, state: Mapping[str, Tensor], name: str) -> 
         "too many": [key for key in state if key not in own],
         "of another shape": reshaped,
     }
-    told = "; ".join(f"{what}: {_named(keys)}" for what, keys in problems.items() if keys)
+    told = "; ".join(f"{what}: {listed(keys, NAMED)}" for what, keys in problems.items() if keys)
     if told:
         raise PluginError(
             f"the weights {name} do not fit the encoder ({told})",
@@ -105,11 +106,6 @@ def load_foreign(encoder: nn.Module, state: Mapping[str, Tensor], name: str) -> 
             "save without what evaluation drops, such as a classifier",
         )
     encoder.load_state_dict(dict(state))
-
-
-def _named(keys: list[str]) -> str:
-    more = f" and {len(keys) - NAMED} more" if len(keys) > NAMED else ""
-    return ", ".join(keys[:NAMED]) + more
 
 
 def _first_line(error: Exception) -> str:

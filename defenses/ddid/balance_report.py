@@ -21,6 +21,11 @@ from defenses.ddid.synthesis import Slot
 
 _SHEET_ROWS = 12
 _SHEET_COLUMNS = 5
+_SHEET_TITLES = (
+    "real images\nof the identity",
+    "drawn images\nthat the gate accepted",
+    "drawn images\nthat the gate refused",
+)
 
 
 @dataclass(frozen=True)
@@ -152,7 +157,7 @@ def make_report(
 
 
 def draw_sheet(path: Path, train: ImageSet, attempts: Sequence[Attempt]) -> None:
-    """Draw real | accepted | refused images of some identities, one identity a row."""
+    """Draw some real, accepted and refused images of some identities, one identity a row."""
     pids = sorted({a.slot.pid for a in attempts})
     chosen = [pids[i] for i in _spread(len(pids), _SHEET_ROWS)]
     blank = np.full(train.images.shape[1:], 250, np.uint8)
@@ -167,7 +172,8 @@ def draw_sheet(path: Path, train: ImageSet, attempts: Sequence[Attempt]) -> None
         ]
         cells = [(group + [blank] * _SHEET_COLUMNS)[:_SHEET_COLUMNS] for group in groups]
         rows.append([picture for cell in cells for picture in (*cell, blank)])
-    sheet = contact_sheet(rows, [f"{pid:04d}" for pid in chosen])
+    titles = [text for title in _SHEET_TITLES for text in (title, *[""] * _SHEET_COLUMNS)]
+    sheet = contact_sheet(rows, [f"identity {pid:04d}" for pid in chosen], headings=titles)
     publish(path, lambda stream: sheet.save(stream, format="PNG"))
 
 

@@ -7,9 +7,8 @@ Do: leave train() and eval() to the harness, and do not call training-time funct
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from benchmark.checks.evidence import Evidence, Finding
+from benchmark.core.listing import listed
 
 ID = "not-in-eval-mode"
 NAMED = 3
@@ -23,12 +22,7 @@ def check(evidence: Evidence) -> list[Finding]:
     seen = evidence.probe.consistency
     found = []
     if seen.training_modules:
-        found.append(Finding(ID, f"in training mode: {_names(seen.training_modules)}"))
+        found.append(Finding(ID, f"in training mode: {listed(seen.training_modules, NAMED)}"))
     if seen.changed_state:
-        found.append(Finding(ID, f"changed by a pass: {_names(seen.changed_state)}"))
+        found.append(Finding(ID, f"changed by a pass: {listed(seen.changed_state, NAMED)}"))
     return found
-
-
-def _names(names: Sequence[str]) -> str:
-    more = len(names) - NAMED
-    return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -84,17 +84,21 @@ def test_a_sound_set_has_no_errors(plaza: SynthPed) -> None:
     assert {f.check for f in findings} == {"counts", "pixels"}
 
 
-def test_changed_pixels_are_found(tmp_path: Path, open_smoke: Callable[..., SynthPed]) -> None:
+def test_changed_pixels_are_told_and_made_again(
+    tmp_path: Path, open_smoke: Callable[..., SynthPed]
+) -> None:
     dataset = open_smoke("synthped-plaza", tmp_path, image_size=(16, 8))
-    dataset.split("query")
+    sound = np.array(dataset.split("query").images)
     path = dataset.cache.array_path("query")
     data = bytearray(path.read_bytes())
     data[-1] ^= 255
     path.write_bytes(bytes(data))
     fresh = open_smoke("synthped-plaza", tmp_path, image_size=(16, 8))
-    errors = [f for f in verify_dataset(fresh) if f.level == "error"]
-    assert [f.check for f in errors] == ["pixels"]
-    assert "query" in errors[0].message
+    told = [f for f in verify_dataset(fresh) if f.level != "info"]
+    assert [(f.level, f.check) for f in told] == [("warning", "pixels")]
+    assert "query" in told[0].message
+    np.testing.assert_array_equal(fresh.split("query").images, sound)
+    assert not [f for f in verify_dataset(fresh) if f.level != "info"]
 
 
 def test_leaks_and_broken_files_are_found(
@@ -103,6 +107,7 @@ def test_leaks_and_broken_files_are_found(
     train, gallery = (market_root / FOLDERS[s] for s in ("train", "gallery"))
     data = (train / "0002_c1s1_000451_03.jpg").read_bytes()
     (gallery / "0002_c3s1_000001_00.jpg").write_bytes(data)
+    Image.new("RGB", (24, 48), (9, 9, 9)).save(gallery / "0004_c1s1_000001_00.jpg")
     (market_root / FOLDERS["query"] / "0003_c1s1_000001_00.jpg").write_bytes(b"broken")
     findings = verify_dataset(open_market(market_root))
     checks = {f.check: f for f in findings if f.level == "error"}

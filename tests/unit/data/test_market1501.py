@@ -159,7 +159,9 @@ def test_known_files_are_not_hashed_again(
     market_root: Path, open_market: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = open_market(market_root).manifest_sha256()
-    monkeypatch.setattr("benchmark.data.folder.sha256_file", lambda path: pytest.fail("read again"))
+    monkeypatch.setattr(
+        "benchmark.data.file_hashes.read_file", lambda path: pytest.fail("read again")
+    )
     assert open_market(market_root).manifest_sha256() == first
 
 

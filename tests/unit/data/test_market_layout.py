@@ -2,12 +2,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark.core.errors import DataError
-from benchmark.data.layout import PATTERN, ImageName, list_images, parse_name
+from benchmark.data.folder_listing import list_folder
+from benchmark.data.layout import PATTERN, SUFFIXES, ImageName, parse_name
 
 
 @given(
@@ -48,7 +50,45 @@ def test_other_names_are_refused_with_the_pattern(text: str) -> None:
     assert caught.value.mend
 
 
-def test_listing_leaves_other_files_alone(tmp_path: Path) -> None:
-    for name in ("b.png", "a.jpg", "Thumbs.db", "readme.txt", ".hidden.jpg"):
+@pytest.mark.parametrize("suffix", [*SUFFIXES, ".BMP", ".Tiff"])
+def test_names_of_all_kinds_of_images_are_read(suffix: str) -> None:
+    assert parse_name(f"0002_c1s1_000451_03{suffix}").pid == 2
+
+
+@pytest.mark.parametrize("number", [10**18 - 1, 10**18, 2**64, 10**60])
+def test_labels_fit_64_bits_or_are_refused(number: int) -> None:
+    names = (f"{number}_c1s1_000451_03.jpg", f"0002_c{number}s1_000451_03.jpg")
+    for name in names:
+        if number < 10**18:
+            label = parse_name(name)
+            assert number in np.array([label.pid, label.camid], np.int64)
+        else:
+            with pytest.raises(DataError, match="64 bits") as caught:
+                parse_name(name)
+            assert name in caught.value.what
+            assert "18 digits" in caught.value.mend
+
+
+def test_listing_tells_images_from_harmless_files_and_from_others(tmp_path: Path) -> None:
+    names = ("b.png", "a.jpg", "c.WEBP", "Thumbs.db", "readme.txt", ".hidden.jpg", "x.gif", "y")
+    for name in names:
         (tmp_path / name).touch()
-    assert list_images(tmp_path) == ("a.jpg", "b.png")
+    (tmp_path / "more").mkdir()
+    listing = list_folder(tmp_path)
+    assert listing.images == ("a.jpg", "b.png", "c.WEBP")
+    assert listing.unread == ("more", "x.gif", "y")
+
+
+def test_a_folder_without_images_tells_what_it_holds(tmp_path: Path) -> None:
+    for i in range(30):
+        (tmp_path / f"{i:02d}.heic").touch()
+    with pytest.raises(DataError, match="30 entries are not read") as caught:
+        list_folder(tmp_path)
+    assert caught.value.what.endswith("19.heic and 10 more")
+    assert caught.value.mend
+
+
+def test_a_folder_that_is_a_link_to_nothing_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "query").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(DataError, match="link to nothing"):
+        list_folder(tmp_path / "query")

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import errno
+import hashlib
+import json
 import logging
 import threading
 from collections.abc import Iterator
@@ -45,14 +47,19 @@ def test_pixels_are_rendered_once_and_mapped(cache: PixelCache) -> None:
     assert render.calls == 1
     record = cache.record("train")
     assert record is not None
-    assert record["sha256"] == cache.sha256("train")
+    assert record["sha256"] == hashlib.sha256(PIXELS.tobytes()).hexdigest()
+    np.testing.assert_array_equal(np.load(cache.array_path("train")), PIXELS)
+    assert not cache.is_damaged("train")
     assert sorted(p.name for p in cache.folder.iterdir() if p.suffix != ".lock") == [
         "train.json",
         "train.npy",
     ]
 
 
-@pytest.mark.parametrize("damage", ["truncate", "empty", "header", "shape", "record", "no record"])
+@pytest.mark.parametrize(
+    "damage",
+    ["truncate", "empty", "header", "bits", "longer", "shape", "record", "odd record", "no record"],
+)
 def test_a_damaged_file_is_made_again(
     cache: PixelCache, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -66,6 +73,13 @@ def test_a_damaged_file_is_made_again(
         path.write_bytes(b"")
     elif damage == "header":
         path.write_bytes(b"\x00" * 10 + data[10:])
+    elif damage == "bits":
+        path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    elif damage == "longer":
+        path.write_bytes(data + b"\0")
+    elif damage == "odd record":
+        odd = {"names": list(NAMES), "shape": 5, "sha256": None}
+        cache.record_path("train").write_text(json.dumps(odd), encoding="utf-8")
     elif damage == "shape":
         np.save(path, PIXELS[:2])
     elif damage == "record":
@@ -117,6 +131,14 @@ def test_a_refusing_disk_is_explained(code: int, words: str, tmp_path: Path) -> 
     with pytest.raises(EnvironmentProblem, match=words) as caught, disk_errors(tmp_path):
         raise OSError(code, "refused")
     assert caught.value.mend
+
+
+@pytest.mark.parametrize("name", ["train.npy", "train.json"])
+def test_something_else_of_the_name_is_told(name: str, cache: PixelCache) -> None:
+    (cache.folder / name).mkdir(parents=True)
+    with pytest.raises(EnvironmentProblem, match="cannot write to") as caught:
+        cache.load("train", NAMES, SIZE, Renderer())
+    assert "in the way" in caught.value.mend
 
 
 def test_a_full_disk_while_writing_leaves_no_draft(tmp_path: Path) -> None:

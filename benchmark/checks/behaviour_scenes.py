@@ -77,7 +77,9 @@ _VARIANTS: dict[str, tuple[dict[str, Any], ...]] = {
 """Options beside the default ones, as published results use them."""
 
 _ATTACK_OF_DEFENSES = "metric-ifgsm"
-_MOUNTED = {"torchattacks": "torchattacks:PGD"}
+MOUNTED = {"torchattacks": "torchattacks:PGD"}
+DEFAULT = "default"
+"""Name of the run with default options."""
 
 
 @dataclass(frozen=True)
@@ -105,11 +107,11 @@ def scenes(kind: str, names: Sequence[str]) -> list[Scene]:
         names: Registry names.
     """
     if kind == "attack":
-        attacks = tuple(_MOUNTED.get(name, name) for name in names)
-        return [Scene("default", ("none",), attacks, {})]
+        attacks = tuple(MOUNTED.get(name, name) for name in names)
+        return [Scene(DEFAULT, ("none",), attacks, {})]
     if kind == "backbone":
         return [Scene(n, ("none",), ("random-noise",), {"backbone": {"name": n}}) for n in names]
-    found = [Scene("default", tuple(names), (_ATTACK_OF_DEFENSES,), {})]
+    found = [Scene(DEFAULT, tuple(names), (_ATTACK_OF_DEFENSES,), {})]
     for name in names:
         for number, options in enumerate(_VARIANTS.get(name, ())):
             own = {"defense_config": {name: _merged(_ALWAYS[name], options)}}

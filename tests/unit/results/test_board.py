@@ -34,7 +34,6 @@ def test_seeds_share_a_row_and_the_strongest_defense_leads(make_record: MakeReco
     "change",
     [
         {"dataset": "synthped-campus"},
-        {"backbone": "resnet50"},
         {"image_size": (256, 128)},
         {"protocol": "9" * 64},
     ],
@@ -88,6 +87,16 @@ def test_variants_are_named_by_what_differs(make_record: MakeRecord) -> None:
 def test_keys_of_one_variant_only_are_unset_in_the_other(make_record: MakeRecord) -> None:
     (board,) = make_boards([make_record(config={}), make_record(config={"mode": "a"})])
     assert {row.label for row in board.rows} == {"ddid (mode=unset)", "ddid (mode=a)"}
+
+
+def test_other_backbones_are_other_rows(make_record: MakeRecord) -> None:
+    (board,) = make_boards([make_record(), make_record(backbone="resnet50", seed=1)])
+    assert {row.label for row in board.rows} == {
+        "ddid (backbone=resnet50)",
+        "ddid (backbone=small-resnet)",
+    }
+    assert "resnet50" in board.title
+    assert "small-resnet" in board.title
 
 
 def test_other_behaviours_and_epochs_are_other_rows(make_record: MakeRecord) -> None:

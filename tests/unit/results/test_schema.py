@@ -14,7 +14,8 @@ from pydantic import ValidationError
 from results.schema import Record, json_schema
 from results.store import load_record
 
-GOLDEN = Path(__file__).parents[2] / "golden" / "record_v1.json"
+GOLDEN = Path(__file__).parents[2] / "golden" / "record_v2.json"
+FIRST_VERSION = GOLDEN.with_name("record_v1.json")
 
 
 def golden() -> dict[str, Any]:
@@ -22,12 +23,28 @@ def golden() -> dict[str, Any]:
     return content
 
 
-def test_archived_record_still_loads_with_its_values() -> None:
-    record = load_record(GOLDEN)
+@pytest.mark.parametrize("path", [FIRST_VERSION, GOLDEN])
+def test_archived_records_still_load_with_their_values(path: Path) -> None:
+    record = load_record(path)
+    assert record.schema_version == 2
     assert record.worst_case is not None
     assert (record.defense.name, record.seed, record.clean.map) == ("ddid", 0, 56.5)
     assert record.worst_case.ci95_map == (15.75, 20.5)
     assert [attack.key for attack in record.attacks] == ["random-noise@8", "sma@8", "fna@8"]
+
+
+def test_hashes_of_the_first_version_are_looked_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = json.loads(FIRST_VERSION.read_text())
+    source, protocol = content["defense"]["source_sha256"], content["protocol"]["fingerprint"]
+    assert load_record(FIRST_VERSION).defense.behaviour == source, "it stands for itself"
+    known = {"behaviours": {"ddid": {source: "ddid@7"}}, "protocols": {protocol: "a" * 64}}
+    monkeypatch.setattr("results.migration._table", lambda: known)
+    record = load_record(FIRST_VERSION)
+    assert record.defense.behaviour == "ddid@7"
+    assert record.defense.source_sha256 == source
+    assert record.protocol.fingerprint == "a" * 64
 
 
 def test_contract_minimum_loads_without_later_keys() -> None:
@@ -53,7 +70,8 @@ def test_contract_minimum_loads_without_later_keys() -> None:
         (("clean", "surprise"), 1.0),
         (("surprise",), 1),
         (("status",), "running"),
-        (("schema_version",), 2),
+        (("schema_version",), 3),
+        (("defense", "behaviour"), ""),
         (("id",), "not a hash"),
         (("worst_case", "ci95_map"), [1.0]),
         (("attacks", 0, "side"), "everywhere"),

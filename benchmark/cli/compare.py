@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from benchmark.cli.options import Json
+from benchmark.cli.screen import write_json
 
 if TYPE_CHECKING:
     from results.board import Board
@@ -41,7 +42,6 @@ def compare(
 
       python -m benchmark compare ddid metric-at --test-dataset synthped-campus
     """
-    from benchmark.cli.screen import write_json
     from results.board import make_boards
     from results.comparison import compare as compare_rows
     from results.errors import RecordError

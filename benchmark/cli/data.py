@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from benchmark.cli.options import Json
+from benchmark.cli.screen import logging_to_screen, write_json, write_line
 
 if TYPE_CHECKING:
     from benchmark.data.dataset import Dataset
@@ -39,12 +40,10 @@ def info(name: Name, data_root: Root = None, size: Size = None, json_: Json = Fa
 
     card = dataset_info(_open(name, data_root, size))
     if json_:
-        from benchmark.cli.screen import write_json
-
         write_json(card)
         return
     for line in _lines(card):
-        typer.echo(line)
+        write_line(line)
 
 
 @app.command()
@@ -65,7 +64,7 @@ def make(
 
     with machine_problems(output):
         folder = make_dataset(_open(name, data_root, size), output, make_progress())
-    typer.echo(f"wrote {folder}")
+    write_line(f"wrote {folder}")
 
 
 @app.command()
@@ -83,19 +82,16 @@ def verify(name: Name, data_root: Root = None, size: Size = None, json_: Json = 
     findings = verify_dataset(_open(name, data_root, size))
     failed = any(finding.level == "error" for finding in findings)
     if json_:
-        from benchmark.cli.screen import write_json
-
         write_json({"sound": not failed, "findings": [asdict(finding) for finding in findings]})
     else:
         for finding in findings:
             mend = f"  → {finding.mend}" if finding.mend else ""
-            typer.echo(f"{finding.level:<8} {finding.check}: {finding.message}{mend}")
-        typer.echo("not sound: see the errors above" if failed else "sound")
+            write_line(f"{finding.level:<8} {finding.check}: {finding.message}{mend}")
+        write_line("not sound: see the errors above" if failed else "sound")
     return EXIT_DATA if failed else EXIT_OK
 
 
 def _open(name: str, root: Path | None, size: str | None) -> Dataset:
-    from benchmark.cli.screen import logging_to_screen
     from benchmark.config.schema import default_cache_dir
     from benchmark.core.progress import make_progress
     from benchmark.core.registry import DATASETS

@@ -14,6 +14,7 @@ from typing import Annotated, Literal, NamedTuple
 import typer
 
 from benchmark.cli.options import Json
+from benchmark.cli.screen import write_json, write_line
 
 Level = Literal["ok", "warn", "fail"]
 GIB = 2**30
@@ -38,12 +39,10 @@ def doctor(
 
     lines = [line for check in CHECKS for line in check()] + list(check_disk(output))
     if json_:
-        from benchmark.cli.screen import write_json
-
         write_json([line._asdict() for line in lines])
     else:
         for line in lines:
-            typer.echo(f"{line.level:<5} {line.subject}: {line.message}")
+            write_line(f"{line.level:<5} {line.subject}: {line.message}")
     return EXIT_ENVIRONMENT if any(line.level == "fail" for line in lines) else EXIT_OK
 
 

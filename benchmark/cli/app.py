@@ -31,6 +31,7 @@ from benchmark.cli.streams import (
     standard_streams,
 )
 from benchmark.cli.validate import validate
+from benchmark.core.errors import EnvironmentProblem
 
 PROGRAM = "python -m benchmark"
 SCRIPT = "reid-robustbench"
@@ -90,6 +91,7 @@ def exit_code(arguments: Sequence[str]) -> int:
     drop_unusable_sizes()
     with standard_streams(for_document=as_json) as stdout:
         try:
+            _check_current_folder()
             command = typer.main.get_command(app)
             code = command.main(
                 spread(arguments, command), prog_name=_program(arguments), standalone_mode=False
@@ -112,9 +114,18 @@ def _program(arguments: Sequence[str]) -> str:
     return SCRIPT if is_script or completes else PROGRAM
 
 
+def _check_current_folder() -> None:
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise EnvironmentProblem(
+            "the current folder was removed", "change to a folder that exists"
+        ) from error
+
+
 def _see_current_folder() -> None:
     """Find modules in the current folder, as ``python -m`` does, after all that is installed."""
-    with suppress(OSError):  # it was removed
+    with suppress(OSError):  # it was removed, which the command tells
         folder = str(Path.cwd())
         if folder not in sys.path and not sys.flags.safe_path:
             sys.path.append(folder)

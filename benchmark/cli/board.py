@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from benchmark.cli.paths import as_given
 from benchmark.cli.screen import write_line
 
 if TYPE_CHECKING:
@@ -21,13 +22,16 @@ LATER = ("latex", "html")
 def board(
     folders: Annotated[
         list[Path] | None,
-        typer.Argument(help="Folders of runs. Default: runs.", metavar="RECORDS_DIR …"),
+        typer.Argument(
+            help="Folders of runs. Default: runs.", metavar="RECORDS_DIR …", parser=as_given
+        ),
     ] = None,
     format_: Annotated[
         str, typer.Option("--format", help="What to write.", metavar="|".join(FORMATS))
     ] = "all",
     output: Annotated[
-        Path | None, typer.Option(help="Where to write; without it, print.", metavar="DIR")
+        Path | None,
+        typer.Option(help="Where to write; without it, print.", metavar="DIR", parser=as_given),
     ] = None,
     test_dataset: Annotated[
         str | None,

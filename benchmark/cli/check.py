@@ -9,6 +9,7 @@ import typer
 
 from benchmark.cli.kinds import registry_of
 from benchmark.cli.options import Device, Json
+from benchmark.cli.paths import absolute
 from benchmark.cli.screen import write_json, write_line
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def check(
     name: Annotated[str, typer.Argument(help="Its name.")],
     plugin: Annotated[
         list[Path] | None,
-        typer.Option(help="Python file that registers it.", metavar="FILE.py"),
+        typer.Option(help="Python files that register it.", metavar="FILE.py …", parser=absolute),
     ] = None,
     set_: Annotated[
         list[str] | None,

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from benchmark.cli.options import Json
+from benchmark.cli.options import CacheDir, Json
+from benchmark.cli.paths import absolute
 from benchmark.cli.screen import logging_to_screen, write_json, write_line
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ app = typer.Typer(
 
 Name = Annotated[str, typer.Argument(help="Name of the data set.", metavar="NAME")]
 Root = Annotated[
-    Path | None, typer.Option("--data-root", help="Folder of its files.", metavar="DIR")
+    Path | None,
+    typer.Option("--data-root", help="Folder of its files.", metavar="DIR", parser=absolute),
 ]
 Size = Annotated[
     str | None,
@@ -30,7 +32,13 @@ Size = Annotated[
 
 
 @app.command()
-def info(name: Name, data_root: Root = None, size: Size = None, json_: Json = False) -> None:
+def info(
+    name: Name,
+    data_root: Root = None,
+    size: Size = None,
+    cache_dir: CacheDir = None,
+    json_: Json = False,
+) -> None:
     """Show what a data set is, what it holds and where it is cached.
 
     Example:
@@ -38,7 +46,7 @@ def info(name: Name, data_root: Root = None, size: Size = None, json_: Json = Fa
     """
     from benchmark.data.verify import dataset_info
 
-    card = dataset_info(_open(name, data_root, size))
+    card = dataset_info(_open(name, data_root, size, cache_dir))
     if json_:
         write_json(card)
         return
@@ -49,9 +57,12 @@ def info(name: Name, data_root: Root = None, size: Size = None, json_: Json = Fa
 @app.command()
 def make(
     name: Name,
-    output: Annotated[Path, typer.Option(help="A new or empty folder.", metavar="DIR")],
+    output: Annotated[
+        Path, typer.Option(help="A new or empty folder.", metavar="DIR", parser=absolute)
+    ],
     data_root: Root = None,
     size: Size = None,
+    cache_dir: CacheDir = None,
 ) -> None:
     """Write a data set to disk in the layout of Market-1501, with card and contact sheet.
 
@@ -63,12 +74,19 @@ def make(
     from benchmark.runner.faults import machine_problems
 
     with machine_problems(output):
-        folder = make_dataset(_open(name, data_root, size), output, make_progress())
+        dataset = _open(name, data_root, size, cache_dir)
+        folder = make_dataset(dataset, output, make_progress())
     write_line(f"wrote {folder}")
 
 
 @app.command()
-def verify(name: Name, data_root: Root = None, size: Size = None, json_: Json = False) -> int:
+def verify(
+    name: Name,
+    data_root: Root = None,
+    size: Size = None,
+    cache_dir: CacheDir = None,
+    json_: Json = False,
+) -> int:
     """Check files, pixels, identities and leaks between splits; exit with 3 on an error.
 
     Example:
@@ -79,7 +97,7 @@ def verify(name: Name, data_root: Root = None, size: Size = None, json_: Json = 
     from benchmark.core.errors import EXIT_DATA, EXIT_OK
     from benchmark.data.verify import verify_dataset
 
-    findings = verify_dataset(_open(name, data_root, size))
+    findings = verify_dataset(_open(name, data_root, size, cache_dir))
     failed = any(finding.level == "error" for finding in findings)
     if json_:
         write_json({"sound": not failed, "findings": [asdict(finding) for finding in findings]})
@@ -91,7 +109,7 @@ def verify(name: Name, data_root: Root = None, size: Size = None, json_: Json = 
     return EXIT_DATA if failed else EXIT_OK
 
 
-def _open(name: str, root: Path | None, size: str | None) -> Dataset:
+def _open(name: str, root: Path | None, size: str | None, cache_dir: Path | None) -> Dataset:
     from benchmark.config.schema import default_cache_dir
     from benchmark.core.progress import make_progress
     from benchmark.core.registry import DATASETS
@@ -103,8 +121,8 @@ def _open(name: str, root: Path | None, size: str | None) -> Dataset:
         plugin,
         image_size=None,
         size=size,
-        root=root.expanduser() if root else None,
-        cache_dir=default_cache_dir(),
+        root=root,
+        cache_dir=cache_dir or default_cache_dir(),
         progress=make_progress(),
     )
 

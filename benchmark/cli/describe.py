@@ -11,6 +11,7 @@ import typer
 
 from benchmark.cli.kinds import KINDS, kind_named, registry_of
 from benchmark.cli.options import Json
+from benchmark.cli.paths import absolute
 from benchmark.cli.screen import write_json
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def describe(
     name: Annotated[str, typer.Argument(help="Its name.")],
     plugin: Annotated[
         list[Path] | None,
-        typer.Option(help="Python file that registers it.", metavar="FILE.py"),
+        typer.Option(help="Python files that register it.", metavar="FILE.py …", parser=absolute),
     ] = None,
     json_: Json = False,
 ) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from benchmark.cli import options as o
 from benchmark.cli.report import InterruptedRunError, show_error
-from benchmark.cli.screen import logging_to_screen, write_json
+from benchmark.cli.screen import write_json
 
 if TYPE_CHECKING:
     from benchmark.experiments.conduct import Conducted
@@ -37,7 +37,6 @@ def experiment(name: str, **options: Any) -> int:
     from benchmark.core.progress import make_progress
     from benchmark.experiments.registry import experiment_named
 
-    logging_to_screen()
     chosen = experiment_named(name)
     from benchmark.experiments.conduct import conduct, with_defaults
 

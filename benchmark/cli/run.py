@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.cli import options as o
 from benchmark.cli.report import InterruptedRunError, show_error
-from benchmark.cli.screen import logging_to_screen, write_json
+from benchmark.cli.screen import write_json
 
 if TYPE_CHECKING:
     from benchmark.config.schema import RunConfig
@@ -33,8 +33,6 @@ def run(config: RunConfig, json_: bool) -> int:
       python -m benchmark run --defense ddid --dataset market1501 --data-root DIR --preset full
     """
     from benchmark.core.progress import make_progress
-
-    logging_to_screen()
     from benchmark.runner.run import run_benchmark
 
     try:

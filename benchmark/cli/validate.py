@@ -7,12 +7,16 @@ from typing import Annotated
 
 import typer
 
+from benchmark.cli.paths import as_given
 from benchmark.cli.report import show_error
 from benchmark.cli.screen import write_line
 
 
 def validate(
-    files: Annotated[list[Path], typer.Argument(help="Record files.", metavar="RECORD.json …")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="Record files.", metavar="RECORD.json …", parser=as_given),
+    ],
 ) -> int:
     """Check that files are records of this schema; exit with 3 if one is not.
 

@@ -45,7 +45,7 @@ def test_the_current_folder_is_looked_into_last(tmp_path, monkeypatch):
         assert sys.path == ["/usr/lib", str(tmp_path)]
 
 
-def test_a_current_folder_that_was_removed_is_no_error(tmp_path, monkeypatch):
+def test_a_current_folder_that_was_removed_is_told(tmp_path, monkeypatch, capfd):
     gone = tmp_path / "gone"
     gone.mkdir()
     monkeypatch.chdir(gone)
@@ -53,3 +53,5 @@ def test_a_current_folder_that_was_removed_is_no_error(tmp_path, monkeypatch):
     before = list(sys.path)
     application._see_current_folder()
     assert sys.path == before
+    assert exit_code(["list", "presets"]) == 6
+    assert capfd.readouterr().err.startswith("error: the current folder was removed\n")

@@ -70,6 +70,8 @@ def describe_error(error: BaseException) -> tuple[str, str, int]:
         return error.what, error.mend, EXIT_ENVIRONMENT
     if isinstance(error, RecordError):
         return error.what, error.mend, EXIT_DATA
+    if isinstance(error, OSError) and error.filename is not None:  # a path that a user gave
+        return f"{error.filename}: {error.strerror}", "check the path", EXIT_ENVIRONMENT
     if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "Abort":
         return "stopped", "", EXIT_INTERRUPTED
     format_message = getattr(error, "format_message", None)

@@ -77,7 +77,7 @@ def _lenient(stream: TextIO, *, by_line: bool = False) -> tuple[TextIO, _Descrip
         stream.flush()
     descriptor = _Descriptor(number)
     text = io.TextIOWrapper(
-        io.BufferedWriter(descriptor),
+        io.BufferedWriter(descriptor),  # type: ignore[type-var]
         encoding=stream.encoding,
         errors=stream.errors if stream.errors in _LENIENT else "replace",
         line_buffering=by_line or descriptor.isatty(),
@@ -119,7 +119,7 @@ def _printing_to_stderr() -> Iterator[TextIO]:
         stdout.flush()
     kept = os.dup(_STDOUT)
     try:
-        place = os.fdopen(os.dup(stdout.fileno()), "w", encoding=stdout.encoding)
+        place: TextIO = os.fdopen(os.dup(stdout.fileno()), "w", encoding=stdout.encoding)
     except (OSError, ValueError):  # a stream in memory
         place = stdout
     print_to_stderr()

@@ -46,7 +46,7 @@ def read_layer(name: str) -> dict[str, Any]:
         UsageError: It does not exist or is not a YAML mapping with text keys.
     """
     is_file = name.endswith(_SUFFIXES)
-    text = _read_file(Path(name).expanduser()) if is_file else preset_text(name)
+    text = _read_file(Path(name)) if is_file else preset_text(name)
     try:
         content = read_yaml(text)
     except yaml.YAMLError as error:
@@ -101,9 +101,11 @@ def merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
 
 def _read_file(path: Path) -> str:
     try:
-        return path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        return path.expanduser().read_text("utf-8")
+    except (OSError, UnicodeDecodeError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        if isinstance(error, RuntimeError):
+            reason = "there is no such home folder"
         raise UsageError(
             f"the configuration file {path} cannot be read: {reason}",
             f"check the path, or use a preset: {', '.join(preset_names())}",

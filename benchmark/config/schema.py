@@ -96,7 +96,7 @@ def _recipe_of_preset(value: Any) -> Any:
 
 
 Names = Annotated[list[str], BeforeValidator(_as_names), AfterValidator(_unique)]
-Seed = Annotated[int, Field(ge=0)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
 UserPath = Annotated[Path, BeforeValidator(_as_path)]
 Executor = Annotated[Literal["local", "ray"], AfterValidator(_local_only)]
 Recipe = Annotated[TrainingConfig, BeforeValidator(_recipe_of_preset)]
@@ -113,7 +113,7 @@ class _Section(BaseModel):
 class EvaluationConfig(_Section):
     """How encoders are run when they are evaluated and attacked."""
 
-    batch: int = Field(default=64, ge=1)
+    batch: int = Field(default=64, ge=1, lt=2**31)
     """Images at once; changes results of random encoders only, which draw for a batch."""
     eot_samples: int = Field(default=EOT_SAMPLES, ge=1)
     """Random draws that white-box attacks on a random encoder average over (EOT); fewer than the

@@ -35,10 +35,10 @@ def yaml_problem(error: yaml.YAMLError) -> tuple[str, int | None]:
 class _Loader(yaml.SafeLoader):
     """The safe loader, stricter."""
 
-    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode | None:
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         node = super().compose_mapping_node(anchor)
         lines: dict[tuple[str, str], int] = {}
-        for key, _ in node.value if node else ():
+        for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode) or key.tag == _MERGE:
                 continue
             name, line = (key.tag, key.value), key.start_mark.line + 1

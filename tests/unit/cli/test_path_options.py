@@ -44,6 +44,24 @@ def test_an_empty_path_is_refused(words, parameter, tmp_path, monkeypatch, capfd
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("doctor", "--output"),
+        ("data", "info", "market1501", "--data-root"),
+        ("data", "make", "synthped-plaza", "--size", "smoke", "--output"),
+        ("board",),
+        ("plan", "--preset", "smoke", "--defense", "none", "--output"),
+    ],
+)
+def test_a_path_that_no_disk_takes_is_told(arguments, capfd):
+    assert exit_code([*arguments, "a" * 5000]) == 6
+    first, second = capfd.readouterr().err.splitlines()[-2:]
+    assert first.startswith("error: ")
+    assert first.endswith(": File name too long")
+    assert second == "  → check the path"
+
+
 def test_the_cache_is_where_the_option_says(tmp_path, monkeypatch, capfd):
     monkeypatch.setenv("REID_ROBUSTBENCH_CACHE", str(tmp_path / "variable"))
     arguments = ["data", "info", "synthped-plaza", "--size", "smoke", "--json"]

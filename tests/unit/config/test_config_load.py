@@ -176,12 +176,20 @@ def test_the_resolved_configuration_loads_to_the_same(tmp_path):
         ({}, ("training={epochs: 1, epochs: 2}",), "the key 'epochs' is there twice", "mend"),
         ({"eps": ["eight"]}, (), "eps.0 = 'eight': should be a valid number", ""),
         ({"seed": ["-1"]}, (), "seed.0 = '-1'", ""),
+        ({"seed": ["9" * 25]}, (), "seed.0 = '9999", ""),
+        ({}, (f"evaluation.batch={'9' * 25}",), "evaluation.batch = 9999", ""),
+        ({"preset": "~nobody-of-this-name/a.yaml"}, (), "there is no such home folder", "path"),
+        ({"preset": "folder.yaml"}, (), "folder.yaml cannot be read: ", "check the path"),
         ({"device": "tpu"}, (), "device = 'tpu'", ""),
         ({"executor": "ray"}, (), "executor 'ray' is not available", "--executor local"),
         ({"plugin": ["nowhere.py"]}, (), "nowhere.py", "give the path of a .py file"),
     ],
 )
-def test_a_mistake_is_told_in_one_line_with_a_mend(options, assignments, what, mend):
+def test_a_mistake_is_told_in_one_line_with_a_mend(
+    options, assignments, what, mend, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder.yaml").mkdir()
     with pytest.raises(UsageError) as caught:
         load(*assignments, **options)
     assert what in caught.value.what

@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from benchmark.core.own_packages import find_own_packages_first
+
 __version__ = "0.1.0"
 
 _PUBLIC = {
@@ -23,6 +25,8 @@ _PUBLIC = {
 }
 
 __all__ = [*_PUBLIC, "__version__"]  # noqa: PLE0604
+
+find_own_packages_first()
 
 if TYPE_CHECKING:
     from benchmark.core.attack import Attack as Attack

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 from collections.abc import Callable
+from contextlib import chdir
 from operator import attrgetter
 from pathlib import Path
 from types import ModuleType
@@ -72,7 +74,7 @@ class Pretrained(Defense):
             """Read the weights once before any work, rather than fail after hours of it."""
             if weights is None:
                 return None
-            path = weights.expanduser()
+            path = weights.expanduser().absolute()
             if not path.is_file():
                 raise DataError(f"the weights {path} do not exist", "check defense.weights")
             read_state_dict(path)
@@ -154,7 +156,8 @@ class Pretrained(Defense):
         self.check()
         name = self.config.factory
         try:
-            encoder = _callable(name)()
+            with chdir(os.curdir):
+                encoder = _callable(name)()
         except BenchmarkError:
             raise
         except Exception as error:
@@ -195,7 +198,8 @@ def _module(factory: str) -> ModuleType:
     if not (module and colon and attribute):
         raise PluginError(f"the factory {factory!r} is not package.module:callable", HOW)
     try:
-        return importlib.import_module(module)
+        with chdir(os.curdir):  # back again, wherever the module goes
+            return importlib.import_module(module)
     except Exception as error:
         raise PluginError(
             f"the factory {factory}: {module} does not import: {_told(error)}",

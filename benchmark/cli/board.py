@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from benchmark.cli.paths import as_given
+from benchmark.cli.screen import write_line
 
 if TYPE_CHECKING:
     from results.outcomes import Measured
@@ -18,13 +22,16 @@ LATER = ("latex", "html")
 def board(
     folders: Annotated[
         list[Path] | None,
-        typer.Argument(help="Folders of runs. Default: runs.", metavar="RECORDS_DIR …"),
+        typer.Argument(
+            help="Folders of runs. Default: runs.", metavar="RECORDS_DIR …", parser=as_given
+        ),
     ] = None,
     format_: Annotated[
         str, typer.Option("--format", help="What to write.", metavar="|".join(FORMATS))
     ] = "all",
     output: Annotated[
-        Path | None, typer.Option(help="Where to write; without it, print.", metavar="DIR")
+        Path | None,
+        typer.Option(help="Where to write; without it, print.", metavar="DIR", parser=as_given),
     ] = None,
     test_dataset: Annotated[
         str | None,
@@ -65,7 +72,7 @@ def board(
 
         print_leaderboard(records, measured=measured)
     elif output is None:
-        typer.echo(next(iter(_texts(records, measured, format_).values())), nl=False)
+        sys.stdout.write(next(iter(_texts(records, measured, format_).values())))
     else:
         with machine_problems(output):
             _write(records, measured, format_, output)
@@ -82,9 +89,9 @@ def _write(records: list[Record], measured: Measured, format_: str, output: Path
     if format_ in ("figures", "all"):
         paths += write_figures(make_boards(records), make_matrices(records), output)
     for path in paths:
-        typer.echo(f"wrote {path}")
+        write_line(f"wrote {path}")
     if not paths:
-        typer.echo("nothing to draw: one row, no sweep of budgets, no black-box curve")
+        write_line("nothing to draw: one row, no sweep of budgets, no black-box curve")
 
 
 def _texts(records: list[Record], measured: Measured, format_: str) -> dict[str, str]:

@@ -9,6 +9,8 @@ import typer
 
 from benchmark.cli.kinds import registry_of
 from benchmark.cli.options import Device, Json
+from benchmark.cli.paths import absolute
+from benchmark.cli.screen import write_json, write_line
 
 if TYPE_CHECKING:
     from benchmark.checks.contract import CheckResult
@@ -22,7 +24,7 @@ def check(
     name: Annotated[str, typer.Argument(help="Its name.")],
     plugin: Annotated[
         list[Path] | None,
-        typer.Option(help="Python file that registers it.", metavar="FILE.py"),
+        typer.Option(help="Python files that register it.", metavar="FILE.py …", parser=absolute),
     ] = None,
     set_: Annotated[
         list[str] | None,
@@ -53,8 +55,6 @@ def check(
     code = EXIT_OK if all(result.passed for result in results) else EXIT_PLUGIN
     if json_:
         from dataclasses import asdict
-
-        from benchmark.cli.screen import write_json
 
         checks = [asdict(result) for result in results]
         write_json({"kind": kind, "name": name, "exit_code": code, "checks": checks})
@@ -114,8 +114,8 @@ def _print(title: str, results: list[CheckResult]) -> None:
     verdict = f"{failed} of {len(results)} checks failed" if failed else "keeps its contract"
     if not sys.stdout.isatty():
         for result in results:
-            typer.echo(f"{_mark(result):<5} {result.name}: {result.detail}")
-        typer.echo(f"{title}: {verdict}")
+            write_line(f"{_mark(result):<5} {result.name}: {result.detail}")
+        write_line(f"{title}: {verdict}")
         return
     from rich.console import Console
     from rich.table import Table

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from benchmark.cli.options import Json
+from benchmark.cli.paths import as_given
+from benchmark.cli.screen import write_json
 
 if TYPE_CHECKING:
     from results.board import Board
@@ -22,7 +24,7 @@ def compare(
     b: Annotated[str, typer.Argument(help="Label of another row.", metavar="B")],
     records: Annotated[
         list[Path] | None,
-        typer.Option(help="Folder of a run or of records; may be repeated.", metavar="DIR"),
+        typer.Option(help="Folders of runs or of records.", metavar="DIR …", parser=as_given),
     ] = None,
     test_dataset: Annotated[
         str | None,
@@ -41,7 +43,6 @@ def compare(
 
       python -m benchmark compare ddid metric-at --test-dataset synthped-campus
     """
-    from benchmark.cli.screen import write_json
     from results.board import make_boards
     from results.comparison import compare as compare_rows
     from results.errors import RecordError

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from benchmark.cli.options import Json
+from benchmark.cli.options import CacheDir, Json
+from benchmark.cli.paths import absolute
+from benchmark.cli.screen import logging_to_screen, write_json, write_line
 from benchmark.core.listing import SHOWN
 
 if TYPE_CHECKING:
@@ -24,7 +26,8 @@ app = typer.Typer(
 
 Name = Annotated[str, typer.Argument(help="Name of the data set.", metavar="NAME")]
 Root = Annotated[
-    Path | None, typer.Option("--data-root", help="Folder of its files.", metavar="DIR")
+    Path | None,
+    typer.Option("--data-root", help="Folder of its files.", metavar="DIR", parser=absolute),
 ]
 Size = Annotated[
     str | None,
@@ -33,7 +36,13 @@ Size = Annotated[
 
 
 @app.command()
-def info(name: Name, data_root: Root = None, size: Size = None, json_: Json = False) -> None:
+def info(
+    name: Name,
+    data_root: Root = None,
+    size: Size = None,
+    cache_dir: CacheDir = None,
+    json_: Json = False,
+) -> None:
     """Show what a data set is, what it holds and where it is cached.
 
     Example:
@@ -41,22 +50,23 @@ def info(name: Name, data_root: Root = None, size: Size = None, json_: Json = Fa
     """
     from benchmark.data.verify import dataset_info
 
-    card = dataset_info(_open(name, data_root, size))
+    card = dataset_info(_open(name, data_root, size, cache_dir))
     if json_:
-        from benchmark.cli.screen import write_json
-
         write_json(card)
         return
     for line in _lines(card):
-        typer.echo(line)
+        write_line(line)
 
 
 @app.command()
 def make(
     name: Name,
-    output: Annotated[Path, typer.Option(help="A new or empty folder.", metavar="DIR")],
+    output: Annotated[
+        Path, typer.Option(help="A new or empty folder.", metavar="DIR", parser=absolute)
+    ],
     data_root: Root = None,
     size: Size = None,
+    cache_dir: CacheDir = None,
 ) -> None:
     """Write a data set to disk in the layout of Market-1501, with card and contact sheet.
 
@@ -68,12 +78,19 @@ def make(
     from benchmark.runner.faults import machine_problems
 
     with machine_problems(output):
-        folder = make_dataset(_open(name, data_root, size), output, make_progress())
-    typer.echo(f"wrote {folder}")
+        dataset = _open(name, data_root, size, cache_dir)
+        folder = make_dataset(dataset, output, make_progress())
+    write_line(f"wrote {folder}")
 
 
 @app.command()
-def verify(name: Name, data_root: Root = None, size: Size = None, json_: Json = False) -> int:
+def verify(
+    name: Name,
+    data_root: Root = None,
+    size: Size = None,
+    cache_dir: CacheDir = None,
+    json_: Json = False,
+) -> int:
     """Check files, pixels, identities and leaks between splits; exit with 3 on an error.
 
     Example:
@@ -84,20 +101,17 @@ def verify(name: Name, data_root: Root = None, size: Size = None, json_: Json = 
     from benchmark.core.errors import EXIT_DATA, EXIT_OK
     from benchmark.data.verify import verify_dataset
 
-    findings = verify_dataset(_open(name, data_root, size))
+    findings = verify_dataset(_open(name, data_root, size, cache_dir))
     failed = any(finding.level == "error" for finding in findings)
     if json_:
-        from benchmark.cli.screen import write_json
-
         write_json({"sound": not failed, "findings": [asdict(finding) for finding in findings]})
     else:
         for line in _finding_lines(findings):
-            typer.echo(line)
+            write_line(line)
     return EXIT_DATA if failed else EXIT_OK
 
 
-def _open(name: str, root: Path | None, size: str | None) -> Dataset:
-    from benchmark.cli.screen import logging_to_screen
+def _open(name: str, root: Path | None, size: str | None, cache_dir: Path | None) -> Dataset:
     from benchmark.config.schema import default_cache_dir
     from benchmark.core.errors import UsageError
     from benchmark.core.progress import make_progress
@@ -117,8 +131,8 @@ def _open(name: str, root: Path | None, size: str | None) -> Dataset:
         plugin,
         image_size=None,
         size=size,
-        root=root.expanduser() if root else None,
-        cache_dir=default_cache_dir(),
+        root=root,
+        cache_dir=cache_dir or default_cache_dir(),
         progress=make_progress(),
     )
 

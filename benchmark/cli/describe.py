@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from types import UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
@@ -10,6 +11,8 @@ import typer
 
 from benchmark.cli.kinds import KINDS, kind_named, registry_of
 from benchmark.cli.options import Json
+from benchmark.cli.paths import absolute
+from benchmark.cli.screen import write_json
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -22,7 +25,7 @@ def describe(
     name: Annotated[str, typer.Argument(help="Its name.")],
     plugin: Annotated[
         list[Path] | None,
-        typer.Option(help="Python file that registers it.", metavar="FILE.py"),
+        typer.Option(help="Python files that register it.", metavar="FILE.py …", parser=absolute),
     ] = None,
     json_: Json = False,
 ) -> None:
@@ -43,13 +46,13 @@ def describe(
 
         text, content = preset_text(name), read_preset(name)
         if json_:
-            _show_json({"kind": chosen, "name": name, "content": content})
+            write_json({"kind": chosen, "name": name, "content": content})
         else:
-            typer.echo(text, nl=False)
+            sys.stdout.write(text)
         return
     document = describe_plugin(chosen, _class_named(chosen, name))
     if json_:
-        _show_json(document)
+        write_json(document)
     else:
         _print(document)
 
@@ -130,12 +133,6 @@ def _meaning(model: type[BaseModel], key: str) -> str:
         if key in fields and fields[key].description:
             return " ".join(fields[key].description.split())
     return ""
-
-
-def _show_json(document: dict[str, Any]) -> None:
-    from benchmark.cli.screen import write_json
-
-    write_json(document)
 
 
 def _print(document: dict[str, Any]) -> None:

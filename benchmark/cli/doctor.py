@@ -13,7 +13,9 @@ from typing import Annotated, Literal, NamedTuple
 
 import typer
 
-from benchmark.cli.options import Json
+from benchmark.cli.options import CacheDir, Json
+from benchmark.cli.paths import absolute
+from benchmark.cli.screen import write_json, write_line
 
 Level = Literal["ok", "warn", "fail"]
 GIB = 2**30
@@ -28,22 +30,22 @@ class Line(NamedTuple):
 
 
 def doctor(
-    output: Annotated[Path, typer.Option(help="Where results would go.", metavar="DIR")] = Path(
-        "runs"
-    ),
+    output: Annotated[
+        Path, typer.Option(help="Where results would go.", metavar="DIR", parser=absolute)
+    ] = Path("runs"),
+    cache_dir: CacheDir = None,
     json_: Json = False,
 ) -> int:
     """Check Python, torch, device, memory, disk, cache and every registered plugin."""
     from benchmark.core.errors import EXIT_ENVIRONMENT, EXIT_OK
 
-    lines = [line for check in CHECKS for line in check()] + list(check_disk(output))
+    lines = [line for check in CHECKS for line in check()]
+    lines += [*check_cache(cache_dir), *check_disk(output)]
     if json_:
-        from benchmark.cli.screen import write_json
-
         write_json([line._asdict() for line in lines])
     else:
         for line in lines:
-            typer.echo(f"{line.level:<5} {line.subject}: {line.message}")
+            write_line(f"{line.level:<5} {line.subject}: {line.message}")
     return EXIT_ENVIRONMENT if any(line.level == "fail" for line in lines) else EXIT_OK
 
 
@@ -82,11 +84,11 @@ def check_machine() -> Iterator[Line]:
     yield Line("ok" if memory >= 4 else "warn", "memory", f"{memory:.1f} GiB; a run takes up to 3")
 
 
-def check_cache() -> Iterator[Line]:
+def check_cache(cache_dir: Path | None) -> Iterator[Line]:
     """Check the folder for rendered data."""
-    from benchmark.config.schema import CACHE_VARIABLE, default_cache_dir
+    from benchmark.config.schema import default_cache_dir
 
-    yield from _writable("cache", default_cache_dir(), f"set {CACHE_VARIABLE}")
+    yield from _writable("cache", cache_dir or default_cache_dir(), "choose another --cache-dir")
 
 
 def check_disk(output: Path) -> Iterator[Line]:
@@ -116,7 +118,6 @@ CHECKS: tuple[Callable[[], Iterator[Line]], ...] = (
     check_python,
     check_torch,
     check_machine,
-    check_cache,
     check_plugins,
 )
 

@@ -9,6 +9,7 @@ import typer
 
 from benchmark.cli import options as o
 from benchmark.cli.report import InterruptedRunError, show_error
+from benchmark.cli.screen import write_json
 
 if TYPE_CHECKING:
     from benchmark.experiments.conduct import Conducted
@@ -33,11 +34,9 @@ def experiment(name: str, **options: Any) -> int:
 
       python -m benchmark experiment tune --defense ddid --set experiment.candidates=FILE.yaml
     """
-    from benchmark.cli.screen import logging_to_screen
     from benchmark.core.progress import make_progress
     from benchmark.experiments.registry import experiment_named
 
-    logging_to_screen()
     chosen = experiment_named(name)
     from benchmark.experiments.conduct import conduct, with_defaults
 
@@ -75,8 +74,6 @@ def _values(assignments: list[str]) -> dict[str, Any]:
 
 def _show(question: Experiment, conducted: Conducted, json_: bool) -> None:
     if json_:
-        from benchmark.cli.screen import write_json
-
         files = [str(path) for path in conducted.files]
         write_json({**conducted.document, "files": files, "exit_code": _exit_code(conducted)})
     else:

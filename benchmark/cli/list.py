@@ -8,6 +8,7 @@ import typer
 
 from benchmark.cli.kinds import KINDS, kind_named, registry_of
 from benchmark.cli.options import Json
+from benchmark.cli.screen import write_json, write_line
 
 
 def list_names(
@@ -23,13 +24,11 @@ def list_names(
     without_registry = {"presets": _presets, "experiments": _experiments}
     rows = without_registry[chosen]() if chosen in without_registry else _plugins(chosen)
     if json_:
-        from benchmark.cli.screen import write_json
-
         write_json(rows)
         return
     width = max((len(row["name"]) for row in rows), default=0)
     for row in rows:
-        typer.echo(f"{row['name']:<{width}}  {row['description']}".rstrip())
+        write_line(f"{row['name']:<{width}}  {row['description']}".rstrip())
     if chosen == "attacks":
         _print_groups()
 
@@ -37,10 +36,10 @@ def list_names(
 def _print_groups() -> None:
     from benchmark.config.attack_groups import ATTACK_GROUPS
 
-    typer.echo("\nGroups, for --attack like names:")
+    write_line("\nGroups, for --attack like names:")
     width = max(map(len, ATTACK_GROUPS))
     for group, members in ATTACK_GROUPS.items():
-        typer.echo(f"{group:<{width}}  {' '.join(members)}")
+        write_line(f"{group:<{width}}  {' '.join(members)}")
 
 
 def _presets() -> list[dict[str, Any]]:

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from benchmark.cli.paths import absolute
+from benchmark.cli.screen import logging_to_screen
+
 if TYPE_CHECKING:
     from benchmark.config.schema import RunConfig
 
@@ -22,7 +25,8 @@ Preset = Annotated[
 ]
 Dataset = Annotated[str | None, typer.Option(help="Data set to train and test on.", metavar="NAME")]
 DataRoot = Annotated[
-    Path | None, typer.Option(help="Folder of a data set of your own.", metavar="DIR")
+    Path | None,
+    typer.Option(help="Folder of a data set of your own.", metavar="DIR", parser=absolute),
 ]
 TestDataset = Annotated[
     list[str] | None,
@@ -32,7 +36,10 @@ Attack = Annotated[
     list[str] | None,
     typer.Option(help="Attacks or groups. Default: default.", metavar="NAME|GROUP …"),
 ]
-Eps = Annotated[list[str] | None, typer.Option(help="Budgets in 1/255. Default: 8.", metavar="N …")]
+Eps = Annotated[
+    list[str] | None,
+    typer.Option(help="Budgets in 1/255; 8/255 is 8. Default: 8.", metavar="N …"),
+]
 Seed = Annotated[
     list[str] | None, typer.Option(help="Training seeds; a record each. Default: 0.", metavar="N …")
 ]
@@ -71,10 +78,22 @@ Target = Annotated[
         metavar="random|nearest|farthest",
     ),
 ]
-Output = Annotated[Path | None, typer.Option(help="Results go here. Default: runs.", metavar="DIR")]
+Output = Annotated[
+    Path | None,
+    typer.Option(help="Results go here. Default: runs.", metavar="DIR", parser=absolute),
+]
+CacheDir = Annotated[
+    Path | None,
+    typer.Option(
+        help="Rendered and decoded images go here. Default: $REID_ROBUSTBENCH_CACHE, else the "
+        "user's cache.",
+        metavar="DIR",
+        parser=absolute,
+    ),
+]
 PluginFile = Annotated[
     list[Path] | None,
-    typer.Option(help="Python files that register plugins.", metavar="FILE.py …"),
+    typer.Option(help="Python files that register plugins.", metavar="FILE.py …", parser=absolute),
 ]
 Assignments = Annotated[
     list[str] | None,
@@ -133,6 +152,7 @@ def read_config(options: Mapping[str, Any]) -> RunConfig:
     from benchmark.config.load import load_run_config
     from benchmark.core.errors import UsageError
 
+    logging_to_screen()
     given = {key: value for key, value in options.items() if value not in (None, (), [], False)}
     scenario = [f"scenario.{key}={given.pop(key)}" for key in SCENARIO if key in given]
     given.pop("json_", None)
@@ -163,6 +183,7 @@ def _run_options(
     fraction: Fraction = None,
     target: Target = None,
     output: Output = None,
+    cache_dir: CacheDir = None,
     plugin: PluginFile = None,
     set_: Assignments = None,
     device: Device = None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from benchmark.cli import options as o
+from benchmark.cli.screen import write_json
 
 if TYPE_CHECKING:
     from benchmark.config.schema import RunConfig
@@ -20,10 +21,7 @@ def plan(config: RunConfig, json_: bool) -> int:
     Example:
       python -m benchmark plan --defense none,metric-at,ddid --seed 0 1 2
     """
-    from benchmark.cli.screen import logging_to_screen, write_json
     from benchmark.core.errors import EXIT_DATA, EXIT_OK
-
-    logging_to_screen()
     from benchmark.runner.preview import preview
 
     shown = preview(config)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
+import errno
 import os
 import sys
 import traceback
 
+from benchmark.cli.screen import write_json
 from benchmark.core.errors import (
     EXIT_DATA,
     EXIT_ENVIRONMENT,
@@ -28,10 +29,7 @@ class InterruptedRunError(BenchmarkError):
 def report(error: BaseException, *, as_json: bool = False) -> int:
     """Show an error on stderr, and as a JSON document on stdout if asked; return the exit code."""
     if isinstance(error, SystemExit):
-        return error.code if isinstance(error.code, int) else 1
-    if isinstance(error, BrokenPipeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return error.code if isinstance(error.code, int) else int(error.code is not None)
     what, mend, code = describe_error(error)
     if not what:
         return code
@@ -39,9 +37,22 @@ def report(error: BaseException, *, as_json: bool = False) -> int:
     if os.environ.get(TRACEBACK_VARIABLE):
         traceback.print_exception(error)
     if as_json:
-        body = {"error": {"what": what, "mend": mend, "exit_code": code}}
-        sys.stdout.write(json.dumps(body, indent=2) + "\n")
+        write_json({"error": {"what": what, "mend": mend, "exit_code": code}})
     return code
+
+
+def report_unwritten(error: OSError | None, code: int) -> int:
+    """Tell why stdout took not everything, and return the exit code of a command that gave `code`.
+
+    A reader that has read enough, as ``head`` has, is no error.
+    """
+    if error is None or error.errno == errno.EPIPE:
+        return code
+    show_error(
+        f"standard output cannot be written: {error.strerror}",
+        "free some space or print elsewhere; what is finished on disk is kept",
+    )
+    return code or EXIT_ENVIRONMENT
 
 
 def show_error(what: str, mend: str, *, is_stop: bool = False) -> None:
@@ -59,6 +70,8 @@ def describe_error(error: BaseException) -> tuple[str, str, int]:
         return error.what, error.mend, EXIT_ENVIRONMENT
     if isinstance(error, RecordError):
         return error.what, error.mend, EXIT_DATA
+    if isinstance(error, OSError) and error.filename is not None:  # a path that a user gave
+        return f"{error.filename}: {error.strerror}", "check the path", EXIT_ENVIRONMENT
     if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "Abort":
         return "stopped", "", EXIT_INTERRUPTED
     format_message = getattr(error, "format_message", None)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.cli import options as o
 from benchmark.cli.report import InterruptedRunError, show_error
+from benchmark.cli.screen import write_json
 
 if TYPE_CHECKING:
     from benchmark.config.schema import RunConfig
@@ -31,10 +32,7 @@ def run(config: RunConfig, json_: bool) -> int:
 
       python -m benchmark run --defense ddid --dataset market1501 --data-root DIR --preset full
     """
-    from benchmark.cli.screen import logging_to_screen
     from benchmark.core.progress import make_progress
-
-    logging_to_screen()
     from benchmark.runner.run import run_benchmark
 
     try:
@@ -81,8 +79,6 @@ def _print_board(outcome: RunOutcome) -> None:
 
 
 def _write_json(config: RunConfig, outcome: RunOutcome, code: int) -> None:
-    from benchmark.cli.screen import write_json
-
     document: dict[str, Any] = {
         "output": str(config.output),
         "records": [record.model_dump(mode="json") for record, _ in outcome.records],

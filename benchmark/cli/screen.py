@@ -1,4 +1,4 @@
-"""What goes to the screen: log lines on stderr, documents on stdout."""
+"""What goes to the screen: log lines on stderr, lines and documents on stdout."""
 
 from __future__ import annotations
 
@@ -40,7 +40,22 @@ def logging_to_screen() -> None:
             logger.setLevel(logging.INFO)
 
 
+def write_line(text: str) -> None:
+    """Write a line to stdout."""
+    sys.stdout.write(f"{text}\n")
+
+
+_documents: list[str] = []
+
+
 def write_json(document: Any) -> None:
-    """Write one JSON document to stdout."""
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
-    sys.stdout.flush()
+    """Let stdout carry one JSON document when the command ends; a later one replaces it.
+
+    It is ASCII, so that it is the same whatever the encoding of the terminal.
+    """
+    _documents[:] = [json.dumps(document, indent=2) + "\n"]
+
+
+def take_document() -> str:
+    """Return the text that `write_json` was given last, and forget it."""
+    return _documents.pop() if _documents else ""

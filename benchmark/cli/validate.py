@@ -7,16 +7,22 @@ from typing import Annotated
 
 import typer
 
+from benchmark.cli.paths import as_given
+from benchmark.cli.report import show_error
+from benchmark.cli.screen import write_line
+
 
 def validate(
-    files: Annotated[list[Path], typer.Argument(help="Record files.", metavar="RECORD.json …")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="Record files.", metavar="RECORD.json …", parser=as_given),
+    ],
 ) -> int:
     """Check that files are records of this schema; exit with 3 if one is not.
 
     Example:
       python -m benchmark validate runs/records/*.json
     """
-    from benchmark.cli.report import show_error
     from benchmark.core.errors import EXIT_DATA, EXIT_OK
     from results.errors import RecordError
     from results.store import load_per_query, load_record
@@ -28,7 +34,7 @@ def validate(
             for name in (record.per_query, *(one.per_query for one in record.cross_dataset)):
                 if name is not None:
                     load_per_query(path.parent / name)
-            typer.echo(f"ok    {path}")
+            write_line(f"ok    {path}")
         except RecordError as error:
             show_error(error.what, error.mend)
             code = EXIT_DATA

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from benchmark.config.explain import unknown_key
+from benchmark.config.yaml_text import read_yaml, yaml_problem
 from benchmark.core.errors import UsageError, unknown_name
 from benchmark.core.mount import base_name
 from benchmark.core.registry import Registry
@@ -50,10 +51,11 @@ def parse_assignment(text: str) -> Assignment:
     if not equals or not all(path):
         raise UsageError(f"--set {text!r} is not KEY=VALUE", "write it as --set training.epochs=20")
     try:
-        return Assignment(path, yaml.safe_load(value))
+        return Assignment(path, read_yaml(value))
     except yaml.YAMLError as error:
         raise UsageError(
-            f"--set {text!r}: the value is not valid YAML", "put the value into quotes"
+            f"--set {text!r}: the value is not valid YAML: {yaml_problem(error)[0]}",
+            "mend it, or put it into quotes",
         ) from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from typing import Any
@@ -21,6 +22,8 @@ from benchmark.config.explain import explain
 from benchmark.config.presets import DEFAULT_PRESET, read_preset
 from benchmark.config.schema import RunConfig
 from benchmark.core.registry import ATTACKS, DEFENSES, load_plugin_file
+
+logger = logging.getLogger(__name__)
 
 
 def load_run_config(options: Mapping[str, Any], assignments: Sequence[str] = ()) -> RunConfig:
@@ -43,7 +46,9 @@ def load_run_config(options: Mapping[str, Any], assignments: Sequence[str] = ())
     for assignment in parsed:
         if assignment.is_for_plugins:
             _assign_to_plugins(raw, assignment, config)
-    return validate(raw)
+    config = validate(raw)
+    _warn_of_small_budgets(config)
+    return config
 
 
 def validate(raw: Mapping[str, Any]) -> RunConfig:
@@ -76,6 +81,15 @@ def _layers(given: dict[str, Any], assignments: Sequence[Assignment]) -> dict[st
         assign(raw, assignment.path, assignment.value)
     raw["preset"] = name
     return raw
+
+
+def _warn_of_small_budgets(config: RunConfig) -> None:
+    small = [f"{eps_255:g}" for eps_255 in config.eps if 0 < eps_255 < 1]
+    if small:
+        logger.warning(
+            "eps %s: the unit is 1/255, and images are rounded to 8 bits: below 1 no pixel changes",
+            ", ".join(small),
+        )
 
 
 def _assign_to_plugins(raw: dict[str, Any], assignment: Assignment, config: RunConfig) -> None:

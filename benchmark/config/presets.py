@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from benchmark.config.yaml_text import read_yaml, yaml_problem
 from benchmark.core.errors import UsageError, unknown_name
 
 DEFAULT_PRESET = "embedded"
@@ -45,14 +46,13 @@ def read_layer(name: str) -> dict[str, Any]:
         UsageError: It does not exist or is not a YAML mapping with text keys.
     """
     is_file = name.endswith(_SUFFIXES)
-    text = _read_file(Path(name).expanduser()) if is_file else preset_text(name)
+    text = _read_file(Path(name)) if is_file else preset_text(name)
     try:
-        content = yaml.safe_load(text)
+        content = read_yaml(text)
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "it cannot be parsed"
-        raise UsageError(f"{name}{line}: not valid YAML: {problem}", "mend the file") from error
+        problem, line = yaml_problem(error)
+        where = f"{name}, line {line}" if line else name
+        raise UsageError(f"{where}: not valid YAML: {problem}", "mend the file") from error
     if content is None:
         return {}
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
@@ -101,9 +101,11 @@ def merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
 
 def _read_file(path: Path) -> str:
     try:
-        return path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        return path.expanduser().read_text("utf-8")
+    except (OSError, UnicodeDecodeError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        if isinstance(error, RuntimeError):
+            reason = "there is no such home folder"
         raise UsageError(
             f"the configuration file {path} cannot be read: {reason}",
             f"check the path, or use a preset: {', '.join(preset_names())}",

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from platformdirs import user_cache_path
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from benchmark.config.paths import user_path
 from benchmark.config.presets import read_preset
+from benchmark.core.budget import Eps255, split_budgets
 from benchmark.core.errors import UsageError
 from benchmark.core.mount import MOUNT
-from benchmark.core.threat import EOT_SAMPLES, Scenario, check_eps_255
+from benchmark.core.threat import EOT_SAMPLES, Scenario
 from benchmark.models.config import BackboneConfig
 from benchmark.training.config import TrainingConfig
 
@@ -29,19 +31,35 @@ NO_CROSS_DATASET = "none"
 
 
 def default_cache_dir() -> Path:
-    """Return the folder for rendered data: $REID_ROBUSTBENCH_CACHE, else the user's cache."""
+    """Return the folder for rendered data: $REID_ROBUSTBENCH_CACHE, else the user's cache.
+
+    Raises:
+        UsageError: The variable holds no path.
+    """
     named = os.environ.get(CACHE_VARIABLE)
-    return Path(named).expanduser() if named else user_cache_path("reid-robustbench")
+    try:
+        return user_path(named) if named else user_cache_path("reid-robustbench")
+    except ValueError as error:
+        raise UsageError(f"{CACHE_VARIABLE} = {named!r}: {error}", "correct or unset it") from error
 
 
-def _as_list(value: Any) -> Any:
+def _split(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _as_list(value: Any) -> list[Any]:
     """Accept one value, a comma-separated text or a list of either."""
-    if isinstance(value, str):
-        return [part.strip() for part in value.split(",") if part.strip()]
-    if isinstance(value, Sequence):
-        parts = [_as_list(part) if isinstance(part, str) else [part] for part in value]
-        return [part for group in parts for part in group]
-    return [value]
+    return _listed(value, _split)
+
+
+def _listed(value: Any, split: Callable[[str], list[str]]) -> list[Any]:
+    parts = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
+    groups = [split(part) if isinstance(part, str) else [part] for part in parts]
+    return [part for group in groups for part in group]
+
+
+def _as_budgets(value: Any) -> list[Any]:
+    return _listed(value, split_budgets)
 
 
 def _as_names(value: Any) -> list[Any]:
@@ -69,8 +87,8 @@ def _local_only(executor: str) -> str:
     return executor
 
 
-def _expand_user(path: Path) -> Path:
-    return path.expanduser()
+def _as_path(value: Any) -> Any:
+    return user_path(value) if isinstance(value, str | Path) else value
 
 
 def _recipe_of_preset(value: Any) -> Any:
@@ -78,9 +96,8 @@ def _recipe_of_preset(value: Any) -> Any:
 
 
 Names = Annotated[list[str], BeforeValidator(_as_names), AfterValidator(_unique)]
-Eps = Annotated[float, AfterValidator(check_eps_255)]
-Seed = Annotated[int, Field(ge=0)]
-UserPath = Annotated[Path, AfterValidator(_expand_user)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+UserPath = Annotated[Path, BeforeValidator(_as_path)]
 Executor = Annotated[Literal["local", "ray"], AfterValidator(_local_only)]
 Recipe = Annotated[TrainingConfig, BeforeValidator(_recipe_of_preset)]
 ImageSize = tuple[Annotated[int, Field(ge=8, le=1024)], Annotated[int, Field(ge=8, le=1024)]]
@@ -96,7 +113,7 @@ class _Section(BaseModel):
 class EvaluationConfig(_Section):
     """How encoders are run when they are evaluated and attacked."""
 
-    batch: int = Field(default=64, ge=1)
+    batch: int = Field(default=64, ge=1, lt=2**31)
     """Images at once; changes results of random encoders only, which draw for a batch."""
     eot_samples: int = Field(default=EOT_SAMPLES, ge=1)
     """Random draws that white-box attacks on a random encoder average over (EOT); fewer than the
@@ -106,7 +123,7 @@ class EvaluationConfig(_Section):
 
 
 class RunConfig(_Section):
-    """Everything that a run is told. Relative paths are relative to the current folder."""
+    """Everything that a run is told. Relative paths start at the folder that is current then."""
 
     defense: Annotated[Names, Field(min_length=1)]
     """Defenses to train and attack."""
@@ -123,8 +140,10 @@ class RunConfig(_Section):
     """Further data sets to test on; unset: the data set's usual counterpart; none: no other."""
     attack: Names = ["default"]
     """Attacks, by name or group."""
-    eps: Annotated[list[Eps], BeforeValidator(_as_list), AfterValidator(_unique)] = [8.0]
-    """Budgets in 1/255 units."""
+    eps: Annotated[
+        list[Eps255], BeforeValidator(_as_budgets), AfterValidator(_unique), Field(min_length=1)
+    ] = [8.0]
+    """Budgets in 1/255 units, such as 8 or 8/255."""
     seed: Annotated[
         list[Seed], BeforeValidator(_as_list), AfterValidator(_unique), Field(min_length=1)
     ] = [0]
@@ -145,7 +164,7 @@ class RunConfig(_Section):
         list[Seed], BeforeValidator(_as_list), AfterValidator(_ascending), Field(min_length=1)
     ] = [0]
     """Seeds of what attacks draw; whatever is random is measured with each of them."""
-    output: UserPath = Path("runs")
+    output: UserPath = Field(default=Path("runs"), validate_default=True)
     """Folder for cells, records and the leaderboard."""
     plugin: Annotated[list[UserPath], BeforeValidator(_as_list)] = []
     """Python files that register plugins."""

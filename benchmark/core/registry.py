@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import os
 import re
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import chdir
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Generic, TypeVar, cast
@@ -118,7 +120,8 @@ class Registry(Generic[P]):
         if entry is None:
             raise unknown_name(self.kind, name, self.names())
         try:
-            cls: type[P] = entry.load()
+            with chdir(os.curdir):  # back again, wherever the module goes
+                cls: type[P] = entry.load()
         except (Exception, SystemExit) as error:
             raise PluginError(
                 f"the {self.kind} {name!r} ({entry.value}) does not import: {error}",
@@ -201,7 +204,8 @@ def load_plugin_file(path: Path) -> None:
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
     try:
-        spec.loader.exec_module(module)
+        with chdir(os.curdir):
+            spec.loader.exec_module(module)
     except (UsageError, PluginError):
         del sys.modules[module_name]
         raise

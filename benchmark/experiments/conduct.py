@@ -87,7 +87,10 @@ def conduct(experiment: Experiment, config: RunConfig, progress: Progress) -> Co
                 "format": FORMAT_VERSION,
                 "experiment": experiment.name,
                 "options": options_of(experiment.config),
-                "configuration": config.model_dump(mode="json", exclude=_OF_THE_MACHINE),
+                "configuration": {
+                    **config.model_dump(mode="json", exclude=_OF_THE_MACHINE),
+                    "plugin": [path.name for path in config.plugin],
+                },
                 "result": findings.result,
                 "failures": [
                     {"what": f"{one.what}: {one.error.what}", "mend": one.error.mend}

@@ -68,8 +68,7 @@ def machine_problem(error: BaseException, folder: Path) -> EnvironmentProblem | 
     if isinstance(error, OSError) and error.errno in _REFUSED:
         return EnvironmentProblem(
             f"cannot write to {error.filename or folder}: {error.strerror}",
-            "make the folder writable, or choose another one: --output, or for the cache "
-            "REID_ROBUSTBENCH_CACHE",
+            "make the folder writable, or choose another one with --output or --cache-dir",
         )
     return None
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import chdir
 from dataclasses import dataclass
 
 from benchmark.core.errors import BenchmarkError, PluginError
@@ -112,7 +114,8 @@ class LocalExecutor:
         journal.write("started", cell.fingerprint, label=cell.label)
         start = time.perf_counter()
         try:
-            self._workshop.compute(cell, title)
+            with chdir(os.curdir):  # back again, wherever a plugin goes
+                self._workshop.compute(cell, title)
         except KeyboardInterrupt:
             journal.write("interrupted", cell.fingerprint, label=cell.label)
             raise

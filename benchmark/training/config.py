@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
+from benchmark.core.budget import Eps255
 from benchmark.core.plugin import PluginConfig
 
 TRAINING_VERSION = 1
@@ -16,7 +17,7 @@ TRAINING_VERSION = 1
 class InnerConfig(PluginConfig):
     """Budget of the attack inside adversarial training."""
 
-    eps_255: float = Field(default=8.0, ge=0, le=255)
+    eps_255: Eps255 = 8.0
     """Radius of the ball."""
     alpha_255: float = Field(default=2.0, gt=0)
     """Step size."""

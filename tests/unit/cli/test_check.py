@@ -152,7 +152,7 @@ def test_a_terminal_gets_a_table(cli, monkeypatch):
         (("attack", "sma", "--set", "attack.steps=0"), "steps = 0", "correct it"),
         (
             ("attack", "sma", "--plugin", "nowhere.py"),
-            "plugin file nowhere.py",
+            "there is no plugin file",
             "give the path of a .py file",
         ),
         (("attack",), "Missing argument", "--help"),

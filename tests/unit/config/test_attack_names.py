@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+import typer
 import yaml
 
+from benchmark.cli.app import app
 from benchmark.cli.argv import spread
 from benchmark.config.attack_groups import expand_attacks
 from benchmark.config.load import load_run_config, to_yaml
@@ -48,7 +50,12 @@ def test_key_value_belongs_to_the_name_before_it(given, names):
 
 def test_the_command_line_takes_several():
     arguments = ["run", "--attack", PGD_20, "fna", "--eps", "4", "8"]
-    assert spread(arguments)[1:5] == ["--attack", PGD_20, "--attack", "fna"]
+    assert spread(arguments, typer.main.get_command(app))[1:5] == [
+        "--attack",
+        PGD_20,
+        "--attack",
+        "fna",
+    ]
 
 
 def test_several_are_chosen_in_one_run_under_the_names_they_were_given():

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import yaml
 
 from benchmark.config.load import load_run_config, to_yaml
-from benchmark.config.presets import preset_description, preset_names
+from benchmark.config.presets import preset_description, preset_names, read_layer
 from benchmark.core.errors import UsageError
 
 
@@ -65,6 +67,60 @@ def test_the_recipe_of_surrogates_may_be_that_of_a_preset():
         load_run_config({"defense": ["none"]}, ["surrogate_training=embeded"])
 
 
+@pytest.mark.parametrize(
+    ("given", "eps"),
+    [
+        (["4/255", "8/255"], [4, 8]),
+        (["8 / 255"], [8]),
+        ("2,4", [2, 4]),
+        ("0,2,4", [0, 2, 4]),
+        ([0, 5], [0, 5]),
+        (["0.5/255", "1e1"], [0.5, 10]),
+    ],
+)
+def test_budgets_are_in_1_255_units_however_they_are_written(given, eps, tmp_path):
+    assert load(eps=given).eps == eps
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump({"eps": given}))
+    assert load(preset=str(path)).eps == eps
+    assert load("training.inner.eps_255=8/255").training.inner.eps_255 == 8
+
+
+def test_a_budget_below_one_is_hinted_at(caplog):
+    load(eps=[1])
+    assert not caplog.messages
+    load(eps=[0, 0.5, 0.25])
+    (line,) = caplog.messages
+    assert line.startswith("eps 0.5, 0.25: the unit is 1/255")
+
+
+def test_yaml_numbers_are_read_as_they_are_written(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("seed: [010, 0x10]\n")
+    assert load(preset=str(path)).seed == [10, 16]
+    path.write_text("base: &base {lr: 1}\nmore: {<<: *base, lr: 2}\nagain: *base\n")
+    assert read_layer(str(path))["more"] == {"lr": 2}
+
+
+def test_paths_are_absolute_from_the_start(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("REID_ROBUSTBENCH_CACHE", "cache")
+    (tmp_path / "moving_plugin.py").write_text("import os\nos.chdir('/')\n")
+    (tmp_path / "second_moving_plugin.py").write_text("")
+    config = load(plugin=["moving_plugin.py", "second_moving_plugin.py"], data_root="images")
+    assert config.output == tmp_path / "runs"
+    assert config.data_root == tmp_path / "images"
+    assert config.cache_dir == tmp_path / "cache"
+    assert config.plugin[0] == tmp_path / "moving_plugin.py"
+    assert Path.cwd() == tmp_path
+
+
+def test_a_cache_variable_that_is_no_path_is_told(monkeypatch):
+    monkeypatch.setenv("REID_ROBUSTBENCH_CACHE", "~nobody-of-this-name/cache")
+    with pytest.raises(UsageError, match="REID_ROBUSTBENCH_CACHE = '~nobody-of-this-name/cache'"):
+        load()
+
+
 def test_options_of_plugins():
     config = load(
         "attack.sma.steps=3", "attack.alpha_255=2", defense=["none"], attack=["sma", "fna"]
@@ -94,7 +150,7 @@ def test_the_resolved_configuration_loads_to_the_same(tmp_path):
         ({}, ("trainning.epochs=3",), "unknown key 'trainning'", "did you mean training?"),
         ({}, ("training.epochs=many",), "training.epochs = 'many': should be a valid integer", ""),
         ({}, ("training.epochs",), "is not KEY=VALUE", "--set training.epochs=20"),
-        ({}, ("training.epochs=[",), "not valid YAML", "quotes"),
+        ({}, ("training.epochs=[",), "not valid YAML: ", "quotes"),
         ({}, ("training.epochs.x=1",), "'epochs' is a value, not a section", "set epochs itself"),
         ({}, ("defense.weight=1",), "no defense of this run has the key 'weight'", ""),
         ({}, ("defense.ddid.weight=1",), "'ddid' is not part of this run", "add --defense ddid"),
@@ -102,14 +158,38 @@ def test_the_resolved_configuration_loads_to_the_same(tmp_path):
         ({"eps": ["-1"]}, (), "eps -1 is not between 0 and 255", "1/255 units"),
         ({"eps": ["256"]}, (), "eps 256 is not between 0 and 255", "1/255 units"),
         ({"eps": ["nan"]}, (), "finite", ""),
+        ({"eps": []}, (), "eps = []", ""),
+        ({"eps": ["0,031"]}, (), "eps '0,031' can be read as a number with a decimal", "write 8"),
+        ({"eps": ["0,5"]}, (), "eps '0,5' can be read as a number with a decimal comma", "space"),
+        ({"eps": ["7,05"]}, (), "eps '7,05' can be read as a number with a decimal", "point"),
+        ({"eps": ["-0,5"]}, (), "eps '-0,5' can be read as a number with a decimal", "point"),
+        ({}, ("eps=[0,031]",), "eps '0,031' can be read as a number with a decimal", "write 8"),
+        ({"eps": ["0.031"]}, (), "eps 0.031 is too small: the unit is 1/255", "8/255: write 8"),
+        ({}, ("eps=0.004",), "eps 0.004 is too small", "1/255: write 1"),
+        ({}, ("training.inner.eps_255=0.031",), "eps 0.031 is too small", "8/255: write 8"),
+        ({"eps": ["8/256"]}, (), "eps '8/256' is not a number over 255", "8/255"),
+        ({"eps": ["x/255"]}, (), "eps.0 = 'x'", ""),
+        ({}, ("output=''",), "output = '': the path is empty", ""),
+        ({}, ("data_root=' '",), "data_root = ' ': the path is empty", ""),
+        ({}, ('cache_dir="a\\0b"',), "a path holds no NUL character", ""),
+        ({"output": "~nobody-of-this-name/a"}, (), "there is no such home folder", ""),
+        ({}, ("training={epochs: 1, epochs: 2}",), "the key 'epochs' is there twice", "mend"),
         ({"eps": ["eight"]}, (), "eps.0 = 'eight': should be a valid number", ""),
         ({"seed": ["-1"]}, (), "seed.0 = '-1'", ""),
+        ({"seed": ["9" * 25]}, (), "seed.0 = '9999", ""),
+        ({}, (f"evaluation.batch={'9' * 25}",), "evaluation.batch = 9999", ""),
+        ({"preset": "~nobody-of-this-name/a.yaml"}, (), "there is no such home folder", "path"),
+        ({"preset": "folder.yaml"}, (), "folder.yaml cannot be read: ", "check the path"),
         ({"device": "tpu"}, (), "device = 'tpu'", ""),
         ({"executor": "ray"}, (), "executor 'ray' is not available", "--executor local"),
-        ({"plugin": ["nowhere.py"]}, (), "there is no plugin file nowhere.py", "path"),
+        ({"plugin": ["nowhere.py"]}, (), "nowhere.py", "give the path of a .py file"),
     ],
 )
-def test_a_mistake_is_told_in_one_line_with_a_mend(options, assignments, what, mend):
+def test_a_mistake_is_told_in_one_line_with_a_mend(
+    options, assignments, what, mend, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder.yaml").mkdir()
     with pytest.raises(UsageError) as caught:
         load(*assignments, **options)
     assert what in caught.value.what
@@ -123,6 +203,14 @@ def test_a_mistake_is_told_in_one_line_with_a_mend(options, assignments, what, m
     [
         ("- a\n- b\n", "is not a mapping"),
         ("a: [1\n", "line 2: not valid YAML"),
+        ("eps: 4\nseed: 1\neps: 8\n", "mine.yaml, line 3: not valid YAML: the key 'eps' is there"),
+        ("training:\n  epochs: 1\n  epochs: 2\n", "line 3: not valid YAML: the key 'epochs'"),
+        ("training: {epochs: 1, epochs: 2}\n", "line 1: not valid YAML: the key 'epochs'"),
+        ("eps: 0,031\n", "eps '0,031' can be read as a number with a decimal comma"),
+        ("eps: [0,031]\n", "eps '0,031' can be read as a number with a decimal comma"),
+        ("eps: 0.031\n", "eps 0.031 is too small"),
+        ("output: ''\n", "output = '': the path is empty"),
+        ("seed: 2001-99-99\n", "not valid YAML"),
         ("preset: mine.yaml\n", "in a circle"),
         ("colour: red\n", "unknown key 'colour'"),
         ("training:\n  epochs: [1]\n", "training.epochs = [1]"),

@@ -225,6 +225,23 @@ def test_a_changed_factory_is_another_cell(tiny_config, tmp_path, monkeypatch):
     assert prints[0] == prints[1] != prints[2]
 
 
+def test_a_factory_that_changes_the_folder_loses_no_weights(tiny_config, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    save(tmp_path / "weights.pt", state())
+    (tmp_path / "wandering_factory.py").write_text(
+        f"import os\nfrom {HERE} import good as build\nos.chdir('/')\n"
+    )
+    options = {"factory": "wandering_factory:build", "weights": "weights.pt"}
+    config = tiny_config(defense=["pretrained"], defense_config={"pretrained": options})
+    try:
+        choice = choose(config)
+    finally:
+        sys.modules.pop("wandering_factory", None)
+    assert choice.defenses["pretrained"].config.weights == tmp_path / "weights.pt"
+    assert Path.cwd() == tmp_path
+
+
 def test_a_given_hash_must_be_that_of_the_file(tmp_path):
     path = save(tmp_path / "weights.pt", state())
     own = sha256_file(path)

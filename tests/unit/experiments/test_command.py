@@ -40,6 +40,7 @@ def test_main_prints_a_table_and_writes_it(cli, tiny_arguments, tmp_path):
     assert {key: document[key] for key in stored} == stored
     assert stored["configuration"]["attack_config"]["fna"]["steps"] == 16
     assert str(tmp_path) not in json.dumps(stored["configuration"])
+    assert stored["configuration"]["plugin"] == ["tiny.py"]
 
 
 @pytest.mark.parametrize(

@@ -30,51 +30,44 @@ def behaviour(tmp_path: Path, plugin: str = "lab/plugin.py", module: str = "plug
     return behaviour_of_source(tmp_path / plugin, module, "Mine")
 
 
-@pytest.mark.parametrize(
-    ("plugin", "module", "text", "helper"),
-    [
-        ("lab/plugin.py", "plugin", "import helper_x", "lab/helper_x.py"),
-        ("lab/plugin.py", "plugin", "from helper_x import f", "lab/helper_x.py"),
-        ("lab/plugin.py", "plugin", "def f():\n    import helper_x", "lab/helper_x.py"),
-        ("lab/pkg/plugin.py", "pkg.plugin", "from .helper_x import f", "lab/pkg/helper_x.py"),
-        ("lab/pkg/plugin.py", "pkg.plugin", "from . import helper_x", "lab/pkg/helper_x.py"),
-        ("lab/pkg/sub/plugin.py", "pkg.sub.plugin", "from ..helper_x import f", "lab/pkg/helper_x.py"),
-        ("lab/pkg/plugin.py", "pkg.plugin", "from .helper_x import f", "lab/pkg/__init__.py"),
-        ("lab/plugin.py", "plugin", "import importlib\nm = importlib.import_module('helper_x')", "lab/helper_x.py"),
-        ("lab/plugin.py", "plugin", "m = __import__('helper_x')", "lab/helper_x.py"),
-        (
-            "lab/plugin.py",
-            "plugin",
-            "import sys\nsys.path.insert(0, '..')\nimport helper_x",
-            "helper_x.py",
-        ),
-        (
-            "lab/plugin.py",
-            "plugin",
-            "from importlib.util import spec_from_file_location\nfrom pathlib import Path\n"
-            "s = spec_from_file_location('h', Path(__file__).parent / 'code' / 'h.py')",
-            "lab/code/h.py",
-        ),
-        ("lab/plugin.py", "plugin", "from pathlib import Path\nP = Path(__file__).with_name('w.txt').read_text()", "lab/w.txt"),
-        ("lab/plugin.py", "plugin", "import json, os\nHERE = os.path.dirname(__file__)\nwith open(os.path.join(HERE, 'w.json')) as f:\n    W = json.load(f)", "lab/w.json"),
-        ("lab/plugin.py", "plugin", "import numpy as np\nfrom pathlib import Path\nDATA = Path(__file__).resolve().parents[1] / 'data'\ndef f():\n    return np.load(DATA / 'w.npz')", "data/w.npz"),
-        ("lab/plugin.py", "plugin", "import torch\ndef f():\n    return torch.load('w.pt')", "lab/w.pt"),
-        ("lab/plugin.py", "plugin", "from pathlib import Path\nALL = sorted((Path(__file__).parent / 'masks').glob('*.txt'))", "lab/masks/a.txt"),
-        ("lab/plugin.py", "plugin", "sources = ['table']\ndef f(path):\n    return open(path).read()", "lab/table/a.txt"),
-    ],
-)  # fmt: skip
+HERE = "from pathlib import Path\nHERE = Path(__file__).parent\n"
+CODE = [
+    ("plugin", "import helper_x", "helper_x.py"),
+    ("plugin", "from helper_x import f", "helper_x.py"),
+    ("plugin", "def f():\n    import helper_x", "helper_x.py"),
+    ("pkg.plugin", "from .helper_x import f", "pkg/helper_x.py"),
+    ("pkg.plugin", "from . import helper_x", "pkg/helper_x.py"),
+    ("pkg.sub.plugin", "from ..helper_x import f", "pkg/helper_x.py"),
+    ("pkg.plugin", "from .helper_x import f", "pkg/__init__.py"),
+    ("plugin", "from importlib import import_module\nm = import_module('helper_x')", "helper_x.py"),
+    ("plugin", "m = __import__('helper_x')", "helper_x.py"),
+    ("plugin", "import sys\nsys.path.insert(0, '..')\nimport helper_x", "../helper_x.py"),
+    ("plugin", f"{HERE}s = spec_from_file_location('h', HERE / 'code' / 'h.py')", "code/h.py"),
+]
+DATA = [
+    ("plugin", "P = Path(__file__).with_name('w.txt').read_text()", "w.txt"),
+    ("plugin", "import os\nW = open(os.path.join(os.path.dirname(__file__), 'w.json'))", "w.json"),
+    ("plugin", "D = Path(__file__).resolve().parents[1]\nW = np.load(D / 'w.npz')", "../w.npz"),
+    ("plugin", "import torch\ndef f():\n    return torch.load('w.pt')", "w.pt"),
+    ("plugin", f"{HERE}ALL = sorted((HERE / 'masks').glob('*.txt'))", "masks/a.txt"),
+    ("plugin", "sources = ['table']\ndef f(path):\n    return open(path).read()", "table/a.txt"),
+]
+
+
+@pytest.mark.parametrize(("module", "text", "helper"), CODE + DATA)
 def test_an_edit_of_what_it_imports_or_reads_is_another_behaviour(
-    tmp_path: Path, write: Write, plugin: str, module: str, text: str, helper: str
+    tmp_path: Path, write: Write, module: str, text: str, helper: str
 ) -> None:
+    plugin, beside = f"lab/{module.replace('.', '/')}.py", f"lab/{helper}"
     write(plugin, text)
-    write("lab/pkg/helper_x.py" if helper.endswith("__init__.py") else helper, "f = 1\n")
-    write(helper, "f = 1\n")
+    write("lab/pkg/helper_x.py", "f = 1\n")
+    write(beside, "f = 1\n")
     write("lab/unrelated.py", "x = 1\n")
     before = behaviour(tmp_path, plugin, module)
     assert not before.unknown
     write("lab/unrelated.py", "x = 2\n")
     assert behaviour(tmp_path, plugin, module) == before
-    write(helper, "f = 2222\n")
+    write(beside, "f = 2222\n")
     assert behaviour(tmp_path, plugin, module).id != before.id
 
 
@@ -108,7 +101,7 @@ def test_what_cannot_be_known_makes_every_process_another_behaviour(
     [
         "import torch\ndef f(task):\n    return torch.load(task.work_dir / 'half.pt')",
         "def f():\n    with open('out.txt', 'w') as stream:\n        stream.write('x')",
-        "import io\nfrom PIL import Image\ndef f():\n    s = io.BytesIO()\n    return Image.open(s)",
+        "from PIL import Image\ndef f():\n    s = io.BytesIO()\n    return Image.open(s)",
         "try:\n    import a_module_that_is_nowhere\nexcept ImportError:\n    pass",
         "import json\nWEIGHTS = json.loads('[1]')",
     ],
@@ -120,7 +113,7 @@ def test_what_shapes_nothing_is_not_asked_for(tmp_path: Path, write: Write, text
 
 def test_a_declared_source_must_be_there(tmp_path: Path, write: Write) -> None:
     write("lab/plugin.py", "class Mine:\n    sources = ['table.txt']\n")
-    with pytest.raises(PluginError, match="declares the source 'table.txt', which does not exist"):
+    with pytest.raises(PluginError, match=r"declares the source 'table.txt', which does not exist"):
         behaviour(tmp_path)
 
 

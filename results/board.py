@@ -138,7 +138,7 @@ class Board:
         if self._lacks_standard:
             lines.append(
                 f"Not under {STANDARD}, the standard ensemble, which may leave less in the worst "
-                f"case: --attack default {STANDARD}"
+                f"case: leave --attack out, or add {STANDARD} to it"
             )
         if self.groups:
             lines.append(

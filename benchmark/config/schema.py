@@ -122,7 +122,7 @@ class RunConfig(_Section):
     test_dataset: Names | None = None
     """Further data sets to test on; unset: the data set's usual counterpart; none: no other."""
     attack: Names = ["default"]
-    """Attacks, by name or group."""
+    """Attacks, by name or group; ``default`` is the published grid and the standard ensemble."""
     eps: Annotated[list[Eps], BeforeValidator(_as_list), AfterValidator(_unique)] = [8.0]
     """Budgets in 1/255 units."""
     seed: Annotated[

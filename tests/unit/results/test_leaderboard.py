@@ -74,7 +74,7 @@ def test_a_board_says_that_the_standard_ensemble_was_left_out(
 ) -> None:
     options = {key: value for key, value in attack.items() if key != "name"}
     records = [make_record(attacks=[make_attack(attack["name"], 20.0, **options)])]
-    hint = "--attack default reid-aa"
+    hint = "leave --attack out, or add reid-aa to it"
     assert (hint in boards_markdown(make_boards(records))) == said
     assert (hint in rendered(records, 240)) == said
 

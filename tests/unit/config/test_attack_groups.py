@@ -34,12 +34,6 @@ def test_a_run_of_any_preset_is_attacked_by_the_published_grid_and_the_standard_
     assert (standard.threat.norm, standard.is_control) == (ADDITIVE, False)  # the worst case has it
 
 
-@pytest.mark.parametrize("intent", ["impersonate", "rank-down"])
-def test_the_default_attacks_can_do_all_that_a_scenario_may_ask(intent):
-    config = load_run_config({"defense": ["none"], "scenario": {"intent": intent}})
-    assert STANDARD in [attack.name for attack in choose(config).attacks]
-
-
 def test_the_published_grid_can_be_chosen_alone():
     assert expanded("published-grid") == list(PUBLISHED_GRID)
     assert expanded("published-grid", STANDARD) == expanded("default")

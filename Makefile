@@ -1,4 +1,4 @@
-# make run    set up, then train DDID on the embedded data, attack it, print the leaderboard
+# make run    set up, then train DDID and an undefended encoder on the embedded data, attack both, rank them
 # make test   set up, then the whole test suite
 # make lint   ruff and mypy
 # make bench  cost of attacks and of ranking
@@ -11,7 +11,7 @@ READY := .venv/.ready
 .PHONY: run test lint bench results clean
 
 run: $(READY)
-	$(BIN)/python -m benchmark run --defense ddid
+	$(BIN)/python -m benchmark run --defense none,ddid
 
 test: $(READY)
 	$(BIN)/python -m pytest -n 2

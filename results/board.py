@@ -130,12 +130,12 @@ class Board:
             return "No attack was run: nothing here says how robust a defense is."
         if not self.attacks:
             return f"No additive attack was run: there is no worst case · {self.threat}"
-        worst = "each query meets its strongest attack"
+        worst = "Worst mAP, the headline: each query meets its strongest attack"
         if self.targeted:
-            worst = "the attack that moves the targets most, over all queries"
+            worst = "Worst: the attack that moves the targets most, over all queries"
         elif any(attack.side != "query" for attack in self.attacks):
             worst += " (a lower bound: one gallery holds one attack for all queries)"
-        return f"Worst: {worst}{self._where} · {self.threat}"
+        return f"{worst}{self._where} · {self.threat}"
 
     @property
     def remarks(self) -> list[str]:
@@ -144,7 +144,7 @@ class Board:
         if self._lacks_standard:
             lines.append(
                 f"Not under {STANDARD}, the standard ensemble, which may leave less in the worst "
-                f"case: --attack default {STANDARD}"
+                f"case: leave --attack out, or add {STANDARD} to it"
             )
         if self.groups:
             lines.append(

@@ -139,11 +139,11 @@ def _table(head: str, labels: Sequence[str], columns: Sequence[Filled]) -> Table
 
 def _legend(board: Board) -> str:
     rows = board.rows
-    parts = ["%"]
+    parts = ["in percent"]
     if any(len(row.seeds) > 1 for row in rows):
         parts.append("± std over seeds")
     if board.attacks and not board.targeted:
-        parts.append("CI over query identities")
+        parts.append("95% CI over query identities")
     if any(a.seen_in_training for row in rows for r in row.records for a in r.attacks):
         parts.append(f"{SEEN} trained on this attack")
     return " · ".join(parts)

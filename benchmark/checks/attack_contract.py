@@ -24,6 +24,7 @@ from benchmark.checks.contract import (
 )
 from benchmark.core.attack import BALL_TOLERANCE, Attack, AttackOutcome
 from benchmark.core.device import DevicePolicy
+from benchmark.core.digits import told_apart
 from benchmark.core.plugin import PluginConfig
 from benchmark.core.seeding import derive_seed
 
@@ -121,10 +122,12 @@ def _legal(subject: AttackSubject) -> str:
         require(not torch.equal(outcome.images, clean), f"returns the clean images {where}")
         for images in (outcome.images, *outcome.snapshots.values()):
             far = float((images - clean).abs().max())
-            require(far <= eps_255 / 255 + BALL_TOLERANCE, f"{255 * far:.2f}/255 away {where}")
+            away, _ = told_apart(255 * far, eps_255, 2)
+            require(far <= eps_255 / 255 + BALL_TOLERANCE, f"{away}/255 away {where}")
             low, high = float(images.min()), float(images.max())
-            require(low >= -BALL_TOLERANCE, f"pixels down to {low:.4f} {where}")
-            require(high <= 1 + BALL_TOLERANCE, f"pixels up to {high:.4f} {where}")
+            bottom, top = told_apart(low, 0, 4)[0], told_apart(high, 1, 4)[0]
+            require(low >= -BALL_TOLERANCE, f"pixels down to {bottom} {where}")
+            require(high <= 1 + BALL_TOLERANCE, f"pixels up to {top} {where}")
     budgets = ", ".join(f"{eps_255:g}" for eps_255 in BUDGETS_255)
     return f"changes images, inside ball and box, at {budgets} of 255"
 

@@ -5,7 +5,8 @@
 - ``images``: choose images of the same data set: queries and a gallery of identities that no
   encoder saw, and some training images for attacks that are trained first. Their pixels are
   reduced to 64 levels a channel, which halves what they take.
-- ``strengths``: measure what each built-in attack reaches with default options, and store it.
+- ``strengths``: measure what each built-in attack reaches with default options, and store it; an
+  attack that is trained first is trained several times, ``mis-ranking`` for minutes each.
 
 Without a name it does all three, in this order. The same code on the same machine makes the same
 files. Where encoders or images change, the strengths must be measured again.

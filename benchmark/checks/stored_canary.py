@@ -46,7 +46,11 @@ def read_card(folder: Path = FOLDER) -> dict[str, Any]:
 
 
 def read_strengths(folder: Path = FOLDER) -> dict[str, Any]:
-    """Return what each attack reached with default options, and what was attacked."""
+    """Return what each attack reached with default options, and what was attacked.
+
+    ``attacks`` is mAP by name; for an attack that is trained first, that of the weakest one of its
+    ``trainings``.
+    """
     strengths: dict[str, Any] = json.loads((folder / STRENGTHS_FILE).read_text())
     return strengths
 

@@ -34,7 +34,9 @@ TestDataset = Annotated[
 ]
 Attack = Annotated[
     list[str] | None,
-    typer.Option(help="Attacks or groups. Default: default.", metavar="NAME|GROUP …"),
+    typer.Option(
+        help="Attacks or groups. Default: published-grid reid-aa.", metavar="NAME|GROUP …"
+    ),
 ]
 Eps = Annotated[
     list[str] | None,

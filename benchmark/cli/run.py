@@ -43,7 +43,7 @@ def run(config: RunConfig, json_: bool) -> int:
     if json_:
         _write_json(config, outcome, code)
     else:
-        _print_board(outcome)
+        _print_board(outcome, config.preset)
     for failure in outcome.failures:
         show_error(f"{failure.cell.label}: {failure.error.what}", failure.error.mend)
     if outcome.failures:
@@ -64,14 +64,18 @@ def _exit_code(config: RunConfig, outcome: RunOutcome) -> int:
     return EXIT_FLAGS if config.strict and outcome.flags else EXIT_OK
 
 
-def _print_board(outcome: RunOutcome) -> None:
+def _print_board(outcome: RunOutcome, preset: str) -> None:
     from rich.console import Console
 
+    from benchmark.config.presets import preset_description, preset_names
     from results.console import print_leaderboard
 
     console = Console()
     if outcome.all_records:
         print_leaderboard(outcome.all_records, console, outcome.measured)
+    if preset in preset_names():
+        about = f"preset {preset}: {preset_description(preset)}"
+        console.print(about, markup=False, highlight=False)
     for line in outcome.flags:
         console.print(f"flag: {line}", markup=False, highlight=False)
     for path in (*(path for _, path in outcome.records), *outcome.reports, *outcome.board):

@@ -139,7 +139,7 @@ class RunConfig(_Section):
     test_dataset: Names | None = None
     """Further data sets to test on; unset: the data set's usual counterpart; none: no other."""
     attack: Names = ["default"]
-    """Attacks, by name or group."""
+    """Attacks, by name or group; ``default`` is the published grid and the standard ensemble."""
     eps: Annotated[
         list[Eps255], BeforeValidator(_as_budgets), AfterValidator(_unique), Field(min_length=1)
     ] = [8.0]

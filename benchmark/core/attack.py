@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.core.device import DevicePolicy
+from benchmark.core.digits import told_apart
 from benchmark.core.encoder import check_embeddings, evaluating
 from benchmark.core.errors import PluginError
 from benchmark.core.guides import Guides
@@ -342,14 +343,16 @@ class Attack(Plugin):
         distance = float((images - clean).abs().max())
         if distance > self.eps + BALL_TOLERANCE:
             raise PluginError(
-                f"attack {self.name!r} left the ball: {255 * distance:.3f}/255 > "
+                f"attack {self.name!r} left the ball: "
+                f"{told_apart(255 * distance, self.eps_255, 3)[0]}/255 > "
                 f"{self.eps_255:g}/255",
                 "project around the clean image with self.project()",
             )
         low, high = float(images.min()), float(images.max())
         if low < -BALL_TOLERANCE or high > 1 + BALL_TOLERANCE:
             raise PluginError(
-                f"attack {self.name!r} left the pixel box: [{low:.4f}, {high:.4f}]",
+                f"attack {self.name!r} left the pixel box: "
+                f"[{told_apart(low, 0, 4)[0]}, {told_apart(high, 1, 4)[0]}]",
                 "project with self.project()",
             )
         return images

@@ -13,6 +13,7 @@ from benchmark.core.registry import DEFENSES, load_plugin_file
 from tests.conftest import TINY_PLUGIN
 
 README = Path(__file__).parents[2] / "README.md"
+MAKEFILE = README.with_name("Makefile")
 
 
 def python_blocks() -> list[str]:
@@ -40,6 +41,15 @@ def test_commands_of_the_readme_name_real_things():
         assert exit_code([command, "--help"]) == 0
 
 
+def test_make_run_is_what_the_readme_says():
+    (said,) = re.findall(r"`make run` is `python -m benchmark ([^`]+)`", README.read_text())
+    done = re.findall(
+        r"^run:.*\n\t\$\(BIN\)/python -m benchmark (.+)$", MAKEFILE.read_text(), re.MULTILINE
+    )
+    assert done == [said]
+    assert said.split() == ["run", "--defense", "none,ddid"]  # a row to compare with
+
+
 @pytest.mark.slow
 def test_smoke_preset_makes_a_leaderboard_of_all_defenses(tmp_path, capsys):
     arguments = ["--preset", "smoke", "--defense", "none,metric-at,ddid", "--device", "cpu"]
@@ -50,7 +60,7 @@ def test_smoke_preset_makes_a_leaderboard_of_all_defenses(tmp_path, capsys):
     assert len(records) == 3
     for path in records:
         record = json.loads(path.read_text())
-        assert len(record["attacks"]) == 8
+        assert len(record["attacks"]) == 9
         assert [cross["dataset"] for cross in record["cross_dataset"]] == ["synthped-campus"]
         assert 0 <= record["worst_case"]["map"] <= record["clean"]["map"] <= 100
     assert list((tmp_path / "out" / "cells").glob("*/report/contact_sheet.png"))

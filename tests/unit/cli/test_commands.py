@@ -133,6 +133,8 @@ def test_run_then_board_then_validate(cli, tiny_arguments, tmp_path):
     assert code == 0
     assert "tiny-defense" in out
     assert "leaderboard.md" in out
+    assert "Worst mAP, the headline: each query meets its strongest attack" in out
+    assert "preset embedded: The main job" in out
     records = list((tmp_path / "out" / "records").glob("*.json"))
     assert cli("validate", *records)[0] == 0
     code, out, _ = cli("board", tmp_path / "out", "--format", "csv")
@@ -149,6 +151,12 @@ def test_run_then_board_then_validate(cli, tiny_arguments, tmp_path):
     code, _, err = cli("validate", *records)
     assert code == 3
     assert "is not a record" in err
+
+
+def test_the_board_of_the_smoke_preset_says_that_its_figures_mean_nothing(cli, tiny_arguments):
+    code, out, _ = cli("run", "--preset", "smoke", "--defense", "tiny-defense", *tiny_arguments)
+    assert code == 0
+    assert "the figures mean nothing" in " ".join(out.split())
 
 
 def test_ctrl_c_gives_one_line_and_130(cli, tiny_arguments, monkeypatch):

@@ -37,6 +37,7 @@ def grey_scene(encoder: nn.Module) -> AttackBatch:
     [
         (lambda x, eps: x + 1.01 * eps, "'shift' left the ball: 8.080/255 > 8/255"),
         (lambda x, eps: x - 2 * eps, "'shift' left the ball"),
+        (lambda x, eps: x + eps + 1.5e-6, "'shift' left the ball: 8.0004/255 > 8/255"),
         (lambda x, eps: x * float("nan"), "'shift' returned NaN"),
         (lambda x, eps: x[:1], r"'shift' returned shape \(1, 3, 16, 8\)"),
         (lambda x, eps: x[:, :, :8], "'shift' returned shape"),

@@ -76,7 +76,7 @@ def test_an_edit_of_what_it_imports_or_reads_is_another_behaviour(
     [
         "import importlib\ndef f(name):\n    return importlib.import_module(name)",
         "def f(path):\n    return open(path).read()",
-        "from pathlib import Path\ndef f(name):\n    return (Path(__file__).parent / name).read_bytes()",
+        "def f(name):\n    return (Path(__file__).parent / name).read_bytes()",
         "import numpy as np\ndef f(self):\n    return np.load(self.config.table)",
         "import a_module_that_is_nowhere",
         "import os\ndef f(name):\n    return os.listdir(name)",

@@ -42,7 +42,7 @@ def test_groups_are_expanded_and_each_attack_is_taken_once():
     config = load_run_config({"defense": ["none"], "attack": ["sma", "default"]})
     names = [attack.name for attack in choose(config).attacks]
     assert names[0] == "sma"
-    assert len(names) == len(set(names)) == 8
+    assert len(names) == len(set(names)) == 9
 
 
 def test_the_control_is_known_by_its_threat():

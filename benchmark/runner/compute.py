@@ -15,7 +15,7 @@ from benchmark.checks.canary import try_on_canary
 from benchmark.checks.probe import probe_encoder
 from benchmark.config.schema import RunConfig
 from benchmark.core.adaptive import adaptive_view
-from benchmark.core.attack import AttackTask
+from benchmark.core.attack import AttackTask, MeteredEncoder
 from benchmark.core.device import DevicePolicy
 from benchmark.core.encoder import evaluating
 from benchmark.core.progress import Progress
@@ -187,7 +187,7 @@ class Workshop:
         with evaluating(encoder):
             prepared = attack.prepare(
                 AttackTask(
-                    encoder=encoder,
+                    encoder=MeteredEncoder(encoder, cell.defense),
                     train=fitted,
                     held_out=held_out,
                     policy=self.policy,

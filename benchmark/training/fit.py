@@ -15,6 +15,7 @@ from benchmark.core.device import DevicePolicy
 from benchmark.core.errors import BenchmarkError, PluginError
 from benchmark.core.memory import peak_memory_bytes
 from benchmark.core.progress import Progress
+from benchmark.core.raised import raised_by
 from benchmark.core.seeding import derive_seed
 from benchmark.data.held_out import split_held_out
 from benchmark.data.records import ImageSet
@@ -195,11 +196,8 @@ def fit_defense(
         encoder = defense.fit(task)
     except BenchmarkError:
         raise
-    except Exception as error:
-        raise PluginError(
-            f"defense {defense.name!r} raised {type(error).__name__}: {error}",
-            "the traceback is in run.log",
-        ) from error
+    except (Exception, SystemExit) as error:
+        raise raised_by(type(defense), error) from error
     if not isinstance(encoder, nn.Module):
         raise PluginError(
             f"fit() of {defense.name!r} returned {type(encoder).__name__}, not an encoder",

@@ -26,6 +26,7 @@ from benchmark.core.attack import BALL_TOLERANCE, Attack, AttackOutcome
 from benchmark.core.device import DevicePolicy
 from benchmark.core.errors import PluginError
 from benchmark.core.plugin import PluginConfig
+from benchmark.core.raised import plugin_faults
 from benchmark.core.seeding import derive_seed
 
 BUDGETS_255 = (0.5, 8.0, 255.0)
@@ -68,8 +69,9 @@ def check_attack(
     """
     if not (isinstance(plugin, type) and issubclass(plugin, Attack)):
         return [CheckResult("class", False, "it does not derive from benchmark.Attack")]
-    config = plugin.parse_config(dict(options or {}))
-    small = affordable(plugin, options or {}, LIMITS)
+    with plugin_faults(plugin):
+        config = plugin.parse_config(dict(options or {}))
+        small = affordable(plugin, options or {}, LIMITS)
     subject = AttackSubject(
         plugin, dict(options or {}), small, stage or open_stage(policy), work_dir
     )

@@ -28,9 +28,7 @@ class Gradients(BaseModel):
     """Median over the images of the largest absolute gradient."""
 
 
-def measure_gradients(
-    encoder: nn.Module, images: Tensor, goal: Tensor, owner: str
-) -> Gradients:
+def measure_gradients(encoder: nn.Module, images: Tensor, goal: Tensor, owner: str) -> Gradients:
     """Differentiate ||f(x) - goal||^2 on unit embeddings f at the clean images.
 
     Args:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import inspect
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
-import torch
-
-from benchmark.core.errors import PluginError
+from benchmark.core.errors import BenchmarkError, PluginError
 from benchmark.core.plugin import Plugin
 
 MEND = "mend it; the traceback is in run.log"
@@ -17,7 +17,6 @@ NO_EXIT = "call neither sys.exit nor argparse there: a script's own part belongs
 
 _TOLD = 200
 """Characters of an error's first line that are shown."""
-_LIBRARY = Path(torch.__file__).resolve().parent
 _ENGINE = "_engine_run_backward"
 
 
@@ -33,6 +32,17 @@ def raised_by(plugin: type[Plugin], error: BaseException) -> PluginError:
     return PluginError(what, mend_of(error))
 
 
+@contextmanager
+def plugin_faults(plugin: type[Plugin]) -> Iterator[None]:
+    """Turn what a plugin raises in the body, and is no error of the benchmark, into its own."""
+    try:
+        yield
+    except BenchmarkError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise raised_by(plugin, error) from error
+
+
 def mend_of(error: BaseException) -> str:
     """Return how to mend what raised an error."""
     return NO_EXIT if isinstance(error, SystemExit) else MEND
@@ -45,8 +55,10 @@ def line_in(error: BaseException, plugin: type[Plugin]) -> str:
 
 def line_outside_torch(error: BaseException) -> str:
     """Return `` (file, line N)`` of the last line that an error came through outside of torch."""
-    here = {Path(__file__).resolve(), Path(__file__).resolve().with_name("encoder.py")}
-    return _last(error, lambda path: path not in here and _LIBRARY not in path.parents)
+    torch = find_spec("torch")
+    library = Path(str(torch and torch.origin)).resolve().parent
+    caller = Path(__file__).resolve().with_name("encoder.py")
+    return _last(error, lambda path: path != caller and library not in path.parents)
 
 
 def source_test(plugin: type[Plugin]) -> Callable[[Path], bool]:

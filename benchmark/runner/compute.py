@@ -13,6 +13,7 @@ from torch import nn
 
 from benchmark.checks.canary import try_on_canary
 from benchmark.checks.probe import probe_encoder
+from benchmark.checks.reloaded import check_reloaded
 from benchmark.config.schema import RunConfig
 from benchmark.core.adaptive import adaptive_view
 from benchmark.core.attack import AttackTask, MeteredEncoder
@@ -101,15 +102,17 @@ class Workshop:
         return self._encoder[1]
 
     def _load_encoder(self, train: TrainCell) -> nn.Module:
-        return load_trained(self.store.get(train.fingerprint), train, self.config, self.policy)
+        folder = self.store.get(train.fingerprint).folder
+        return load_trained(folder, train, self.config, self.policy)
 
     def _train(self, cell: TrainCell) -> StoredCell:
         self._encoder = None
         work_dir = self.store.work_dir(cell)
         work_dir.mkdir(parents=True, exist_ok=True)
+        train = self.shelf.split(cell.dataset, "train")
         trained = fit_defense(
             cell.plugin,
-            train=self.shelf.split(cell.dataset, "train"),
+            train=train,
             backbone=self.config.backbone,
             training=cell.training,
             image_size=self.config.image_size,
@@ -122,6 +125,8 @@ class Workshop:
 
         def write(folder: Path) -> dict[str, Any]:
             save_encoder(folder, trained.encoder, {"fingerprint": cell.fingerprint, **cell.content})
+            loaded = load_trained(folder, cell, self.config, self.policy)
+            check_reloaded(trained.encoder, loaded, train, policy=self.policy, owner=cell.defense)
             if trained.classifier is not None:
                 save_classifier(folder, trained.classifier)
             _keep_report(work_dir, folder / REPORT_FOLDER)

@@ -11,11 +11,11 @@ from pathlib import Path
 from benchmark.core.errors import BenchmarkError, EnvironmentProblem, PluginError
 from benchmark.core.plugin import Plugin
 from benchmark.core.raised import raised_by, source_test
-from benchmark.training import loop
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
 _FULL_TEXTS = ("No space left on device", "os error 28", "Disk quota exceeded")
+_LOOP = Path(__file__).resolve().parents[1] / "training" / "loop.py"
 _MEMORY_TEXTS = ("out of memory", "can't allocate memory", "not enough memory")
 
 
@@ -112,11 +112,11 @@ def plugin_problem(error: BaseException, *plugins: type[Plugin]) -> BenchmarkErr
 
 def _came_through(error: BaseException, plugin: type[Plugin]) -> bool:
     """Whether an error was raised by a plugin, or by what it called but the training loop."""
-    is_own, harness = source_test(plugin), Path(str(loop.__file__)).resolve()
+    is_own = source_test(plugin)
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         path = Path(frame.filename).resolve()
         if is_own(path):
             return True
-        if path == harness and isinstance(error, BenchmarkError):
+        if path == _LOOP and isinstance(error, BenchmarkError):
             return False
     return False

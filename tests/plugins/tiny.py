@@ -117,6 +117,9 @@ class TinyBroken(Defense):
     class Config(Defense.Config):
         how: str = "raise"
 
+    def passes(self, inner_steps):
+        return 1 / 0 if self.config.how == "passes" else 1
+
     def training_step(self, step):
         if self.config.how == "raise":
             raise KeyError("lost")

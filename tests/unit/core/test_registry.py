@@ -178,6 +178,7 @@ def test_source_hash_follows_what_a_plugin_file_imports_from_its_folder(
     [
         ("x = 1\ny = x / 0\n", "line 2: ZeroDivisionError"),
         ("import sys\nsys.exit(3)\n", "line 2: SystemExit: 3"),
+        ("import argparse\nargparse.ArgumentParser().parse_args(['-x'])\n", "SystemExit: 2"),
         ("x = 1\nx x\n", "line 2: SyntaxError"),
         ("\n\nimport no_such_module\n", "line 3: ModuleNotFoundError"),
     ],

@@ -99,3 +99,9 @@ def test_what_a_defense_says_of_its_data_is_about_its_own_rows(tiny_config, tmp_
     ((failure),) = outcome.failures
     assert failure.error.what.startswith("'tiny-broken': ")
     assert isinstance(failure.error, PluginError)
+
+
+def test_a_wrong_estimate_of_a_defense_fails_its_own_rows(tiny_config):
+    config = tiny_config("defense.how=passes", defense=["tiny-broken"], attack=["metric-fgsm"])
+    ((failure),) = run_benchmark(config, SilentProgress()).failures
+    assert "'tiny-broken' raised ZeroDivisionError" in failure.error.what

@@ -27,6 +27,7 @@ from benchmark.core.encoder import check_embeddings, evaluating
 from benchmark.core.errors import BenchmarkError, DataError, PluginError
 from benchmark.core.fingerprint import sha256_file, sha256_sources
 from benchmark.core.plugin import Card, PluginConfig
+from benchmark.core.raised import NO_EXIT
 from benchmark.models.foreign_weights import load_foreign, read_state_dict
 
 logger = logging.getLogger(__name__)
@@ -160,7 +161,7 @@ class Pretrained(Defense):
                 encoder = _callable(name)()
         except BenchmarkError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             logger.debug("the factory %s raised", name, exc_info=error)
             raise PluginError(
                 f"the factory {name} raised {_told(error)}",
@@ -179,7 +180,7 @@ class Pretrained(Defense):
         try:
             with evaluating(encoder), torch.no_grad():
                 embeddings: object = encoder(images)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             logger.debug("%s: the encoder raised", owner, exc_info=error)
             raise PluginError(
                 f"{owner}: the encoder fails on images {tuple(images.shape)}: {_told(error)}",
@@ -200,10 +201,12 @@ def _module(factory: str) -> ModuleType:
     try:
         with chdir(os.curdir):  # back again, wherever the module goes
             return importlib.import_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PluginError(
             f"the factory {factory}: {module} does not import: {_told(error)}",
-            "install it, or put its folder on PYTHONPATH",
+            NO_EXIT
+            if isinstance(error, SystemExit)
+            else "install it, or put its folder on PYTHONPATH",
         ) from error
 
 
@@ -235,7 +238,7 @@ def _sources(module: ModuleType) -> set[Path]:
     return {path, *(path.parent.glob("*.py") if module.__package__ else ())}
 
 
-def _told(error: Exception) -> str:
+def _told(error: BaseException) -> str:
     first = str(error).strip().splitlines()[:1]
     return ": ".join([type(error).__name__, *first])
 

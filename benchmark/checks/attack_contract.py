@@ -25,7 +25,9 @@ from benchmark.checks.contract import (
 from benchmark.core.attack import BALL_TOLERANCE, Attack, AttackOutcome
 from benchmark.core.device import DevicePolicy
 from benchmark.core.digits import told_apart
+from benchmark.core.errors import PluginError
 from benchmark.core.plugin import PluginConfig
+from benchmark.core.raised import plugin_faults
 from benchmark.core.seeding import derive_seed
 
 BUDGETS_255 = (0.5, 8.0, 255.0)
@@ -68,8 +70,9 @@ def check_attack(
     """
     if not (isinstance(plugin, type) and issubclass(plugin, Attack)):
         return [CheckResult("class", False, "it does not derive from benchmark.Attack")]
-    config = plugin.parse_config(dict(options or {}))
-    small = affordable(plugin, options or {}, LIMITS)
+    with plugin_faults(plugin):
+        config = plugin.parse_config(dict(options or {}))
+        small = affordable(plugin, options or {}, LIMITS)
     subject = AttackSubject(
         plugin, dict(options or {}), small, stage or open_stage(policy), work_dir
     )
@@ -202,7 +205,7 @@ def _same_share(subject: AttackSubject) -> float:
         together = subject.run(8.0).images
         alone = torch.cat([subject.run(8.0, [row]).images for row in ALONE])
         turned = subject.run(8.0, list(reversed(range(IMAGES)))).images.flip(0)
-    except RuntimeError:
+    except (RuntimeError, PluginError):
         if subject.dtype == torch.float64:  # it need not be able to compute in double precision
             return 0.0
         raise

@@ -24,7 +24,7 @@ from benchmark.checks.stored_canary import (
     read_strengths,
     stored_files,
 )
-from benchmark.core.attack import Attack, AttackTask
+from benchmark.core.attack import Attack, AttackTask, MeteredEncoder
 from benchmark.core.device import DevicePolicy
 from benchmark.core.digits import told_apart
 from benchmark.core.encoder import evaluating
@@ -136,7 +136,7 @@ def ready_attack(
     with evaluating(view):
         prepared = attack.prepare(
             AttackTask(
-                encoder=view,
+                encoder=MeteredEncoder(view, OWNER),
                 train=fitted,
                 held_out=held_out,
                 policy=stage.policy,
@@ -145,8 +145,9 @@ def ready_attack(
                 work_dir=work_dir,
             )
         )
-    attack.prepared = {name: tensor.to(stage.policy.device) for name, tensor in prepared.items()}
-    return attack
+    ready = plugin(config, eps_255, OWNER)  # a run, too, keeps nothing but what was returned
+    ready.prepared = {name: tensor.to(stage.policy.device) for name, tensor in prepared.items()}
+    return ready
 
 
 def map_under(attack: Attack, stage: Stage) -> float:

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from benchmark.core.encoder import check_embeddings, evaluating
+from benchmark.core.encoder import embed, evaluating
+from benchmark.core.errors import PluginError
 
 ALONE = 8
 """Images that are also embedded one at a time."""
@@ -50,18 +51,18 @@ def measure_consistency(encoder: nn.Module, images: Tensor, owner: str) -> Consi
         owner: Name of the defense, for error messages.
 
     Raises:
-        PluginError: The encoder returns a wrong shape, NaN or infinities.
+        PluginError: The encoder raises, or returns a wrong shape, NaN or infinities.
     """
 
-    def embed(part: Tensor) -> Tensor:
-        return F.normalize(check_embeddings(encoder(part), len(part), owner))
+    def unit(part: Tensor) -> Tensor:
+        return F.normalize(embed(encoder, part, owner))
 
     with evaluating(encoder), _training_modules(encoder) as in_training, _GradientWatch() as watch:
         before = {name: tensor.clone() for name, tensor in encoder.state_dict().items()}
-        together = embed(images)
-        repeated = embed(images)
-        turned = embed(images.flip(0)).flip(0)
-        alone = torch.cat([_alone(embed, image) for image in images[:ALONE]])
+        together = unit(images)
+        repeated = unit(images)
+        turned = unit(images.flip(0)).flip(0)
+        alone = torch.cat([_alone(unit, image) for image in images[:ALONE]])
         after = encoder.state_dict()
     return Consistency(
         repeat_difference=_largest(together, repeated),
@@ -73,12 +74,14 @@ def measure_consistency(encoder: nn.Module, images: Tensor, owner: str) -> Consi
     )
 
 
-def _alone(embed: Callable[[Tensor], Tensor], image: Tensor) -> Tensor:
+def _alone(unit: Callable[[Tensor], Tensor], image: Tensor) -> Tensor:
     """Embed one image; beside a copy of itself if the encoder refuses a batch of one."""
     try:
-        return embed(image[None])
-    except ValueError:  # batch norm in training mode
-        return embed(torch.stack([image, image]))[:1]
+        return unit(image[None])
+    except PluginError as error:
+        if not isinstance(error.__cause__, ValueError):  # of batch norm in training mode
+            raise
+        return unit(torch.stack([image, image]))[:1]
 
 
 def _largest(first: Tensor, second: Tensor) -> float:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
 import re
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel
 
 from benchmark.core.errors import BenchmarkError
 from benchmark.core.plugin import Plugin, PluginConfig
+from benchmark.core.raised import MEND, line_in, told
 
 
 class Warned(str):
@@ -83,19 +81,12 @@ def _outcome(name: str, check: Callable[[S], str], subject: S) -> CheckResult:
     except Broken as broken:
         return CheckResult(name, False, str(broken))
     except BenchmarkError as error:
-        place = _place(error.__cause__ or error, subject.plugin)
-        mend = f" → {error.mend}" if error.mend and not place else ""
+        # There is no run.log here.
+        mend = f" → {error.mend}" if error.mend and error.mend != MEND else ""
+        place = "" if error.__cause__ else line_in(error, subject.plugin)
         return CheckResult(name, False, error.what + place + mend)
-    except Exception as error:
-        what = f"raised {type(error).__name__}: {error}"
-        return CheckResult(name, False, what + _place(error, subject.plugin))
-
-
-def _place(error: BaseException, plugin: type[Plugin]) -> str:
-    """Return the last line of the plugin's own file that an error went through."""
-    file = inspect.getfile(plugin)
-    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == file]
-    return f" ({Path(file).name}, line {lines[-1]})" if lines else ""
+    except (Exception, SystemExit) as error:
+        return CheckResult(name, False, f"raised {told(error)}{line_in(error, subject.plugin)}")
 
 
 def require(holds: bool, otherwise: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,11 +23,13 @@ from benchmark.checks.contract import (
     require,
     run_checks,
 )
+from benchmark.checks.reloaded import check_reloaded
 from benchmark.checks.stored_canary import BACKBONE, IMAGE_SIZE, read_encoder, read_images
 from benchmark.core.defense import Adaptive, Defense
 from benchmark.core.device import DevicePolicy
-from benchmark.core.encoder import check_embeddings
+from benchmark.core.encoder import embed, encoder_faults
 from benchmark.core.progress import SilentProgress
+from benchmark.core.raised import plugin_faults
 from benchmark.core.registry import ATTACKS, DEFENSES
 from benchmark.models.checkpoint import load_encoder, save_encoder
 from benchmark.models.encoder import build_encoder
@@ -91,8 +92,7 @@ class DefenseSubject:
     @torch.no_grad()
     def embed(self, images: Tensor, encoder: nn.Module | None = None) -> Tensor:
         """Return embeddings by its encoder, or by another one."""
-        embed = self.encoder if encoder is None else encoder
-        return check_embeddings(embed(images), len(images), self.plugin.name)
+        return embed(self.encoder if encoder is None else encoder, images, self.plugin.name)
 
     @cached_property
     def repeats(self) -> bool:
@@ -128,7 +128,8 @@ def check_defense(
     """
     if not (isinstance(plugin, type) and issubclass(plugin, Defense)):
         return [CheckResult("class", False, "it does not derive from benchmark.Defense")]
-    defense = plugin(affordable(plugin, options or {}, LIMITS))
+    with plugin_faults(plugin):
+        defense = plugin(affordable(plugin, options or {}, LIMITS))
     subject = DefenseSubject(defense, dict(options or {}), policy, work_dir)
     results = run_checks(BEFORE_ENCODER, subject)
     return results + (run_checks(WITH_ENCODER, subject) if results[-1].passed else [])
@@ -199,7 +200,7 @@ def _stays_in_eval_mode(subject: DefenseSubject) -> str:
 def _gradient(subject: DefenseSubject) -> str:
     if subject.defense.adaptive.non_differentiable:
         return "not checked: declared non-differentiable"
-    largest = _largest_gradient(subject.encoder, subject.images)
+    largest = _largest_gradient(subject, subject.encoder)
     require(
         largest > 0,
         "no gradient reaches the pixels: declare adaptive = Adaptive(non_differentiable=True) "
@@ -208,19 +209,19 @@ def _gradient(subject: DefenseSubject) -> str:
     return f"the largest at a pixel is {largest:.2g}"
 
 
-def _largest_gradient(encoder: nn.Module, images: Tensor) -> float:
-    leaf = images.clone().requires_grad_(True)
-    embeddings = encoder(leaf)
+def _largest_gradient(subject: DefenseSubject, encoder: nn.Module) -> float:
+    leaf, owner = subject.images.clone().requires_grad_(True), subject.plugin.name
+    embeddings = embed(encoder, leaf, owner)
     if not embeddings.requires_grad:
         return 0.0
-    (gradient,) = torch.autograd.grad(embeddings.square().sum(), leaf, allow_unused=True)
+    with encoder_faults(owner, " in its gradient"):
+        (gradient,) = torch.autograd.grad(embeddings.square().sum(), leaf, allow_unused=True)
     return 0.0 if gradient is None else float(gradient.abs().max())
 
 
 def _checkpoint(subject: DefenseSubject) -> str:
-    encoder = copy.deepcopy(subject.encoder)
     with tempfile.TemporaryDirectory() as folder:
-        save_encoder(Path(folder), encoder, {})
+        save_encoder(Path(folder), subject.encoder, {})
         loaded = load_encoder(
             Path(folder), lambda: subject.defense.build_encoder(lambda: build_encoder(BACKBONE))
         )
@@ -228,9 +229,13 @@ def _checkpoint(subject: DefenseSubject) -> str:
     old, new = subject.encoder.state_dict(), again.state_dict()
     same = old.keys() == new.keys() and all(torch.equal(old[key], new[key]) for key in old)
     require(same, "the loaded encoder has other weights: see build_encoder()")
-    if not subject.randomness:
-        equal = torch.equal(subject.embed(subject.images), subject.embed(subject.images, again))
-        require(equal, "the loaded encoder gives other embeddings: keep all of it in state_dict()")
+    check_reloaded(
+        subject.encoder,
+        again,
+        read_images("train"),
+        policy=subject.policy,
+        owner=subject.plugin.name,
+    )
     return "saved and loaded, it is the same encoder"
 
 
@@ -246,7 +251,7 @@ def _adaptive(subject: DefenseSubject) -> str:
     width = subject.embed(subject.images).shape[1]
     if subject.embed(subject.images, surrogate).shape[1] != width:
         raise Broken(f"the embeddings of surrogate() are not {width} wide, as the encoder's are")
-    require(_largest_gradient(surrogate, subject.images) > 0, "surrogate() gives no gradient")
+    require(_largest_gradient(subject, surrogate) > 0, "surrogate() gives no gradient")
     return f"declared: {', '.join(flags)}; with a differentiable surrogate"
 
 

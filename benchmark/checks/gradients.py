@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmark.core.encoder import evaluating
+from benchmark.core.encoder import embed, encoder_faults, evaluating
 
 VANISHING = 1e-9
 """Largest gradient of an image, per unit of pixel value, below which it has vanished."""
@@ -28,15 +28,19 @@ class Gradients(BaseModel):
     """Median over the images of the largest absolute gradient."""
 
 
-def measure_gradients(encoder: nn.Module, images: Tensor, goal: Tensor) -> Gradients:
+def measure_gradients(encoder: nn.Module, images: Tensor, goal: Tensor, owner: str) -> Gradients:
     """Differentiate ||f(x) - goal||^2 on unit embeddings f at the clean images.
 
     Args:
         encoder: The encoder, or what an attacker differentiates instead.
         images: (B, 3, H, W) clean images.
         goal: (B, D) what an attacker pushes away from: the mean of the true matches.
+        owner: Name of the defense, for error messages.
+
+    Raises:
+        PluginError: The encoder raises, or returns a wrong shape, NaN or infinities.
     """
-    gradient = _gradient(encoder, images, goal)
+    gradient = _gradient(encoder, images, goal, owner)
     largest = gradient.abs().amax((1, 2, 3))
     return Gradients(
         zero_images=float((largest == 0).float().mean()),
@@ -46,19 +50,20 @@ def measure_gradients(encoder: nn.Module, images: Tensor, goal: Tensor) -> Gradi
     )
 
 
-def has_graph(encoder: nn.Module, images: Tensor) -> bool:
+def has_graph(encoder: nn.Module, images: Tensor, owner: str) -> bool:
     """Whether autograd can differentiate the embeddings of (B, 3, H, W) images at all."""
     leaf = images.detach().clone().requires_grad_(True)
     with evaluating(encoder), torch.enable_grad():
-        return bool(encoder(leaf).requires_grad)
+        return embed(encoder, leaf, owner).requires_grad
 
 
-def _gradient(encoder: nn.Module, images: Tensor, goal: Tensor) -> Tensor:
+def _gradient(encoder: nn.Module, images: Tensor, goal: Tensor, owner: str) -> Tensor:
     """Return the (B, 3, H, W) gradient; zeros if the embeddings do not depend on the pixels."""
     leaf = images.detach().clone().requires_grad_(True)
     with evaluating(encoder), torch.enable_grad():
-        distance = (F.normalize(encoder(leaf)) - goal).square().sum()
+        distance = (F.normalize(embed(encoder, leaf, owner)) - goal).square().sum()
     if not distance.requires_grad:
         return torch.zeros_like(leaf)
-    (gradient,) = torch.autograd.grad(distance, leaf)
+    with encoder_faults(owner, " in its gradient"):
+        (gradient,) = torch.autograd.grad(distance, leaf)
     return gradient

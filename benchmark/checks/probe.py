@@ -91,8 +91,8 @@ def probe_encoder(
         has_surrogate=isinstance(through, BackwardThrough),
         eot_samples=view.samples if isinstance(view, ExpectedEncoder) else 1,
         consistency=measure_consistency(encoder, images, owner),
-        encoder_gradients=measure_gradients(encoder, images, goal),
-        view_gradients=measure_gradients(view, images, goal),
+        encoder_gradients=measure_gradients(encoder, images, goal, owner),
+        view_gradients=measure_gradients(view, images, goal, owner),
         black_box_map=_map(sparring, BLACK_BOX),
         **_white_box(sparring, images),
     )
@@ -121,7 +121,7 @@ def probed_rows(query: ImageSet, ranking: RankingResult) -> NDArray[np.int64]:
 
 def _white_box(sparring: Sparring, images: Tensor) -> dict[str, Any]:
     """Attack by gradient, unless autograd has none to return."""
-    if not has_graph(sparring.view, images[:1]):
+    if not has_graph(sparring.view, images[:1], sparring.owner):
         return {"single_step_map": None, "iterated_map": None, "long_map": None, "sweep": []}
     sweep = []
     for eps_255 in (*SWEEP_255, UNBOUNDED_255):

@@ -61,8 +61,8 @@ class BackwardThrough(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return (B, D) embeddings of `encoder`."""
-        smooth: Tensor = self.surrogate(images)
+        smooth: Tensor = self.surrogate(images.clone())  # it may write on what it is given
         with torch.no_grad():
-            exact = self.encoder(images)
+            exact = self.encoder(images.clone())
         embeddings: Tensor = smooth + (exact - smooth).detach()
         return embeddings

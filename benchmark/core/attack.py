@@ -18,12 +18,13 @@ from torch import Tensor, nn
 
 from benchmark.core.device import DevicePolicy
 from benchmark.core.digits import told_apart
-from benchmark.core.encoder import check_embeddings, evaluating
-from benchmark.core.errors import PluginError
+from benchmark.core.encoder import embed, evaluating
+from benchmark.core.errors import BenchmarkError, PluginError
 from benchmark.core.guides import Guides
 from benchmark.core.oracle import DecisionOracle, QueryCounter, ScoreOracle
 from benchmark.core.plugin import Plugin, PluginConfig
 from benchmark.core.progress import Progress
+from benchmark.core.raised import MEND, in_backward, raised_by, told
 from benchmark.core.surrogate import Surrogate
 from benchmark.core.threat import Intent, ThreatModel, check_eps_255
 
@@ -128,9 +129,8 @@ class MeteredEncoder(nn.Module):
         An encoder that autograd cannot go through gives the gradient 0: attacks that follow it
         run, get nowhere, and are flagged for it.
         """
-        batch = len(images)
-        self.forwards += batch
-        embeddings = check_embeddings(self.encoder(images), batch, self.owner)
+        self.forwards += len(images)
+        embeddings = embed(self.encoder, images, self.owner)
         if torch.is_grad_enabled() and images.requires_grad and not embeddings.requires_grad:
             embeddings = embeddings + 0 * images.flatten(1).sum(1, keepdim=True)
         if embeddings.requires_grad:
@@ -283,10 +283,15 @@ class Attack(Plugin):
     def run(self, encoder: nn.Module, batch: AttackBatch) -> AttackOutcome:
         """Craft adversarial images in eval mode and float32, and check that they are legal.
 
+        The attack is given a copy of the images, so that it is judged by the clean ones whatever
+        it writes on.
+
         Raises:
             PluginError: The attack left the ball or the pixel box, or returned something else than
-                one finite float32 image for each clean one.
+                one finite float32 image for each clean one; or it or the encoder raised.
         """
+        clean = batch.images
+        batch = replace(batch, images=clean.clone())
         knowledge = self.threat_with(self.config).knowledge
         counter = None
         if knowledge in ("score", "decision"):
@@ -301,10 +306,10 @@ class Attack(Plugin):
             batch = batch.without_embeddings()
         self.trace, self._snapshots = [], {}
         start = time.perf_counter()
-        precise = torch.autocast(batch.images.device.type, enabled=False)
+        precise = torch.autocast(clean.device.type, enabled=False)
         with evaluating(encoder), torch.enable_grad(), precise:
-            images = self._verified(self.perturb(granted, batch), batch.images)
-        snapshots = {n: self._verified(x, batch.images) for n, x in self._snapshots.items()}
+            images = self._verified(self._perturbed(granted, batch), clean)
+        snapshots = {n: self._verified(x, clean) for n, x in self._snapshots.items()}
         return AttackOutcome(
             images=images,
             forwards=metered.forwards,
@@ -314,6 +319,21 @@ class Attack(Plugin):
             queries=counter.total if counter is not None else 0,
             snapshots=snapshots,
         )
+
+    def _perturbed(self, encoder: nn.Module, batch: AttackBatch) -> object:
+        try:
+            return self.perturb(encoder, batch)
+        except BenchmarkError:
+            raise
+        except (Exception, SystemExit) as error:
+            if not in_backward(error):
+                raise raised_by(type(self), error) from error
+            # It may be the fault of either, such as a tensor that was changed in place.
+            raise PluginError(
+                f"{self.owner}: the gradient of {self.name!r} through the encoder raised "
+                f"{told(error)}",
+                MEND,
+            ) from error
 
     @final
     def project(self, images: Tensor, clean: Tensor) -> Tensor:

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from benchmark.core.errors import PluginError
+from benchmark.core.errors import EnvironmentProblem, PluginError
+from benchmark.core.raised import line_outside_torch, mend_of, told
 
 Encoder = nn.Module
 """Any module that maps float32 (B, 3, H, W) images in [0, 1] to (B, D) embeddings.
@@ -16,6 +17,42 @@ Encoder = nn.Module
 Normalisation, resizing and purification live inside it. Ranking is by cosine on the embeddings.
 It is deterministic in eval mode unless its defense declares otherwise.
 """
+
+
+def embed(encoder: nn.Module, images: Tensor, owner: str) -> Tensor:
+    """Return the (B, D) embeddings of (B, 3, H, W) images: the one way to ask a plugin's encoder.
+
+    It is given a copy, because it may write on its input: models that normalise in place are
+    common, and the caller's images are needed afterwards, as pixels and as a leaf of autograd.
+
+    Args:
+        encoder: Maps images to embeddings.
+        images: Stay as they are, whatever the encoder does.
+        owner: Name of the defense, for error messages.
+
+    Raises:
+        PluginError: The encoder raised, or returned a wrong shape, NaN or infinities.
+    """
+    with encoder_faults(owner):
+        embeddings: object = encoder(images.clone())
+    return check_embeddings(embeddings, len(images), owner)
+
+
+@contextmanager
+def encoder_faults(owner: str, doing: str = "") -> Iterator[None]:
+    """Turn what an encoder raises in the body into the error of its owner.
+
+    Args:
+        owner: Name of the defense.
+        doing: What the body does with the encoder, if it is not that it embeds images.
+    """
+    try:
+        yield
+    except (PluginError, EnvironmentProblem):
+        raise
+    except (Exception, SystemExit) as error:
+        what = f"{owner}: the encoder raised {told(error)}{line_outside_torch(error)}{doing}"
+        raise PluginError(what, mend_of(error)) from error
 
 
 def check_embeddings(embeddings: object, batch: int, owner: str) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmark.core.encoder import check_embeddings
+from benchmark.core.encoder import embed
 from benchmark.core.errors import PluginError
 from benchmark.core.guides import Guides
 
@@ -63,7 +63,7 @@ class ScoreOracle(nn.Module):
             rows: (N,) which image of the batch each one stems from.
         """
         self._counter.count(rows)
-        return check_embeddings(self._encoder[0](images), len(images), self._owner)
+        return embed(self._encoder[0], images, self._owner)
 
 
 class DecisionOracle(nn.Module):
@@ -95,7 +95,7 @@ class DecisionOracle(nn.Module):
             k: Length of the list.
         """
         self._counter.count(rows)
-        embeddings = check_embeddings(self._encoder[0](images), len(images), self._owner)
+        embeddings = embed(self._encoder[0], images, self._owner)
         scores = F.normalize(embeddings) @ self._gallery.T
         scores[self._hidden[rows]] = -torch.inf
         return scores.topk(min(k, scores.shape[1])).indices

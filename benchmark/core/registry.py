@@ -21,6 +21,7 @@ from typing import Generic, TypeVar, cast
 from benchmark.core.errors import PluginError, UsageError, unknown_name
 from benchmark.core.mount import MOUNT, Mountable, base_name
 from benchmark.core.plugin import PLUGIN_FILE_PREFIX, Plugin
+from benchmark.core.raised import NO_EXIT
 
 P = TypeVar("P", bound=Plugin)
 
@@ -214,5 +215,6 @@ def load_plugin_file(path: Path) -> None:
         frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == spec.origin]
         line = frames[-1].lineno if frames else getattr(error, "lineno", None)
         raise PluginError(
-            f"plugin file {path}, line {line}: {type(error).__name__}: {error}", "mend the file"
+            f"plugin file {path}, line {line}: {type(error).__name__}: {error}",
+            NO_EXIT if isinstance(error, SystemExit) else "mend the file",
         ) from error

@@ -41,7 +41,8 @@ class SurrogateEnsemble(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return (B, D1 + D2 + ...) embeddings of (B, 3, H, W) images."""
-        return joined_embeddings([encoder(images) for encoder in self.encoders])
+        # Each has a copy: it may write on what it is given.
+        return joined_embeddings([encoder(images.clone()) for encoder in self.encoders])
 
 
 def joined_embeddings(embeddings: Sequence[Tensor]) -> Tensor:

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field
 
+from benchmark.core.encoder import embed
 from benchmark.core.errors import UsageError
 from benchmark.core.plugin import Card, PluginConfig
 from benchmark.data.records import ImageSet
@@ -114,7 +115,8 @@ class EmbeddingMap(Experiment):
                     rows = np.arange(start, min(start + batch, len(query)))
                     images = scene.adversarial(single.attack, single.eps_255, rows)
                     with torch.no_grad():
-                        parts.append(trained.encoder(images).float().cpu())
+                        embedded = embed(trained.encoder, images, trained.cell.defense)
+                        parts.append(embedded.float().cpu())
                     bar.advance(len(rows))
             arrays = {
                 "gallery": scene.clean.gallery_embeddings.numpy(),

@@ -21,6 +21,7 @@ from torch.nn import functional as F
 from benchmark.core.attack import round_to_8_bits
 from benchmark.core.defense import Output
 from benchmark.core.device import DevicePolicy
+from benchmark.core.encoder import embed
 from benchmark.core.progress import Bar
 from benchmark.core.seeding import derive_seed, uniform_noise
 from benchmark.data.records import ImageSet
@@ -65,7 +66,7 @@ class HeadedEncoder(nn.Module):
 
     def forward(self, images: Tensor) -> Output:
         """Return embeddings and logits of (B, 3, H, W) images."""
-        embeddings = self.encoder(images)
+        embeddings = embed(self.encoder, images, "identity head")
         return Output(embeddings, embeddings, self.head(embeddings))
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmark.core.encoder import evaluating
+from benchmark.core.encoder import embed, evaluating
 from benchmark.core.errors import PluginError
 from benchmark.models.encoder import ReIDEncoder
 
@@ -54,7 +54,7 @@ def saliency(encoder: nn.Module, images: Tensor, references: Tensor, owner: str)
     handle = trunk.register_forward_hook(cut)
     try:
         with evaluating(encoder), torch.enable_grad():
-            similarity = F.cosine_similarity(encoder(images), references)
+            similarity = F.cosine_similarity(embed(encoder, images, owner), references)
             if len(seen) != 1 or seen[0].ndim != 4 or len(seen[0]) != len(images):
                 raise PluginError(
                     f"{owner}: its encoder does not embed an image in one pass",

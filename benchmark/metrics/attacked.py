@@ -312,7 +312,7 @@ class _Scene:
 
 def _guides(images: ImageSet, embeddings: Tensor, device: torch.device) -> Guides:
     return Guides(
-        embeddings.to(device),
+        embeddings.to(device, copy=True),  # what attacks write on must not be what is ranked
         torch.from_numpy(images.pids).to(device),
         torch.from_numpy(images.camids).to(device),
     )

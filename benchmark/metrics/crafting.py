@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from benchmark.core.attack import Attack, AttackBatch, AttackOutcome, round_to_8_bits
-from benchmark.core.encoder import check_embeddings, evaluating
+from benchmark.core.encoder import embed, evaluating
 from benchmark.core.errors import UsageError
 from benchmark.core.progress import Bar
 from benchmark.core.seeding import derive_seed, torch_seeded
@@ -106,12 +106,12 @@ def craft(
         noise = derive_seed(seed, "noise of the measurement", start)
         with torch.no_grad(), evaluating(encoder):
             for name, images in forms.items():
-                embedded = check_embeddings(_embed(encoder, images, noise), len(images), owner)
-                tally.embeddings.setdefault(name, []).append(embedded.float().cpu())
+                embedded = _embed(encoder, images, noise, owner)
+                tally.embeddings.setdefault(name, []).append(embedded)
             for spent, images in outcome.snapshots.items():
                 kept = round_to_8_bits(images, attack_batch.images, attack.eps_255)
-                embedded = _embed(encoder, kept, noise)
-                tally.snapshots.setdefault(spent, []).append(embedded.float().cpu())
+                embedded = _embed(encoder, kept, noise, owner)
+                tally.snapshots.setdefault(spent, []).append(embedded)
         tally.add(outcome, float((rounded - attack_batch.images).abs().max()) * 255)
         bar.advance(len(attack_batch.images))
     return tally.total(rows)
@@ -134,10 +134,9 @@ def fraction_of(
     return np.sort(rows[np.argsort(np.array(keys), kind="stable")[:count]])
 
 
-def _embed(encoder: nn.Module, images: Tensor, noise: int) -> Tensor:
+def _embed(encoder: nn.Module, images: Tensor, noise: int, owner: str) -> Tensor:
     with torch_seeded(noise, images.device):
-        embedded: Tensor = encoder(images)
-    return embedded
+        return embed(encoder, images, owner).float().cpu()
 
 
 @dataclass

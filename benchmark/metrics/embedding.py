@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.core.device import DevicePolicy
-from benchmark.core.encoder import check_embeddings, evaluating
+from benchmark.core.encoder import embed, evaluating
 from benchmark.data.records import ImageSet
 
 
@@ -24,12 +24,11 @@ def embed_images(
         owner: Name of the defense, for error messages.
 
     Raises:
-        PluginError: The encoder returns a wrong shape, NaN or infinities.
+        PluginError: The encoder raises, or returns a wrong shape, NaN or infinities.
     """
     with evaluating(encoder):
         parts = []
         for start in range(0, len(images), batch):
             pixels = images.tensor(slice(start, start + batch)).to(policy.device)
-            embeddings = check_embeddings(encoder(pixels), len(pixels), owner)
-            parts.append(embeddings.float().cpu())
+            parts.append(embed(encoder, pixels, owner).float().cpu())
     return torch.cat(parts)

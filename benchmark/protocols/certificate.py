@@ -24,6 +24,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from benchmark.core.encoder import embed
+
 _BATCH = 250
 """Copies at once. How many are drawn at once changes which noise a seed gives."""
 
@@ -46,7 +48,7 @@ def noisy_embeddings(
     for first in range(0, draws, _BATCH):
         count = min(_BATCH, draws - first)
         noise = torch.randn((count, *image.shape), generator=generator).to(image.device)
-        parts.append(F.normalize(encoder(image + sigma * noise).double()))
+        parts.append(F.normalize(embed(encoder, image + sigma * noise, "smoothing").double()))
     return torch.cat(parts)
 
 

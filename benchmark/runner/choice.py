@@ -12,6 +12,7 @@ from benchmark.core.defense import Defense
 from benchmark.core.errors import BenchmarkError, PluginError, UsageError, unknown_name
 from benchmark.core.mount import Mountable, base_name
 from benchmark.core.plugin import PluginConfig
+from benchmark.core.raised import plugin_faults
 from benchmark.core.registry import ATTACKS, BACKBONES, DATASETS, DEFENSES, Registry
 from benchmark.core.surrogate import Surrogate
 from benchmark.core.threat import Scenario, ThreatModel
@@ -160,8 +161,9 @@ def _class(registry: Registry[Any], name: str, base: type[Any]) -> type[Any]:
 
 def _defense(name: str, options: dict[str, Any]) -> Defense:
     plugin: type[Defense] = _class(DEFENSES, name, Defense)
-    defense = plugin(plugin.parse_config(options))
-    defense.check()
+    with plugin_faults(plugin):
+        defense = plugin(plugin.parse_config(options))
+        defense.check()
     return defense
 
 
@@ -184,7 +186,8 @@ def _attack(name: str, options: dict[str, dict[str, Any]]) -> ChosenAttack:
     if issubclass(plugin, Mountable):
         plugin.check_mounted(name)
     chosen = {**options.get(base_name(name), {}), **options.get(name, {})}
-    return ChosenAttack(plugin, plugin.parse_config(chosen))
+    with plugin_faults(plugin):
+        return ChosenAttack(plugin, plugin.parse_config(chosen))
 
 
 def _stand_ins(
@@ -223,7 +226,9 @@ def _prerequisites(
         found[name] = needed
 
     def visit(defense: Defense, path: tuple[str, ...]) -> None:
-        for name in defense.prerequisites():
+        with plugin_faults(type(defense)):
+            names = defense.prerequisites()
+        for name in names:
             need(name, path)
 
     for name, defense in defenses.items():

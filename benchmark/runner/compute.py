@@ -13,9 +13,10 @@ from torch import nn
 
 from benchmark.checks.canary import try_on_canary
 from benchmark.checks.probe import probe_encoder
+from benchmark.checks.reloaded import check_reloaded
 from benchmark.config.schema import RunConfig
 from benchmark.core.adaptive import adaptive_view
-from benchmark.core.attack import AttackTask
+from benchmark.core.attack import AttackTask, MeteredEncoder
 from benchmark.core.device import DevicePolicy
 from benchmark.core.encoder import evaluating
 from benchmark.core.progress import Progress
@@ -102,15 +103,17 @@ class Workshop:
         return self._encoder[1]
 
     def _load_encoder(self, train: TrainCell) -> nn.Module:
-        return load_trained(self.store.get(train.fingerprint), train, self.config, self.policy)
+        folder = self.store.get(train.fingerprint).folder
+        return load_trained(folder, train, self.config, self.policy)
 
     def _train(self, cell: TrainCell) -> StoredCell:
         self._encoder = None
         work_dir = self.store.work_dir(cell)
         work_dir.mkdir(parents=True, exist_ok=True)
+        train = self._training_images(cell)
         trained = fit_defense(
             cell.plugin,
-            train=self._training_images(cell),
+            train=train,
             backbone=self.config.backbone,
             training=cell.training,
             image_size=self.config.image_size,
@@ -123,6 +126,9 @@ class Workshop:
 
         def write(folder: Path) -> dict[str, Any]:
             save_encoder(folder, trained.encoder, {"fingerprint": cell.fingerprint, **cell.content})
+            loaded = load_trained(folder, cell, self.config, self.policy)
+            images = train if len(train) else self.shelf.split(cell.dataset, "query")
+            check_reloaded(trained.encoder, loaded, images, policy=self.policy, owner=cell.defense)
             if trained.classifier is not None:
                 save_classifier(folder, trained.classifier)
             _keep_report(work_dir, folder / REPORT_FOLDER)
@@ -193,7 +199,7 @@ class Workshop:
         with evaluating(encoder):
             prepared = attack.prepare(
                 AttackTask(
-                    encoder=encoder,
+                    encoder=MeteredEncoder(encoder, cell.defense),
                     train=fitted,
                     held_out=held_out,
                     policy=self.policy,

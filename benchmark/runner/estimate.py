@@ -154,7 +154,10 @@ class Estimator:
         if key not in self._slowdowns:
             try:
                 flops = self._network_of(plugin.build_encoder)["flops"]
-            except Exception as error:  # an encoder may not run on a device without numbers
+            except (
+                Exception,
+                SystemExit,
+            ) as error:  # an encoder may not run on a device without numbers
                 logger.debug("the size of the encoder of %s is not known: %s", key, error)
                 flops = self._network["flops"]
             self._slowdowns[key] = flops / self._network["flops"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import inspect
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,10 +10,12 @@ from pathlib import Path
 
 from benchmark.core.errors import BenchmarkError, EnvironmentProblem, PluginError
 from benchmark.core.plugin import Plugin
+from benchmark.core.raised import raised_by, source_test
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
 _FULL_TEXTS = ("No space left on device", "os error 28", "Disk quota exceeded")
+_LOOP = Path(__file__).resolve().parents[1] / "training" / "loop.py"
 _MEMORY_TEXTS = ("out of memory", "can't allocate memory", "not enough memory")
 
 
@@ -88,33 +89,33 @@ def machine_problems(folder: Path) -> Iterator[None]:
 def plugin_problem(error: BaseException, *plugins: type[Plugin]) -> BenchmarkError | None:
     """Return the error of a plugin that raised, with its file and line; None if none did.
 
+    What a plugin says of its data or its options is about its own rows: a PluginError, too. What
+    the harness's training loop says of them, under a plugin that called it, is about all.
+
     Args:
         error: What was raised.
         plugins: The plugins that took part, the likeliest first.
     """
-    cause = error.__cause__ if isinstance(error, PluginError) else error
-    if isinstance(error, BenchmarkError) and not isinstance(cause, Exception):
+    if isinstance(error, PluginError):
         return error
     for plugin in plugins:
-        line = _line_in(cause, plugin) if cause is not None else None
-        if line is not None:
-            first = str(cause).strip().splitlines()[:1]
-            told = f"{type(cause).__name__}: {first[0]}" if first else type(cause).__name__
-            return PluginError(
-                f"{plugin.name!r} raised {told} ({line})", "mend it; the traceback is in run.log"
-            )
+        if not _came_through(error, plugin):
+            continue
+        if isinstance(error, BenchmarkError):
+            return PluginError(f"{plugin.name!r}: {error.what}", error.mend)
+        return raised_by(plugin, error)
+    if isinstance(error, SystemExit) and plugins:  # the benchmark never leaves by itself
+        return raised_by(plugins[0], error)
     return error if isinstance(error, BenchmarkError) else None
 
 
-def _line_in(error: BaseException, plugin: type[Plugin]) -> str | None:
-    """Return ``file, line N`` of the last frame of an error that is in the source of a plugin."""
-    try:
-        source = Path(inspect.getfile(plugin)).resolve()
-    except (OSError, TypeError):
-        return None
-    in_package = plugin.__module__.count(".") >= 2
+def _came_through(error: BaseException, plugin: type[Plugin]) -> bool:
+    """Whether an error was raised by a plugin, or by what it called but the training loop."""
+    is_own = source_test(plugin)
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         path = Path(frame.filename).resolve()
-        if path == source or (in_package and path.parent == source.parent):
-            return f"{path.name}, line {frame.lineno}"
-    return None
+        if is_own(path):
+            return True
+        if path == _LOOP and isinstance(error, BenchmarkError):
+            return False
+    return False

@@ -112,8 +112,9 @@ class LocalExecutor:
         if self._fresh:
             store.forget_work(cell)
         journal.write("started", cell.fingerprint, label=cell.label)
-        start = time.perf_counter()
         try:
+            work = self._workload(cell)  # it asks plugins what they expect to cost
+            start = time.perf_counter()
             with chdir(os.curdir):  # back again, wherever a plugin goes
                 self._workshop.compute(cell, title)
         except KeyboardInterrupt:
@@ -128,7 +129,6 @@ class LocalExecutor:
                 raise
             raise told from error
         seconds = round(time.perf_counter() - start, 3)
-        work = self._workload(cell)
         journal.write(
             "finished",
             cell.fingerprint,

@@ -10,6 +10,7 @@ from torch import nn
 
 from benchmark.config.schema import RunConfig
 from benchmark.core.device import DevicePolicy
+from benchmark.core.encoder import encoder_faults
 from benchmark.core.errors import PluginError
 from benchmark.metrics.attacked import AttackedRanking, CleanRanking
 from benchmark.metrics.ranking import RankingResult
@@ -48,24 +49,23 @@ def write_attacked(folder: Path, attacked: AttackedRanking) -> dict[str, Any]:
 
 
 def load_trained(
-    stored: StoredCell, train: TrainCell, config: RunConfig, policy: DevicePolicy
+    folder: Path, train: TrainCell, config: RunConfig, policy: DevicePolicy
 ) -> nn.Module:
-    """Return the encoder of a finished training, on the device, in eval mode.
+    """Return the encoder that a training saved in a folder, on the device, in eval mode.
 
     Raises:
         DataError: Its weights are damaged.
         PluginError: `Defense.build_encoder` does not fit them.
     """
     plain = config.backbone.model_copy(update={"weights": "none"})
-    encoder = load_encoder(
-        stored.folder, lambda: train.plugin.build_encoder(lambda: build_encoder(plain))
-    )
+    encoder = load_encoder(folder, lambda: train.plugin.build_encoder(lambda: build_encoder(plain)))
     if not isinstance(encoder, nn.Module):
         raise PluginError(
             f"build_encoder() of {train.defense!r} returned {type(encoder).__name__}",
             "return a torch.nn.Module",
         )
-    return policy.place(encoder).eval()
+    with encoder_faults(train.defense, " when it was moved to the device"):
+        return policy.place(encoder).eval()
 
 
 def load_clean(stored: StoredCell) -> CleanRanking:

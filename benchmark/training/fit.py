@@ -12,9 +12,11 @@ from torch import nn
 
 from benchmark.core.defense import Copies, Defense, Preparation
 from benchmark.core.device import DevicePolicy
-from benchmark.core.errors import BenchmarkError, PluginError
+from benchmark.core.encoder import encoder_faults
+from benchmark.core.errors import PluginError
 from benchmark.core.memory import peak_memory_bytes
 from benchmark.core.progress import Progress
+from benchmark.core.raised import plugin_faults
 from benchmark.core.seeding import derive_seed
 from benchmark.data.held_out import split_held_out
 from benchmark.data.records import ImageSet
@@ -191,22 +193,17 @@ def fit_defense(
         encoders=encoders,
     )
     start = time.perf_counter()
-    try:
+    with plugin_faults(type(defense)):
         encoder = defense.fit(task)
-    except BenchmarkError:
-        raise
-    except Exception as error:
-        raise PluginError(
-            f"defense {defense.name!r} raised {type(error).__name__}: {error}",
-            "the traceback is in run.log",
-        ) from error
     if not isinstance(encoder, nn.Module):
         raise PluginError(
             f"fit() of {defense.name!r} returned {type(encoder).__name__}, not an encoder",
             "return a torch.nn.Module from images to embeddings",
         )
+    with encoder_faults(defense.name, " when it was set to eval mode"):
+        encoder.eval()
     return TrainedEncoder(
-        encoder=encoder.eval(),
+        encoder=encoder,
         history=task.state.history,
         seconds=max(task.state.seconds, time.perf_counter() - start),
         epochs=task.state.epoch,

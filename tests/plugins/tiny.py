@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from benchmark import Attack, Dataset, Defense, register_attack, register_dataset, register_defense
+from benchmark.core.errors import DataError
 from benchmark.core.fingerprint import fingerprint
 from benchmark.core.seeding import derive_seed
 
@@ -116,11 +117,18 @@ class TinyBroken(Defense):
     class Config(Defense.Config):
         how: str = "raise"
 
+    def passes(self, inner_steps):
+        return 1 / 0 if self.config.how == "passes" else 1
+
     def training_step(self, step):
         if self.config.how == "raise":
             raise KeyError("lost")
         if self.config.how == "leave":
             sys.exit(3)
+        if self.config.how == "data":
+            raise DataError("there are no pairs", "label some")
+        if self.config.how == "usage":
+            return step.attack("no-such-attack", step.images)
         if self.config.how == "nan":
             return step.retrieval_loss(step.images) * float("nan")
         return step.model.encoder(step.images)

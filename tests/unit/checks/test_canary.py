@@ -286,6 +286,7 @@ class Recorder(Stranger):
 
     def prepare(self, task: AttackTask) -> dict[str, Tensor]:
         self.seen.append(task)
+        self.kept = True
         return {"delta": torch.ones(1)}
 
 
@@ -298,6 +299,7 @@ def test_a_preparation_sees_training_images_and_what_its_knowledge_grants(
     attack = ready_attack(Recorder, config, 8.0, whole, tmp_path)
     task = Recorder.seen.pop()
     assert torch.equal(attack.prepared["delta"], torch.ones(1))
+    assert not hasattr(attack, "kept")  # as in a run, where preparing is another cell
     assert len(task.train) + len(task.held_out) == len(whole.train)
     assert len(task.held_out.identities) >= 2
     assert not set(task.train.identities) & set(task.held_out.identities)

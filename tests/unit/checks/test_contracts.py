@@ -14,7 +14,7 @@ from benchmark.checks.contract import CheckResult, affordable
 from benchmark.checks.defense_contract import check_defense
 from benchmark.core.attack import Attack, AttackBatch
 from benchmark.core.defense import Adaptive, Defense, FitTask, TrainingStep
-from benchmark.core.errors import UsageError
+from benchmark.core.errors import PluginError, UsageError
 from benchmark.core.plugin import Card, PluginConfig
 from benchmark.core.seeding import uniform_noise
 from benchmark.core.threat import Knowledge, ThreatModel
@@ -422,6 +422,21 @@ class BreaksInTraining(Plain):
         raise ValueError("of no use")
 
 
+class LeavesInTraining(Plain):
+    def training_step(self, step: TrainingStep) -> Tensor:
+        raise SystemExit(2)
+
+
+class BreaksWhenMade(Plain):
+    def __init__(self, config: PluginConfig) -> None:
+        raise ValueError("no such option together")
+
+
+def test_a_defense_that_cannot_be_made_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(PluginError, match="raised ValueError: no such option together"):
+        check_defense(BreaksWhenMade, policy=CPU, work_dir=tmp_path)
+
+
 class NamesNobody(Plain):
     trained_against = ("no-such-attack",)
 
@@ -431,6 +446,7 @@ class NamesNobody(Plain):
     [
         (Unbuildable, "checkpoint", "build_encoder()"),
         (BreaksInTraining, "training", "ValueError: of no use (test_contracts.py, line"),
+        (LeavesInTraining, "training", "SystemExit: 2 (test_contracts.py, line"),
         (NamesNobody, "names", "'no-such-attack'"),
     ],
 )

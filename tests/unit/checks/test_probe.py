@@ -108,7 +108,7 @@ def test_an_optimisation_inside_is_seen_and_the_watch_ends_with_it() -> None:
 def test_gradients_are_those_of_the_distance_by_hand() -> None:
     encoder, pixels = Around().eval(), images()
     goal = F.normalize(torch.randn(len(pixels), encoder.plain.embedding_dim))
-    seen = measure_gradients(encoder, pixels, goal)
+    seen = measure_gradients(encoder, pixels, goal, "x")
     leaf = pixels.clone().requires_grad_(True)
     (2 - 2 * (F.normalize(encoder(leaf)) * goal).sum(1)).sum().backward()
     assert leaf.grad is not None
@@ -123,16 +123,16 @@ def test_gradients_that_are_not_there_are_counted() -> None:
     pixels = images()
     goal = torch.zeros(len(pixels), 1)
     for spoilt in (Detached(), nn.Sequential(Rounding(), Around())):
-        seen = measure_gradients(spoilt.eval(), pixels, goal)
+        seen = measure_gradients(spoilt.eval(), pixels, goal, "x")
         assert (seen.zero_images, seen.zero_pixels, seen.vanishing_images) == (1, 1, 1)
     tiny = nn.Sequential(Around(), Scaled(1e-12)).eval()
-    seen = measure_gradients(tiny, pixels, goal)
+    seen = measure_gradients(tiny, pixels, goal, "x")
     assert (seen.zero_images, seen.vanishing_images) == (0, 1)
 
 
 def test_an_encoder_without_a_graph_is_told_from_one_with_a_zero_gradient() -> None:
-    assert not has_graph(Detached(), images())
-    assert has_graph(nn.Sequential(Rounding(), Around()), images())
+    assert not has_graph(Detached(), images(), "x")
+    assert has_graph(nn.Sequential(Rounding(), Around()), images(), "x")
 
 
 class Rounding(nn.Module):

@@ -153,7 +153,7 @@ def test_modes_and_flags_are_restored_after_an_exception() -> None:
     wanted = mixed_modes(encoder)
     attack = Shift(PluginConfig(), 8.0)
     attack.result = lambda x, eps: 1 / 0  # type: ignore[assignment]
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(PluginError, match="'shift' raised ZeroDivisionError"):
         attack.run(encoder, batch)
     assert modes(encoder) == wanted
 

@@ -132,6 +132,7 @@ def test_a_plugin_file_registers_and_loads_once(plugin_file: Path) -> None:
     [
         ("x = 1\ny = x / 0\n", "line 2: ZeroDivisionError"),
         ("import sys\nsys.exit(3)\n", "line 2: SystemExit: 3"),
+        ("import argparse\nargparse.ArgumentParser().parse_args(['-x'])\n", "SystemExit: 2"),
         ("x = 1\nx x\n", "line 2: SyntaxError"),
         ("\n\nimport no_such_module\n", "line 3: ModuleNotFoundError"),
     ],

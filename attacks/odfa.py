@@ -17,6 +17,7 @@ from torch import Tensor
 from benchmark.core.attack import AttackBatch
 from benchmark.core.iterated_attack import IteratedAttack, IteratedConfig, Steps
 from benchmark.core.plugin import Card
+from benchmark.core.threat import Intent
 
 
 class ODFA(IteratedAttack):
@@ -27,6 +28,7 @@ class ODFA(IteratedAttack):
         paper="Zheng et al., IJCV 2022",
         notes="Raw embeddings; 16 steps instead of the paper's rule (10 at 8/255): chosen.",
     )
+    intents: ClassVar[frozenset[Intent]] = frozenset({"dodge"})
 
     class Config(IteratedConfig):
         """Options."""

@@ -18,6 +18,7 @@ from torch import Tensor
 from benchmark.core.attack import AttackBatch
 from benchmark.core.iterated_attack import IteratedAttack, IteratedConfig, Steps
 from benchmark.core.plugin import Card
+from benchmark.core.threat import Intent
 
 
 class SMA(IteratedAttack):
@@ -28,6 +29,7 @@ class SMA(IteratedAttack):
         paper="Bouniot et al., CVPRW 2020",
         notes="On unit embeddings, the metric that ranks; the paper's raw form is unit=false.",
     )
+    intents: ClassVar[frozenset[Intent]] = frozenset({"dodge"})
 
     class Config(IteratedConfig):
         """Options."""

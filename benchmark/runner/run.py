@@ -121,6 +121,7 @@ def _compute(
     store.clean_up()
     _warn_of_data(shelf, choice)
     _warn_of_bases(config, choice)
+    _warn_of_unknown_sources(choice)
     workshop = Workshop(config, shelf, store, policy, progress)
     estimator = Estimator(config, shelf, policy)
     executor = LocalExecutor(workshop, journal, estimator.workload, fresh=config.fresh)
@@ -157,6 +158,18 @@ def _warn_of_bases(config: RunConfig, choice: Choice) -> None:
                 logger.warning(
                     "%s builds on %s with its default options, not with those given", name, base
                 )
+
+
+def _warn_of_unknown_sources(choice: Choice) -> None:
+    attacks = [attack.plugin for attack in choice.attacks]
+    for plugin in (*choice.defenses.values(), *attacks, choice.backbone):
+        for reason in plugin.behaviour().unknown:
+            logger.warning(
+                "%s: %s; what it takes part in is computed anew in each run. "
+                "Declare sources = [...] in the file to have it reused",
+                plugin.name,
+                reason,
+            )
 
 
 def _warn_of_data(shelf: Shelf, choice: Choice) -> None:

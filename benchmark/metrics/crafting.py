@@ -188,7 +188,8 @@ def _check_that_targets_matter(
     if torch.equal(*images):
         raise UsageError(
             f"attack {attack.name!r} does not look at its target identity",
-            "it can dodge only; use metric-ifgsm, metric-pgd, fna or an apgd attack",
+            "it can dodge only, or no image that guides it shows the target; metric-ifgsm and "
+            "metric-pgd are guided by the gallery, and fna with attack.fna.guides=gallery",
         )
 
 

@@ -14,6 +14,7 @@ from benchmark.config.presets import read_preset
 from benchmark.core.errors import UsageError
 from benchmark.core.mount import MOUNT
 from benchmark.core.threat import EOT_SAMPLES, Scenario, check_eps_255
+from benchmark.core.training_seeds import LARGEST_SEED, check_training_seed
 from benchmark.models.config import BackboneConfig
 from benchmark.training.config import TrainingConfig
 
@@ -79,7 +80,8 @@ def _recipe_of_preset(value: Any) -> Any:
 
 Names = Annotated[list[str], BeforeValidator(_as_names), AfterValidator(_unique)]
 Eps = Annotated[float, AfterValidator(check_eps_255)]
-Seed = Annotated[int, Field(ge=0)]
+Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
+TrainingSeed = Annotated[Seed, AfterValidator(check_training_seed)]
 UserPath = Annotated[Path, AfterValidator(_expand_user)]
 Executor = Annotated[Literal["local", "ray"], AfterValidator(_local_only)]
 Recipe = Annotated[TrainingConfig, BeforeValidator(_recipe_of_preset)]
@@ -126,7 +128,7 @@ class RunConfig(_Section):
     eps: Annotated[list[Eps], BeforeValidator(_as_list), AfterValidator(_unique)] = [8.0]
     """Budgets in 1/255 units."""
     seed: Annotated[
-        list[Seed], BeforeValidator(_as_list), AfterValidator(_unique), Field(min_length=1)
+        list[TrainingSeed], BeforeValidator(_as_list), AfterValidator(_unique), Field(min_length=1)
     ] = [0]
     """Seeds of the training; one record each."""
     scenario: Scenario = Scenario()

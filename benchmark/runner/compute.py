@@ -159,8 +159,8 @@ class Workshop:
                 policy=self.policy,
                 batch=self.config.evaluation.batch,
                 owner=cell.defense,
+                bar=bar,
             )
-            bar.advance(len(query) + len(gallery))
 
         def write(folder: Path) -> dict[str, Any]:
             save_arrays(
@@ -255,32 +255,32 @@ class Workshop:
 
     def _probe(self, cell: ProbeCell, title: str) -> StoredCell:
         clean = load_clean(self.store.get(cell.clean.fingerprint))
-        with self.progress.task(title, 1) as bar:
-            figures = probe_encoder(
-                self.encoder(cell.clean.train),
-                self._view(cell.clean.train),
-                self.shelf.split(cell.dataset, "query"),
-                self.shelf.split(cell.dataset, "gallery"),
-                clean,
-                policy=self.policy,
-                seed=cell.attack_seed,
-                owner=cell.defense,
-            )
-            bar.advance(1)
+        figures = probe_encoder(
+            self.encoder(cell.clean.train),
+            self._view(cell.clean.train),
+            self.shelf.split(cell.dataset, "query"),
+            self.shelf.split(cell.dataset, "gallery"),
+            clean,
+            policy=self.policy,
+            seed=cell.attack_seed,
+            owner=cell.defense,
+            progress=self.progress,
+            title=title,
+        )
         return self.store.publish(cell, lambda _: figures)
 
     def _canary(self, cell: CanaryCell, title: str) -> StoredCell:
-        with self.progress.task(title, 1) as bar:
-            work_dir = self.store.work_dir(cell)
-            work_dir.mkdir(parents=True, exist_ok=True)
-            figures = try_on_canary(
-                cell.attack.plugin,
-                cell.attack.config,
-                policy=self.policy,
-                cache_dir=self.config.cache_dir,
-                work_dir=work_dir,
-            )
-            bar.advance(1)
+        work_dir = self.store.work_dir(cell)
+        work_dir.mkdir(parents=True, exist_ok=True)
+        figures = try_on_canary(
+            cell.attack.plugin,
+            cell.attack.config,
+            policy=self.policy,
+            cache_dir=self.config.cache_dir,
+            work_dir=work_dir,
+            progress=self.progress,
+            title=title,
+        )
         self.store.forget_work(cell)
         return self.store.publish(cell, lambda _: figures)
 

@@ -233,7 +233,10 @@ def _label_agreement(encoder: nn.Module, task: Task, owner: str) -> float | None
     """Return whether the encoder agrees with its labels, and warn if it does not."""
     if task.state.images < AGREEMENT_IMAGES:
         return None
-    embeddings = embed_images(encoder, task.train, policy=task.policy, batch=256, owner=owner)
+    with task.progress.task(f"labels of {owner}", len(task.train)) as bar:
+        embeddings = embed_images(
+            encoder, task.train, policy=task.policy, batch=256, owner=owner, bar=bar
+        )
     agreement = label_agreement(embeddings, task.train.pids)
     if agreement is not None and agreement < LEAST_AGREEMENT:
         logger.warning(

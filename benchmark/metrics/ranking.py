@@ -131,7 +131,10 @@ def rank_queries(
 
 
 def trivial_queries(
-    query_pids: ArrayLike, query_camids: ArrayLike, gallery_pids: ArrayLike, gallery_camids: ArrayLike
+    query_pids: ArrayLike,
+    query_camids: ArrayLike,
+    gallery_pids: ArrayLike,
+    gallery_camids: ArrayLike,
 ) -> int:
     """Return how many queries have a match and no wrong image that could be ranked before it.
 

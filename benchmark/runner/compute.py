@@ -21,7 +21,7 @@ from benchmark.core.encoder import evaluating
 from benchmark.core.progress import Progress
 from benchmark.core.seeding import derive_seed, seed_everything
 from benchmark.core.surrogate import SurrogateEnsemble, joined_embeddings
-from benchmark.data.held_out import split_held_out
+from benchmark.data.held_out import check_fitted, split_held_out
 from benchmark.data.records import ImageSet, no_images
 from benchmark.metrics.attacked import (
     CleanRanking,
@@ -187,6 +187,7 @@ class Workshop:
         work_dir.mkdir(parents=True, exist_ok=True)
         train = self.shelf.split(cell.dataset, "train")
         fitted, held_out = split_held_out(train, self.config.training.held_out)
+        check_fitted(fitted, held_out)
         encoder = self._view(cell.views[0]) if target else self._joined(cell.views)
         attack = cell.attack.plugin(cell.attack.config, cell.eps_255, cell.defense)
         start = time.perf_counter()

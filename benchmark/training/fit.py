@@ -16,7 +16,7 @@ from benchmark.core.errors import BenchmarkError, PluginError
 from benchmark.core.memory import peak_memory_bytes
 from benchmark.core.progress import Progress
 from benchmark.core.seeding import derive_seed
-from benchmark.data.held_out import split_held_out
+from benchmark.data.held_out import check_fitted, split_held_out
 from benchmark.data.records import ImageSet
 from benchmark.metrics.embedding import embed_images
 from benchmark.metrics.label_agreement import label_agreement
@@ -97,7 +97,12 @@ class Task:
         self.classifier: IdentityClassifier | None = None
 
     def train_encoder(self, defense: Defense) -> nn.Module:
-        """Prepare the data, run the training loop, and return the encoder."""
+        """Prepare the data, run the training loop, and return the encoder.
+
+        Raises:
+            DataError: Too few identities are left to fit.
+        """
+        check_fitted(self.train, self.held_out)
         self.preparation = defense.prepare(self)
         result: LoopResult = TrainingLoop(
             defense,

@@ -3,8 +3,9 @@
     J(x') = mean over p in P(x) of d^2(e(x'), e(p)) - weight * d^2(e(x'), c_far)
 
 c_far is the centroid, among other identities, that is farthest from the clean embedding; it is
-chosen once; where there is no other identity, nothing pulls. This is the generic inner maximiser of metric adversarial training. Its published
-form (Zhou et al., AAAI 2026, arXiv 2511.09933) was not recovered; this one is chosen.
+chosen once; where there is no other identity, nothing pulls. This is the generic inner maximiser of
+metric adversarial training. Its published form (Zhou et al., AAAI 2026, arXiv 2511.09933) was not
+recovered; this one is chosen.
 """
 
 from __future__ import annotations

@@ -158,7 +158,7 @@ def test_a_plugin_file_that_raises_is_told_with_its_line(tmp_path):
     ],
 )
 def test_a_seed_that_cannot_be_a_targets_is_refused(given, message):
-    with pytest.raises(UsageError, match="seed.1 = ") as caught:
+    with pytest.raises(UsageError, match=r"seed\.1 = ") as caught:
         load(seed=[0, given])
     assert message in caught.value.what
     assert "\n" not in caught.value.what

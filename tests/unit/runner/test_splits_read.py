@@ -80,7 +80,7 @@ def test_what_needs_training_images_says_so_before_any_work(
 ):
     monkeypatch.setattr(Workshop, "compute", lambda *_: pytest.fail("work was done"))
     config = config_of(tiny_config, test_only, **wanting)
-    with pytest.raises(DataError, match="no folder .*bounding_box_train"):
+    with pytest.raises(DataError, match=r"no folder .*bounding_box_train"):
         run_benchmark(config, SilentProgress())
     assert "bounding_box_train" in preview(config).missing[0]
 

@@ -6,6 +6,7 @@ Bouniot, Audigier, Loesch (CVPRW 2020):
 
 P(x) are the query images of the same identity, the image itself included, padded with the image
 itself up to the largest number of queries of an identity, so push : pull = N_max : 1 for all.
+Where the queries show no other identity there is nothing to pull to.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ class _FarNegative:
     push_mean: Tensor
     push_count: int
     negative: Tensor
+    pull: Tensor
 
 
 class FNA(IteratedAttack):
@@ -58,15 +60,16 @@ class FNA(IteratedAttack):
         padding = longest - weights.sum(1, keepdim=True)
         push = (weights @ guides.vectors(unit) + padding * clean) / longest
         negative, _ = guides.farthest_negative(clean, batch.pids, unit)
-        return _FarNegative(push, longest, negative)
+        pull = guides.has_other(batch.pids).to(clean.dtype)
+        return _FarNegative(push, longest, negative, pull)
 
     def objective(self, vectors: Tensor, state: object) -> Tensor:
         """Return push minus pull, up to a constant; (B,)."""
         assert isinstance(state, _FarNegative)
         push = (vectors - state.push_mean).square().sum(1)
-        return state.push_count * push - (vectors - state.negative).square().sum(1)
+        return state.push_count * push - state.pull * (vectors - state.negative).square().sum(1)
 
 
 def _largest_identity(guides: Guides) -> int:
     _, counts = torch.unique(guides.pids[guides.pids > 0], return_counts=True)
-    return int(counts.max())
+    return max(counts.tolist(), default=1)

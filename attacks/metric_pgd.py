@@ -3,8 +3,9 @@
     J(x') = mean over p in P(x) of d^2(e(x'), e(p)) - weight * d^2(e(x'), c_far)
 
 c_far is the centroid, among other identities, that is farthest from the clean embedding; it is
-chosen once. This is the generic inner maximiser of metric adversarial training. Its published
-form (Zhou et al., AAAI 2026, arXiv 2511.09933) was not recovered; this one is chosen.
+chosen once; where there is no other identity, nothing pulls. This is the generic inner maximiser of
+metric adversarial training. Its published form (Zhou et al., AAAI 2026, arXiv 2511.09933) was not
+recovered; this one is chosen.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from benchmark.core.plugin import Card
 class _PushPull:
     positive: Tensor
     negative: Tensor
+    pull: Tensor
 
 
 class MetricPGD(IteratedAttack):
@@ -55,10 +57,12 @@ class MetricPGD(IteratedAttack):
         clean = self.vectors(batch.clean)
         mask = guides.positive_mask(batch.pids, batch.camids, batch.gallery_rows)
         negative, _ = guides.farthest_negative(clean, batch.pids, unit)
-        return _PushPull(mean_positive(guides, mask, clean, unit), negative)
+        pull = guides.has_other(batch.pids).to(clean.dtype)
+        return _PushPull(mean_positive(guides, mask, clean, unit), negative, pull)
 
     def objective(self, vectors: Tensor, state: object) -> Tensor:
         """Return push minus pull, up to a constant; (B,)."""
         assert isinstance(state, _PushPull)
         push = (vectors - state.positive).square().sum(1)
-        return push - self.config.pull * (vectors - state.negative).square().sum(1)
+        pull = state.pull * (vectors - state.negative).square().sum(1)
+        return push - self.config.pull * pull

@@ -29,7 +29,7 @@ from benchmark.core.device import DevicePolicy
 from benchmark.core.digits import told_apart
 from benchmark.core.encoder import evaluating
 from benchmark.core.plugin import PluginConfig
-from benchmark.core.progress import SilentProgress
+from benchmark.core.progress import Progress, SilentProgress
 from benchmark.core.seeding import derive_seed
 from benchmark.core.surrogate import SurrogateEnsemble, joined_embeddings
 from benchmark.core.threat import Knowledge
@@ -47,6 +47,7 @@ EPS_255 = 8.0
 SEED = 0
 BATCH = 64
 OWNER = "canary"
+SILENT = SilentProgress()
 HELD_OUT = 0.12
 """Share of the training identities that a preparation selects on."""
 
@@ -122,6 +123,7 @@ def ready_attack(
     stage: Stage,
     work_dir: Path,
     seed: int = SEED,
+    progress: Progress = SILENT,
 ) -> Attack:
     """Return an attack that has been trained on the stage, by a seed, if it is one that must be.
 
@@ -141,7 +143,7 @@ def ready_attack(
                 held_out=held_out,
                 policy=stage.policy,
                 seed=derive_seed(seed, "prepare", attack.name),
-                progress=SilentProgress(),
+                progress=progress,
                 work_dir=work_dir,
             )
         )
@@ -150,13 +152,15 @@ def ready_attack(
     return ready
 
 
-def map_under(attack: Attack, stage: Stage) -> float:
+def map_under(
+    attack: Attack, stage: Stage, progress: Progress = SILENT, title: str = OWNER
+) -> float:
     """Return mAP of a stage under an attack, in percent, of images rounded to 8 bits.
 
     Raises:
         PluginError: The attack broke its contract.
     """
-    with SilentProgress().task(OWNER, len(stage.query)) as bar:
+    with progress.task(title, len(stage.query)) as bar:
         attacked = attacked_ranking(
             stage.target,
             attack,
@@ -208,6 +212,8 @@ def try_on_canary(
     policy: DevicePolicy,
     cache_dir: Path,
     work_dir: Path,
+    progress: Progress = SILENT,
+    title: str = OWNER,
 ) -> dict[str, Any]:
     """Attack the canary with the options of the run.
 
@@ -217,6 +223,8 @@ def try_on_canary(
         policy: Where to compute.
         cache_dir: Not read: all that the canary needs is stored with the code.
         work_dir: Folder of a preparation; must exist.
+        progress: Where to report.
+        title: What the attack is reported under.
 
     Returns:
         Whether it ``passed``; ``map`` under attack, the ``bar``, ``clean_map``, in percent; the
@@ -228,7 +236,8 @@ def try_on_canary(
     stage = open_stage(policy)
     bar, why = bar_for(plugin, config, stage.clean_map)
     start = time.perf_counter()
-    reached = map_under(ready_attack(plugin, config, EPS_255, stage, work_dir), stage)
+    attack = ready_attack(plugin, config, EPS_255, stage, work_dir, progress=progress)
+    reached = map_under(attack, stage, progress, title)
     seconds = time.perf_counter() - start
     passed = reached <= bar
     verdict = "is no higher than" if passed else "is above"

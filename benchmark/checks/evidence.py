@@ -55,6 +55,7 @@ class Evidence:
         eot_samples: Random draws that attacks on a random encoder average over.
         clean_map: mAP of clean queries in percent.
         queries: How many they are; of few, a share is known roughly.
+        trivial_queries: Of them, those for which the gallery holds no wrong image.
         probe: What the probe saw; None: it did not look at this data set.
         attacks: The attacks.
         intent: What the attackers want. Only those that dodge lower the mAP of the own identity,
@@ -69,6 +70,7 @@ class Evidence:
     probe: ProbeFigures | None = None
     attacks: Sequence[AttackEvidence] = field(default=())
     intent: Intent = "dodge"
+    trivial_queries: int = 0
 
     @property
     def dodging(self) -> tuple[AttackEvidence, ...]:

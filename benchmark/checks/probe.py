@@ -6,7 +6,7 @@ On one CPU core it takes about six seconds at 64x32, times the draws of EOT for 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -21,9 +21,12 @@ from benchmark.checks.strength import Sparring, chance_map
 from benchmark.core.adaptive import BackwardThrough, ExpectedEncoder
 from benchmark.core.device import DevicePolicy
 from benchmark.core.guides import Guides, mean_positive
+from benchmark.core.progress import Bar, Progress, SilentProgress
 from benchmark.data.records import ImageSet
 from benchmark.metrics.attacked import CleanRanking
 from benchmark.metrics.ranking import RankingResult
+
+Measured = TypeVar("Measured")
 
 PROBE_VERSION = 4
 
@@ -48,6 +51,9 @@ UNBOUNDED_OPTIONS: dict[str, object] = {"steps": 20, "alpha_255": 8.0}
 4/255 end before a robust one gives in; both would look like a masked gradient."""
 BLACK_BOX: tuple[str, dict[str, object]] = ("square", {"queries": 200})
 """Needs no gradient."""
+WHITE_BOX_ATTACKS = len((*SWEEP_255, UNBOUNDED_255)) + len((SINGLE_STEP, ITERATED, LONG))
+MEASUREMENTS = WHITE_BOX_ATTACKS + 4
+"""The white-box attacks, the black-box one, consistency, and two gradients."""
 PROBE_ATTACKS = (SINGLE_STEP, ITERATED[0], SWEPT[0], BLACK_BOX[0])
 
 
@@ -61,6 +67,8 @@ def probe_encoder(
     policy: DevicePolicy,
     seed: int,
     owner: str,
+    progress: Progress | None = None,
+    title: str = "probe",
 ) -> dict[str, Any]:
     """Return the fields of `ProbeFigures` for an encoder.
 
@@ -73,6 +81,8 @@ def probe_encoder(
         policy: Where to run.
         seed: Attack seed.
         owner: Name of the defense, for error messages.
+        progress: Where to report: in queries, once for each attack and other measurement.
+        title: What it is reported under.
 
     Raises:
         PluginError: The encoder breaks its contract.
@@ -83,19 +93,25 @@ def probe_encoder(
     goal = _mean_match(few, gallery, seen, policy)
     sparring = Sparring(encoder, view, few, gallery, seen, policy, seed, owner)
     through = view.encoder if isinstance(view, ExpectedEncoder) else view
-    figures = ProbeFigures(
-        queries=len(few),
-        eps_255=EPS_255,
-        clean_map=seen.ranking.summary()["map"],
-        chance_map=chance_map(few, gallery),
-        has_surrogate=isinstance(through, BackwardThrough),
-        eot_samples=view.samples if isinstance(view, ExpectedEncoder) else 1,
-        consistency=measure_consistency(encoder, images, owner),
-        encoder_gradients=measure_gradients(encoder, images, goal, owner),
-        view_gradients=measure_gradients(view, images, goal, owner),
-        black_box_map=_map(sparring, BLACK_BOX),
-        **_white_box(sparring, images),
-    )
+    with (progress or SilentProgress()).task(title, len(few) * MEASUREMENTS) as bar:
+
+        def done(measured: Measured) -> Measured:
+            bar.advance(len(few))
+            return measured
+
+        figures = ProbeFigures(
+            queries=len(few),
+            eps_255=EPS_255,
+            clean_map=seen.ranking.summary()["map"],
+            chance_map=chance_map(few, gallery),
+            has_surrogate=isinstance(through, BackwardThrough),
+            eot_samples=view.samples if isinstance(view, ExpectedEncoder) else 1,
+            consistency=done(measure_consistency(encoder, images, owner)),
+            encoder_gradients=done(measure_gradients(encoder, images, goal, owner)),
+            view_gradients=done(measure_gradients(view, images, goal, owner)),
+            black_box_map=_map(sparring, BLACK_BOX, bar),
+            **_white_box(sparring, images, bar),
+        )
     return figures.model_dump(mode="json")
 
 
@@ -119,26 +135,27 @@ def probed_rows(query: ImageSet, ranking: RankingResult) -> NDArray[np.int64]:
     return rows
 
 
-def _white_box(sparring: Sparring, images: Tensor) -> dict[str, Any]:
+def _white_box(sparring: Sparring, images: Tensor, bar: Bar) -> dict[str, Any]:
     """Attack by gradient, unless autograd has none to return."""
     if not has_graph(sparring.view, images[:1], sparring.owner):
+        bar.advance(len(images) * WHITE_BOX_ATTACKS)
         return {"single_step_map": None, "iterated_map": None, "long_map": None, "sweep": []}
     sweep = []
     for eps_255 in (*SWEEP_255, UNBOUNDED_255):
         options = SWEPT[1] | (UNBOUNDED_OPTIONS if eps_255 == UNBOUNDED_255 else {})
-        attacked = sparring.under(SWEPT[0], eps_255, options)
+        attacked = sparring.under(SWEPT[0], eps_255, options, bar)
         reached = attacked.ranking.summary()["map"]
         sweep.append(SweepFigure(eps_255=eps_255, map=reached, trace=attacked.trace))
     return {
-        "single_step_map": _map(sparring, (SINGLE_STEP, {})),
-        "iterated_map": _map(sparring, ITERATED),
-        "long_map": _map(sparring, LONG),
+        "single_step_map": _map(sparring, (SINGLE_STEP, {}), bar),
+        "iterated_map": _map(sparring, ITERATED, bar),
+        "long_map": _map(sparring, LONG, bar),
         "sweep": sweep,
     }
 
 
-def _map(sparring: Sparring, attack: tuple[str, dict[str, object]]) -> float:
-    return sparring.under(attack[0], EPS_255, attack[1]).ranking.summary()["map"]
+def _map(sparring: Sparring, attack: tuple[str, dict[str, object]], bar: Bar) -> float:
+    return sparring.under(attack[0], EPS_255, attack[1], bar).ranking.summary()["map"]
 
 
 def _subset(clean: CleanRanking, rows: NDArray[np.int64]) -> CleanRanking:

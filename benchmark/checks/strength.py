@@ -11,7 +11,7 @@ from torch import nn
 
 from benchmark.core.attack import Attack
 from benchmark.core.device import DevicePolicy
-from benchmark.core.progress import SilentProgress
+from benchmark.core.progress import Bar
 from benchmark.core.registry import ATTACKS
 from benchmark.data.records import ImageSet
 from benchmark.metrics.attacked import AttackedRanking, CleanRanking, Vantage, attacked_ranking
@@ -44,8 +44,10 @@ class Sparring:
     seed: int
     owner: str
 
-    def under(self, name: str, eps_255: float, options: Mapping[str, object]) -> AttackedRanking:
-        """Return the ranking under an attack of the registry.
+    def under(
+        self, name: str, eps_255: float, options: Mapping[str, object], bar: Bar
+    ) -> AttackedRanking:
+        """Return the ranking under an attack of the registry; advance a bar by its queries.
 
         Raises:
             PluginError: The attack or the encoder broke its contract.
@@ -53,24 +55,23 @@ class Sparring:
         plugin = cast(type[Attack], ATTACKS.get(name))
         attack = plugin(plugin.parse_config(dict(options)), eps_255, self.owner)
         white = attack.threat_with(attack.config).knowledge == "white"
-        with SilentProgress().task(self.owner, len(self.query)) as bar:
-            return attacked_ranking(
-                self.encoder,
-                attack,
-                self.query,
-                self.gallery,
-                self.clean,
-                seed=self.seed,
-                policy=self.policy,
-                batch=BATCH,
-                bar=bar,
-                owner=self.owner,
-                vantage=Vantage(
-                    self.view if white else self.encoder,
-                    self.clean.query_embeddings,
-                    self.clean.gallery_embeddings,
-                ),
-            )
+        return attacked_ranking(
+            self.encoder,
+            attack,
+            self.query,
+            self.gallery,
+            self.clean,
+            seed=self.seed,
+            policy=self.policy,
+            batch=BATCH,
+            bar=bar,
+            owner=self.owner,
+            vantage=Vantage(
+                self.view if white else self.encoder,
+                self.clean.query_embeddings,
+                self.clean.gallery_embeddings,
+            ),
+        )
 
 
 def chance_map(query: ImageSet, gallery: ImageSet) -> float:

@@ -16,6 +16,7 @@ from benchmark.core.budget import Eps255, split_budgets
 from benchmark.core.errors import UsageError
 from benchmark.core.mount import MOUNT
 from benchmark.core.threat import EOT_SAMPLES, Scenario
+from benchmark.core.training_seeds import LARGEST_SEED, check_training_seed
 from benchmark.models.config import BackboneConfig
 from benchmark.training.config import TrainingConfig
 
@@ -96,7 +97,8 @@ def _recipe_of_preset(value: Any) -> Any:
 
 
 Names = Annotated[list[str], BeforeValidator(_as_names), AfterValidator(_unique)]
-Seed = Annotated[int, Field(ge=0, lt=2**63)]
+Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
+TrainingSeed = Annotated[Seed, AfterValidator(check_training_seed)]
 UserPath = Annotated[Path, BeforeValidator(_as_path)]
 Executor = Annotated[Literal["local", "ray"], AfterValidator(_local_only)]
 Recipe = Annotated[TrainingConfig, BeforeValidator(_recipe_of_preset)]
@@ -145,7 +147,7 @@ class RunConfig(_Section):
     ] = [8.0]
     """Budgets in 1/255 units, such as 8 or 8/255."""
     seed: Annotated[
-        list[Seed], BeforeValidator(_as_list), AfterValidator(_unique), Field(min_length=1)
+        list[TrainingSeed], BeforeValidator(_as_list), AfterValidator(_unique), Field(min_length=1)
     ] = [0]
     """Seeds of the training; one record each."""
     scenario: Scenario = Scenario()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,10 @@ class Guides:
             mask &= columns[None, :] != own_rows[:, None]
         return mask
 
+    def has_other(self, pids: Tensor) -> Tensor:
+        """Return (B,), true where some guide has another identity than one of (B,) `pids`."""
+        return (self.identities[None, :] != pids[:, None]).any(1)
+
     def farthest_negative(self, vectors: Tensor, pids: Tensor, unit: bool) -> tuple[Tensor, Tensor]:
         """Return the centroid farthest from each vector among other identities.
 
@@ -80,18 +87,23 @@ class Guides:
             unit: Whether guides are compared on the unit sphere.
 
         Returns:
-            Centroids (B, D) and their identities (B,).
-
-        Raises:
-            ValueError: All guides share one identity.
+            Centroids (B, D) and their identities (B,). Where there is no other identity
+            (`has_other`), there is none to be far from: the vector itself, and 0.
         """
-        if len(self.identities) < 2:
-            raise ValueError("a farthest negative identity needs at least two identities")
+        if not len(self.identities):
+            _warn_of_no_negative()
+            return vectors, torch.zeros_like(pids)
         centroids = self.centroids(unit)
         distances = torch.cdist(vectors, centroids, compute_mode="donot_use_mm_for_euclid_dist")
         distances[pids[:, None] == self.identities[None, :]] = -1.0
         index = distances.argmax(1)
-        return centroids[index], self.identities[index]
+        found, identities = centroids[index], self.identities[index]
+        if len(self.identities) > 1:
+            return found, identities
+        other = self.has_other(pids)
+        if not bool(other.all()):
+            _warn_of_no_negative()
+        return found.where(other[:, None], vectors), identities.where(other, 0)
 
 
 @dataclass(frozen=True)
@@ -103,6 +115,15 @@ class Companions(Guides):
     """
 
     rows: Tensor
+
+
+@cache
+def _warn_of_no_negative() -> None:
+    """Warn once."""
+    logger.warning(
+        "all images that guide show one identity: attacks that pull toward the farthest other "
+        "identity have none to pull to, and only push"
+    )
 
 
 def mean_positive(guides: Guides, mask: Tensor, fallback: Tensor, unit: bool) -> Tensor:

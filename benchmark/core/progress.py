@@ -13,7 +13,10 @@ class Bar(Protocol):
     """What the worker of a task sees."""
 
     def advance(self, steps: int = 1, note: str = "") -> None:
-        """Report `steps` finished steps and an optional short note such as ``loss 1.23``."""
+        """Report `steps` finished steps and an optional short note such as ``loss 1.23``.
+
+        With 0 steps it says that a long step is still being worked on.
+        """
 
 
 class Progress(Protocol):
@@ -50,13 +53,10 @@ class _PlainBar:
             return
         self._last = now
         elapsed = now - self._start
-        eta = elapsed / self._done * (self._total - self._done) if self._done else 0.0
-        tail = f"  {note}" if note else ""
-        print(
-            f"{self._title}: {self._done}/{self._total}  {elapsed:.0f} s, {eta:.0f} s to go{tail}",
-            file=self._stream,
-            flush=True,
-        )
+        parts = [f"{self._title}: {self._done}/{self._total}  {elapsed:.0f} s"]
+        if self._done:
+            parts[0] += f", {elapsed / self._done * (self._total - self._done):.0f} s to go"
+        print("  ".join([*parts, note] if note else parts), file=self._stream, flush=True)
 
     def close(self, failed: bool) -> None:
         state = "stopped" if failed else "done"

@@ -10,6 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from benchmark.core.errors import PluginError
+from benchmark.core.training_seeds import SURROGATE_SEEDS
+
 SurrogateData = Literal["same", "other"]
 
 
@@ -20,12 +23,22 @@ class Surrogate:
     Attributes:
         defense: Registry name of what is trained, with default options.
         data: The target's training set, or the other data set of the run.
-        member: Tells apart surrogates that differ in nothing but their seed.
+        member: Tells apart surrogates that differ in nothing but their seed; from 0.
+
+    Raises:
+        PluginError: There is no seed for such a member.
     """
 
     defense: str = "none"
     data: SurrogateData = "same"
     member: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.member < len(SURROGATE_SEEDS):
+            raise PluginError(
+                f"a surrogate is member {self.member} of its kind",
+                f"number members from 0 to {len(SURROGATE_SEEDS) - 1}",
+            )
 
 
 class SurrogateEnsemble(nn.Module):

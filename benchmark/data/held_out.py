@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from benchmark.core.errors import DataError
 from benchmark.core.seeding import derive_seed
 from benchmark.data.records import ImageSet
 
@@ -23,6 +24,24 @@ def split_held_out(train: ImageSet, share: float) -> tuple[ImageSet, ImageSet]:
     order = np.random.default_rng(derive_seed("held-out", len(identities))).permutation(identities)
     is_held_out = np.isin(train.pids, order[:count])
     return train.subset(~is_held_out), train.subset(is_held_out)
+
+
+def check_fitted(fitted: ImageSet, held_out: ImageSet) -> None:
+    """Refuse to fit fewer than two identities, which have nobody to be told from.
+
+    Raises:
+        DataError: There are not so many.
+    """
+    left, apart = len(fitted.identities), len(held_out.identities)
+    if left > 1:
+        return
+    total = left + apart
+    raise DataError(
+        f"{left} of {total} training identities are left to fit; {apart} are held out to select on",
+        f"set training.held_out=0 training.identities={total // 2 * 2}, or add identities"
+        if total > 1
+        else "add identities: two are needed at least",
+    )
 
 
 def query_and_gallery(images: ImageSet) -> tuple[ImageSet, ImageSet]:

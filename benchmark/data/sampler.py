@@ -31,7 +31,7 @@ class PKSampler:
             raise DataError(
                 f"{len(self._rows)} training identities are fewer than the "
                 f"{identities} that a batch needs",
-                f"set training.identities={max(2, len(self._rows) // 2 * 2)} or add identities",
+                f"set training.identities={len(self._rows) // 2 * 2} or add identities",
             )
         self._identities, self._images = identities, images
         self.batches = max(1, (epoch_images or len(pids)) // (identities * images))

@@ -71,7 +71,7 @@ class Tune(Experiment):
             raise UsageError(
                 "too few held-out training identities: two are needed, one of them seen by two "
                 "cameras",
-                "raise training.held_out, so that there is something to choose on",
+                "raise training.held_out, or use data whose identities several cameras saw",
             )
         scores: dict[str, dict[int, dict[str, float]]] = defaultdict(dict)
         share = {"held_out": lab.config.training.held_out}

@@ -108,10 +108,13 @@ def clean_ranking(
     policy: DevicePolicy,
     batch: int,
     owner: str,
+    bar: Bar | None = None,
 ) -> CleanRanking:
     """Embed and rank clean images; see `embed_images` for the arguments."""
-    query_embeddings = embed_images(encoder, query, policy=policy, batch=batch, owner=owner)
-    gallery_embeddings = embed_images(encoder, gallery, policy=policy, batch=batch, owner=owner)
+    query_embeddings, gallery_embeddings = (
+        embed_images(encoder, images, policy=policy, batch=batch, owner=owner, bar=bar)
+        for images in (query, gallery)
+    )
     ranking = rank_sets(query_embeddings, gallery_embeddings, query, gallery)
     return CleanRanking(ranking, query_embeddings, gallery_embeddings)
 

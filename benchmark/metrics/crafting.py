@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
@@ -100,7 +101,8 @@ def craft(
         attack_batch = batch_of(rows[start : start + batch])
         if start == 0 and attack.threat_with(attack.config).knowledge != "none":
             _check_that_targets_matter(attack, view, attack_batch, own)
-        outcome = attack.run(view, attack_batch)
+        with _telling(bar, view):
+            outcome = attack.run(view, attack_batch)
         rounded = round_to_8_bits(outcome.images, attack_batch.images, attack.eps_255)
         forms = {"rounded": rounded, "float": outcome.images, "jpeg": through_jpeg(rounded)}
         noise = derive_seed(seed, "noise of the measurement", start)
@@ -115,6 +117,23 @@ def craft(
         tally.add(outcome, float((rounded - attack_batch.images).abs().max()) * 255)
         bar.advance(len(attack_batch.images))
     return tally.total(rows)
+
+
+@contextmanager
+def _telling(bar: Bar, view: nn.Module) -> Iterator[None]:
+    """Tell of each pass through what an attack sees: one batch may take minutes."""
+    passes = 0
+
+    def told(*_: object) -> None:
+        nonlocal passes
+        passes += 1
+        bar.advance(0, f"pass {passes}")
+
+    hook = view.register_forward_hook(told)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def own_images(gallery: ImageSet, query: ImageSet) -> NDArray[np.int64]:
@@ -193,7 +212,8 @@ def _check_that_targets_matter(
     if torch.equal(*images):
         raise UsageError(
             f"attack {attack.name!r} does not look at its target identity",
-            "it can dodge only; use metric-ifgsm, metric-pgd, fna or an apgd attack",
+            "it can dodge only, or no image that guides it shows the target; metric-ifgsm and "
+            "metric-pgd are guided by the gallery, and fna with attack.fna.guides=gallery",
         )
 
 

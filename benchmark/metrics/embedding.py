@@ -7,12 +7,19 @@ from torch import Tensor, nn
 
 from benchmark.core.device import DevicePolicy
 from benchmark.core.encoder import embed, evaluating
+from benchmark.core.progress import Bar
 from benchmark.data.records import ImageSet
 
 
 @torch.no_grad()
 def embed_images(
-    encoder: nn.Module, images: ImageSet, *, policy: DevicePolicy, batch: int, owner: str
+    encoder: nn.Module,
+    images: ImageSet,
+    *,
+    policy: DevicePolicy,
+    batch: int,
+    owner: str,
+    bar: Bar | None = None,
 ) -> Tensor:
     """Return (N, D) float32 embeddings on the CPU.
 
@@ -22,6 +29,7 @@ def embed_images(
         policy: Where to run.
         batch: Images at a time.
         owner: Name of the defense, for error messages.
+        bar: Advanced by the number of finished images.
 
     Raises:
         PluginError: The encoder raises, or returns a wrong shape, NaN or infinities.
@@ -31,4 +39,6 @@ def embed_images(
         for start in range(0, len(images), batch):
             pixels = images.tensor(slice(start, start + batch)).to(policy.device)
             parts.append(embed(encoder, pixels, owner).float().cpu())
+            if bar is not None:
+                bar.advance(len(pixels))
     return torch.cat(parts)

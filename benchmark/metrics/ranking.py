@@ -130,6 +130,25 @@ def rank_queries(
     return result
 
 
+def trivial_queries(
+    query_pids: ArrayLike,
+    query_camids: ArrayLike,
+    gallery_pids: ArrayLike,
+    gallery_camids: ArrayLike,
+) -> int:
+    """Return how many queries have a match and no wrong image that could be ranked before it.
+
+    Distractors are wrong images; junk, and the own identity in the own camera, are not ranked.
+    """
+    pids, camids = _labels(gallery_pids), _labels(gallery_camids)
+    gallery, ranked = _Gallery.of(pids, camids), int((pids >= 0).sum())
+    trivial = 0
+    for pid, camid in zip(_labels(query_pids), _labels(query_camids), strict=True):
+        rows, matches = gallery.same(pid, camid)
+        trivial += bool(len(matches)) and len(rows) == ranked
+    return trivial
+
+
 @dataclass(frozen=True)
 class _Gallery:
     """Where each identity sits in the gallery."""

@@ -29,12 +29,8 @@ def choose_targets(
     Raises:
         DataError: The gallery holds no other identity.
     """
+    check_targets(query.pids, gallery_guides.pids.cpu().numpy())
     identities = gallery_guides.identities
-    if len(identities) < 2:
-        raise DataError(
-            "the gallery holds fewer than two identities",
-            "a target needs an identity beside the query's own",
-        )
     own = query_guides.pids[:, None] == identities[None, :]
     if rule == "random":
         scores = torch.stack([_draws(seed, name, len(identities)) for name in query.names])
@@ -46,6 +42,28 @@ def choose_targets(
     scores[own] = -torch.inf
     chosen: NDArray[np.int64] = identities[scores.argmax(1)].cpu().numpy()
     return chosen
+
+
+def check_targets(query_pids: NDArray[np.int64], gallery_pids: NDArray[np.int64]) -> None:
+    """Look whether each query can be told to come close to somebody else.
+
+    Args:
+        query_pids: (Q,) identities of the queries.
+        gallery_pids: (G,) identities of the gallery; distractors and junk are no targets.
+
+    Raises:
+        DataError: The gallery holds no other identity than a query's own.
+    """
+    shown = np.unique(gallery_pids[gallery_pids > 0])
+    alone = len(query_pids) if not len(shown) else 0
+    if len(shown) == 1:
+        alone = int((query_pids == shown[0]).sum())
+    if alone:
+        raise DataError(
+            f"{alone} of {len(query_pids)} queries have no target: the gallery shows no other "
+            "identity than theirs",
+            "add images of other identities to the gallery, or let attacks dodge (--intent dodge)",
+        )
 
 
 def _draws(seed: int, name: str, count: int) -> torch.Tensor:

@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmark.core.attack import AttackBatch
+from benchmark.core.errors import DataError
 from benchmark.core.guides import Guides
 from benchmark.core.iterated_attack import BudgetShare, IteratedAttack, IteratedConfig, Steps
 from benchmark.core.plugin import Card
@@ -128,7 +129,7 @@ def decoys(
     set of `k` such images come first.
 
     Raises:
-        ValueError: No other identity was seen by another camera.
+        DataError: No other identity was seen by another camera.
     """
     identities = guides.identities
     shown = (guides.pids[None, :] == identities[:, None]).to(clean[0].dtype)
@@ -139,7 +140,10 @@ def decoys(
         total += (own @ gallery.T * retrievable) @ shown.T / counts.clamp_min(1)
     other = (pids[:, None] != identities[None, :]) & (counts > 0)
     if not bool(other.any(1).all()):
-        raise ValueError("a decoy needs a second identity in another camera")
+        raise DataError(
+            "a query has no decoy: no other camera of the gallery shows another identity",
+            "use a gallery of several identities in several cameras",
+        )
     full = other & (counts >= k)
     allowed = torch.where(full.any(1, keepdim=True), full, other)
     found = identities[total.masked_fill(~allowed, -torch.inf).argmax(1)]

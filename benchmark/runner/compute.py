@@ -22,7 +22,7 @@ from benchmark.core.encoder import evaluating
 from benchmark.core.progress import Progress
 from benchmark.core.seeding import derive_seed, seed_everything
 from benchmark.core.surrogate import SurrogateEnsemble, joined_embeddings
-from benchmark.data.held_out import split_held_out
+from benchmark.data.held_out import check_fitted, split_held_out
 from benchmark.data.records import ImageSet, no_images
 from benchmark.metrics.attacked import (
     CleanRanking,
@@ -165,8 +165,8 @@ class Workshop:
                 policy=self.policy,
                 batch=self.config.evaluation.batch,
                 owner=cell.defense,
+                bar=bar,
             )
-            bar.advance(len(query) + len(gallery))
 
         def write(folder: Path) -> dict[str, Any]:
             save_arrays(
@@ -193,6 +193,7 @@ class Workshop:
         work_dir.mkdir(parents=True, exist_ok=True)
         train = self.shelf.split(cell.dataset, "train")
         fitted, held_out = split_held_out(train, self.config.training.held_out)
+        check_fitted(fitted, held_out)
         encoder = self._view(cell.views[0]) if target else self._joined(cell.views)
         attack = cell.attack.plugin(cell.attack.config, cell.eps_255, cell.defense)
         start = time.perf_counter()
@@ -261,32 +262,32 @@ class Workshop:
 
     def _probe(self, cell: ProbeCell, title: str) -> StoredCell:
         clean = load_clean(self.store.get(cell.clean.fingerprint))
-        with self.progress.task(title, 1) as bar:
-            figures = probe_encoder(
-                self.encoder(cell.clean.train),
-                self._view(cell.clean.train),
-                self.shelf.split(cell.dataset, "query"),
-                self.shelf.split(cell.dataset, "gallery"),
-                clean,
-                policy=self.policy,
-                seed=cell.attack_seed,
-                owner=cell.defense,
-            )
-            bar.advance(1)
+        figures = probe_encoder(
+            self.encoder(cell.clean.train),
+            self._view(cell.clean.train),
+            self.shelf.split(cell.dataset, "query"),
+            self.shelf.split(cell.dataset, "gallery"),
+            clean,
+            policy=self.policy,
+            seed=cell.attack_seed,
+            owner=cell.defense,
+            progress=self.progress,
+            title=title,
+        )
         return self.store.publish(cell, lambda _: figures)
 
     def _canary(self, cell: CanaryCell, title: str) -> StoredCell:
-        with self.progress.task(title, 1) as bar:
-            work_dir = self.store.work_dir(cell)
-            work_dir.mkdir(parents=True, exist_ok=True)
-            figures = try_on_canary(
-                cell.attack.plugin,
-                cell.attack.config,
-                policy=self.policy,
-                cache_dir=self.config.cache_dir,
-                work_dir=work_dir,
-            )
-            bar.advance(1)
+        work_dir = self.store.work_dir(cell)
+        work_dir.mkdir(parents=True, exist_ok=True)
+        figures = try_on_canary(
+            cell.attack.plugin,
+            cell.attack.config,
+            policy=self.policy,
+            cache_dir=self.config.cache_dir,
+            work_dir=work_dir,
+            progress=self.progress,
+            title=title,
+        )
         self.store.forget_work(cell)
         return self.store.publish(cell, lambda _: figures)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -154,10 +155,7 @@ class Estimator:
         if key not in self._slowdowns:
             try:
                 flops = self._network_of(plugin.build_encoder)["flops"]
-            except (
-                Exception,
-                SystemExit,
-            ) as error:  # an encoder may not run on a device without numbers
+            except (Exception, SystemExit) as error:  # it may not run on a device without numbers
                 logger.debug("the size of the encoder of %s is not known: %s", key, error)
                 flops = self._network["flops"]
             self._slowdowns[key] = flops / self._network["flops"]
@@ -181,11 +179,19 @@ class Estimator:
         return self._network_of(lambda plain: plain())
 
     def _network_of(self, build: Callable[[Callable[[], nn.Module]], nn.Module]) -> dict[str, int]:
-        """Return size and cost of what `build` makes of the plain encoder."""
+        """Return size and cost of what `build` makes of the plain encoder.
+
+        What it warns of is not shown: weights that it loads go nowhere, and torch warns of each.
+        """
         from torch.utils.flop_counter import FlopCounterMode  # slow to import, not always needed
 
         config = self._config.backbone.model_copy(update={"weights": "none"})
-        with torch.device("meta"), torch.no_grad(), FlopCounterMode(display=False) as counter:
+        with (
+            warnings.catch_warnings(action="ignore"),
+            torch.device("meta"),
+            torch.no_grad(),
+            FlopCounterMode(display=False) as counter,
+        ):
             encoder = build(lambda: build_encoder(config)).eval()
             embeddings = encoder(torch.empty(1, 3, *self._config.image_size))
         return {

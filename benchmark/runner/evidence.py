@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from benchmark.checks.evidence import AttackEvidence, Evidence, Finding
@@ -22,7 +22,9 @@ HOW = {"steps", "alpha_255", "start", "momentum", "best_iterate"}
 """Options of iterated attacks that say how an objective is climbed, not which one."""
 
 
-def findings_on(trial: Trial, dataset: str, config: RunConfig, outcome: Outcome) -> list[Finding]:
+def findings_on(
+    trial: Trial, dataset: str, config: RunConfig, outcome: Outcome, trivial: Mapping[str, int]
+) -> list[Finding]:
     """Return what the flags found on a data set.
 
     The probe looks at the data set that was trained on; on others the attacks alone are compared.
@@ -33,12 +35,13 @@ def findings_on(trial: Trial, dataset: str, config: RunConfig, outcome: Outcome)
         dataset: One of its data sets.
         config: The configuration of the run.
         outcome: Reads a cell.
+        trivial: Queries for which there is nothing to rank, by data set.
     """
-    found = raise_flags(evidence_on(trial, dataset, config, outcome))
+    found = raise_flags(evidence_on(trial, dataset, config, outcome, trivial))
     main = next(iter(trial.clean))
     if dataset == main:
         return found
-    of_encoder = evidence_on(trial, main, config, outcome)
+    of_encoder = evidence_on(trial, main, config, outcome, trivial)
     said = raise_flags(of_encoder)
     return [
         Finding(one.id, f"on {dataset}: {one.message}") if one.attack is None else one
@@ -47,7 +50,9 @@ def findings_on(trial: Trial, dataset: str, config: RunConfig, outcome: Outcome)
     ]
 
 
-def evidence_on(trial: Trial, dataset: str, config: RunConfig, outcome: Outcome) -> Evidence:
+def evidence_on(
+    trial: Trial, dataset: str, config: RunConfig, outcome: Outcome, trivial: Mapping[str, int]
+) -> Evidence:
     """Return what is known of the encoder of a trial on a data set."""
     probe = None
     if trial.probe is not None and trial.probe.dataset == dataset:
@@ -62,6 +67,7 @@ def evidence_on(trial: Trial, dataset: str, config: RunConfig, outcome: Outcome)
         probe=probe,
         attacks=[_attack_evidence(trial, o, outcome) for o in repeats_of(trial.attacks[dataset])],
         intent=config.scenario.intent,
+        trivial_queries=trivial[dataset],
     )
 
 

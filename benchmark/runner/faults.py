@@ -62,9 +62,12 @@ def machine_problem(error: BaseException, folder: Path) -> EnvironmentProblem | 
             "free some space and run the same command again; what is finished is kept",
         )
     if is_out_of_memory(error):
+        told = next(iter(str(error).splitlines()), type(error).__name__)[:200]
+        on_gpu = any("cuda" in str(one).lower() for one in chain(error))
         return EnvironmentProblem(
-            f"out of memory: {str(error).splitlines()[0][:200]}",
-            "lower evaluation.batch, training.identities or image_size, or use --device cpu",
+            f"out of memory: {told}",
+            "lower training.images or training.identities if it was a training, evaluation.batch "
+            f"if not, or image_size{', or use --device cpu' if on_gpu else ''}",
         )
     if isinstance(error, OSError) and error.errno in _REFUSED:
         return EnvironmentProblem(

@@ -12,6 +12,7 @@ from benchmark.core.plugin import Plugin, options_of, words_of
 from benchmark.core.registry import ATTACKS
 from benchmark.core.surrogate import Surrogate
 from benchmark.core.threat import Scenario
+from benchmark.core.training_seeds import SURROGATE_SEEDS
 from benchmark.models.backbone import Backbone
 from benchmark.runner.cells import (
     AttackCell,
@@ -31,9 +32,6 @@ PROTOCOL_VERSION = 1
 
 MEASUREMENT_VERSION = 2
 """Raised when what is kept of an attacked data set changes, and not its ranking."""
-
-SURROGATE_SEED = 1_000_000
-"""Seed of the first surrogate's training."""
 
 
 def train_cell(
@@ -209,7 +207,7 @@ def attack_content(attack: ChosenAttack) -> dict[str, object]:
 
 def surrogate_seed(surrogate: Surrogate) -> int:
     """Return the training seed of a surrogate: no seed that a user gives to a target."""
-    return SURROGATE_SEED + surrogate.member
+    return SURROGATE_SEEDS[surrogate.member]
 
 
 def _draws(target: TrainCell, evaluation: EvaluationConfig) -> dict[str, object]:

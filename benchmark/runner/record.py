@@ -12,7 +12,7 @@ from benchmark.config.schema import RunConfig
 from benchmark.core.fingerprint import fingerprint
 from benchmark.core.plugin import options_of
 from benchmark.data.records import ImageSet
-from benchmark.metrics.ranking import RankingResult
+from benchmark.metrics.ranking import RankingResult, trivial_queries
 from benchmark.metrics.success import success_rate
 from benchmark.runner.cells import Cell
 from benchmark.runner.evidence import counts, findings_on
@@ -142,7 +142,7 @@ class RecordMaker:
     ) -> list[AttackResult]:
         query = self._shelf.split(dataset, "query")
         seen, scenario = trial.train.trained_against, self._config.scenario
-        findings = findings_on(trial, dataset, self._config, self._outcome)
+        findings = self._findings(trial, dataset)
         clean = self._ranking(trial.clean[dataset])
         results = []
         for repeats in repeats_of(trial.attacks[dataset]):
@@ -231,6 +231,20 @@ class RecordMaker:
             rank={key: ranking.rank for key, ranking in rankings.items()},
         )
 
+    def _findings(self, trial: Trial, dataset: str) -> list[Finding]:
+        trivial = {name: self._trivial_queries(name) for name in trial.clean}
+        return findings_on(trial, dataset, self._config, self._outcome, trivial)
+
+    def _trivial_queries(self, dataset: str) -> int:
+        query = self._shelf.dataset(dataset).labels("query")
+        gallery = self._shelf.dataset(dataset).labels("gallery")
+        return trivial_queries(
+            [one.pid for one in query],
+            [one.camid for one in query],
+            [one.pid for one in gallery],
+            [one.camid for one in gallery],
+        )
+
     def _flags(self, trial: Trial) -> list[Flag]:
         """Return what is wrong with more than a single attack's result."""
         flags = []
@@ -243,7 +257,7 @@ class RecordMaker:
                     "another camera; they are left out of all averages"
                 )
                 flags.append(Flag(id="query-without-match", message=message))
-            findings = findings_on(trial, dataset, self._config, self._outcome)
+            findings = self._findings(trial, dataset)
             flags += [_flag(one) for one in findings if one.attack is None]
         return flags
 

@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from benchmark.config.load import to_yaml
@@ -14,6 +15,8 @@ from benchmark.core.device import DevicePolicy, choose_device
 from benchmark.core.errors import BenchmarkError
 from benchmark.core.progress import Progress
 from benchmark.core.provenance import environment
+from benchmark.data.layout import Split
+from benchmark.metrics.targets import check_targets
 from benchmark.runner.choice import Choice, choose
 from benchmark.runner.compute import REPORT_FOLDER, Workshop
 from benchmark.runner.estimate import Estimator
@@ -91,6 +94,7 @@ def run_benchmark(config: RunConfig, progress: Progress) -> RunOutcome:
             shelf = Shelf(config, choice, progress)
             plan = make_plan(config, choice, shelf.manifests())
             shelf.check(plan.cells)
+            _check_scenario(config, choice, shelf)
             write_whole(folder.config, to_yaml(config))
             logger.debug("plan of %d cells, protocol %s", len(plan.cells), plan.protocol)
             return _compute(config, choice, policy, shelf, plan, folder, progress)
@@ -170,6 +174,19 @@ def _warn_of_unknown_sources(choice: Choice) -> None:
                 plugin.name,
                 reason,
             )
+
+
+def _check_scenario(config: RunConfig, choice: Choice, shelf: Shelf) -> None:
+    """Refuse targets that there are not, before any work."""
+    if config.scenario.intent == "dodge" or not choice.attacks:
+        return
+    splits: tuple[Split, Split] = ("query", "gallery")
+    for name in choice.datasets:
+        query, gallery = (
+            np.array([label.pid for label in shelf.dataset(name).labels(split)], np.int64)
+            for split in splits
+        )
+        check_targets(query, gallery)
 
 
 def _warn_of_data(shelf: Shelf, choice: Choice) -> None:

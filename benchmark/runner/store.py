@@ -82,9 +82,9 @@ class CellStore:
             card = json.loads((folder / CARD_FILE).read_text("utf-8"))
             sizes = {name: (folder / name).stat().st_size for name in card["files"]}
             known = card["version"] == STORE_VERSION and card["fingerprint"] == fingerprint
-            if known and sizes == card["files"]:
-                if fingerprint in self._sound or is_sound(folder, card):
-                    return self._stored(folder, card["outcome"], card.get("environment"))
+            whole = known and sizes == card["files"]
+            if whole and (fingerprint in self._sound or is_sound(folder, card)):
+                return self._stored(folder, card["outcome"], card.get("environment"))
         except Exception as error:  # whatever a damaged file makes a reader raise
             logger.debug("the cell %s cannot be read", folder, exc_info=error)
         logger.warning("the cell %s is damaged; it is computed again", folder)

@@ -18,7 +18,7 @@ from benchmark.core.memory import peak_memory_bytes
 from benchmark.core.progress import Progress
 from benchmark.core.raised import plugin_faults
 from benchmark.core.seeding import derive_seed
-from benchmark.data.held_out import split_held_out
+from benchmark.data.held_out import check_fitted, split_held_out
 from benchmark.data.records import ImageSet
 from benchmark.metrics.embedding import embed_images
 from benchmark.metrics.label_agreement import label_agreement
@@ -99,7 +99,12 @@ class Task:
         self.classifier: IdentityClassifier | None = None
 
     def train_encoder(self, defense: Defense) -> nn.Module:
-        """Prepare the data, run the training loop, and return the encoder."""
+        """Prepare the data, run the training loop, and return the encoder.
+
+        Raises:
+            DataError: Too few identities are left to fit.
+        """
+        check_fitted(self.train, self.held_out)
         self.preparation = defense.prepare(self)
         result: LoopResult = TrainingLoop(
             defense,
@@ -230,7 +235,10 @@ def _label_agreement(encoder: nn.Module, task: Task, owner: str) -> float | None
     """Return whether the encoder agrees with its labels, and warn if it does not."""
     if task.state.images < AGREEMENT_IMAGES:
         return None
-    embeddings = embed_images(encoder, task.train, policy=task.policy, batch=256, owner=owner)
+    with task.progress.task(f"labels of {owner}", len(task.train)) as bar:
+        embeddings = embed_images(
+            encoder, task.train, policy=task.policy, batch=256, owner=owner, bar=bar
+        )
     agreement = label_agreement(embeddings, task.train.pids)
     if agreement is not None and agreement < LEAST_AGREEMENT:
         logger.warning(

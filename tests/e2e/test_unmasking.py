@@ -24,6 +24,7 @@ from benchmark.checks.probe import probe_encoder
 from benchmark.checks.strength import Sparring
 from benchmark.core.adaptive import adaptive_view
 from benchmark.core.defense import Defense
+from benchmark.core.progress import SilentProgress
 from benchmark.core.seeding import seed_everything
 from benchmark.core.threat import EOT_SAMPLES
 from benchmark.metrics.attacked import AttackedRanking
@@ -83,7 +84,8 @@ def look(encoder: nn.Module, defense: Defense) -> Seen:
     )
     probe = ProbeFigures.model_validate(figures)
     rivals = Sparring(encoder, view, whole.query, whole.gallery, clean, CPU, 0, owner)
-    attacked = rivals.under(ATTACK, EPS_255, {})
+    with SilentProgress().task("", 1) as bar:
+        attacked = rivals.under(ATTACK, EPS_255, {}, bar)
     evidence = Evidence(
         defense=defense.adaptive,
         has_surrogate=probe.has_surrogate,

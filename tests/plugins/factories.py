@@ -16,6 +16,24 @@ def raising() -> nn.Module:
     raise RuntimeError("no such network")
 
 
+def loading() -> nn.Module:
+    encoder = tiny_encoder()
+    with torch.device("cpu"):
+        weights = tiny_encoder(3).state_dict()
+    encoder.load_state_dict(weights)
+    return encoder
+
+
+def leaving() -> nn.Module:
+    raise SystemExit(3)
+
+
+def with_numbers() -> nn.Module:
+    encoder = tiny_encoder()
+    assert float(next(encoder.parameters()).sum()) != 0
+    return encoder
+
+
 def no_module() -> object:
     return {"weights": 1}
 

@@ -16,6 +16,7 @@ from benchmark.checks.flags import (
     not_attacked_adaptively,
     not_in_eval_mode,
     not_monotone_in_eps,
+    nothing_to_rank,
     optimises_at_inference,
     order_dependence,
     random_output,
@@ -56,6 +57,7 @@ FLAGS: tuple[Flag, ...] = (
     surrogate_missing,
     not_attacked_adaptively,
     canary_failed,
+    nothing_to_rank,
 )
 
 

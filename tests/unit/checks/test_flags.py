@@ -152,6 +152,7 @@ RAISED: dict[str, list[Evidence]] = {
         sound(probe=probe(repeat_difference=0.09)),
     ],
     "canary-failed": [sound(attack("sma@8", 41.3, canary_passed=False, canary_reason="weak"))],
+    "nothing-to-rank": [sound(trivial_queries=304), sound(trivial_queries=1)],
 }
 
 NOT_RAISED: dict[str, list[Evidence]] = {
@@ -236,6 +237,7 @@ NOT_RAISED: dict[str, list[Evidence]] = {
         ),
     ],
     "canary-failed": [sound(attack("sma@8", 41.3, canary_passed=None))],
+    "nothing-to-rank": [sound()],
 }
 
 

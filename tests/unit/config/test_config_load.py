@@ -9,7 +9,9 @@ import yaml
 
 from benchmark.config.load import load_run_config, to_yaml
 from benchmark.config.presets import preset_description, preset_names, read_layer
-from benchmark.core.errors import UsageError
+from benchmark.core.errors import PluginError, UsageError
+from benchmark.core.surrogate import Surrogate
+from benchmark.runner.make_cells import surrogate_seed
 
 
 def load(*assignments, **options):
@@ -231,3 +233,33 @@ def test_a_plugin_file_that_raises_is_told_with_its_line(tmp_path):
     with pytest.raises(Exception, match="line 2: ValueError: no") as caught:
         load(plugin=[str(path)])
     assert caught.value.exit_code == 4
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (1_000_000, "seeds 1000000 to 1000999 are those of surrogates"),
+        (1_000_999, "seeds 1000000 to 1000999 are those of surrogates"),
+        (-1, "should be greater than or equal to 0"),
+        (2**63, "should be less than or equal to 9223372036854775807"),
+        ("1.5", "should be a valid integer"),
+    ],
+)
+def test_a_seed_that_cannot_be_a_targets_is_refused(given, message):
+    with pytest.raises(UsageError, match=r"seed\.1 = ") as caught:
+        load(seed=[0, given])
+    assert message in caught.value.what
+    assert "\n" not in caught.value.what
+
+
+def test_seeds_beside_those_of_surrogates_are_accepted():
+    seeds = [0, 999_999, 1_001_000, 2**63 - 1]
+    assert load(seed=seeds, attack_seed=[*seeds, 1_000_000]).seed == seeds
+
+
+def test_surrogates_have_the_seeds_that_are_kept_for_them():
+    members = [surrogate_seed(Surrogate(member=member)) for member in (0, 2, 999)]
+    assert members == [1_000_000, 1_000_002, 1_000_999]
+    for member in (-1, 1000):
+        with pytest.raises(PluginError, match=f"member {member} "):
+            Surrogate(member=member)

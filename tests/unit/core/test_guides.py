@@ -85,7 +85,21 @@ def test_mean_positive_falls_back_where_nothing_is_left(unit: bool) -> None:
     torch.testing.assert_close(found[1], fallback[1])
 
 
-def test_one_identity_has_no_negative() -> None:
-    guides = random_guides([1, 1, 0])
-    with pytest.raises(ValueError, match="at least two identities"):
-        guides.farthest_negative(guides.embeddings, guides.pids, unit=True)
+@pytest.mark.parametrize("unit", [False, True])
+def test_where_no_other_identity_guides_there_is_no_negative(unit: bool) -> None:
+    guides = random_guides([2, 2, 0])
+    vectors, own = guides.embeddings, torch.tensor([2, 3, 0])
+    assert guides.has_other(own).tolist() == [False, True, True]
+    found, identities = guides.farthest_negative(vectors, own, unit)
+    assert identities.tolist() == [0, 2, 2]
+    torch.testing.assert_close(found[0], vectors[0])
+    torch.testing.assert_close(found[1:], guides.centroids(unit).expand(2, -1))
+
+
+def test_where_nobody_guides_there_is_no_negative() -> None:
+    guides = random_guides([0, -1])
+    own = torch.tensor([2, 3])
+    assert guides.has_other(own).tolist() == [False, False]
+    found, identities = guides.farthest_negative(guides.embeddings, own, unit=True)
+    assert identities.tolist() == [0, 0]
+    assert torch.equal(found, guides.embeddings)

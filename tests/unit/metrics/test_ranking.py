@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from benchmark.core.errors import DataError, PluginError
-from benchmark.metrics.ranking import RankingResult, rank_queries
+from benchmark.metrics.ranking import RankingResult, rank_queries, trivial_queries
 
 
 @dataclass(frozen=True)
@@ -283,3 +283,19 @@ def test_embeddings_of_the_wrong_shape_are_a_plugin_error() -> None:
         rank_queries(torch.ones(1, 4, 2), [1], [1], torch.ones(1, 4), [1], [2])
     with pytest.raises(PluginError, match="dimensions"):
         rank_queries(torch.ones(1, 4), [1], [1], torch.ones(1, 5), [1], [2])
+
+
+@pytest.mark.parametrize(
+    ("gallery", "trivial"),
+    [
+        ([1, 1, -1], 1),  # identity 2 has no match and is not scored; junk is not ranked
+        ([1, 1, 0], 0),
+        ([1, 2], 0),
+        ([2, 2], 1),
+        ([3], 0),
+    ],
+)
+def test_queries_with_nothing_to_rank_before_a_match_are_counted(
+    gallery: list[int], trivial: int
+) -> None:
+    assert trivial_queries([1, 2], [1, 1], gallery, [2] * len(gallery)) == trivial

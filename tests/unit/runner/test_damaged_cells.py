@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 
 import numpy as np
 import pytest
@@ -81,7 +80,7 @@ def test_a_file_that_cannot_be_read_is_damage_and_is_replaced(published, name):
 def test_what_lies_in_the_place_of_a_cell_is_replaced(tmp_path, link):
     store = CellStore(tmp_path)
     if link:
-        os.symlink(tmp_path / "nowhere", store.path(CELL.fingerprint))
+        store.path(CELL.fingerprint).symlink_to(tmp_path / "nowhere")
     else:
         store.path(CELL.fingerprint).write_text("")
     assert store.find(CELL.fingerprint) is None

@@ -93,6 +93,20 @@ def test_the_plan_counts_the_draws_and_copies_of_a_random_defense() -> None:
     assert square == pytest.approx(4 * attack_seconds("none", attack="square"), rel=0.01)
 
 
+@pytest.mark.parametrize(
+    "factory", ["loading", "raising", "leaving", "with_numbers"], ids=lambda name: name
+)
+def test_a_factory_that_loads_weights_or_fails_is_planned_in_silence(
+    factory: str, recwarn: pytest.WarningsRecorder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    setting = f"defense.factory=tests.plugins.factories:{factory}"
+    plain = attack_seconds("none")
+    seconds = attack_seconds("pretrained", setting)
+    assert seconds == plain if factory != "loading" else seconds < plain
+    assert [str(one.message) for one in recwarn] == []
+    assert capsys.readouterr().err == ""
+
+
 def test_an_encoder_of_unknown_size_counts_as_the_plain_one() -> None:
     plain = attack_seconds("none")
     with patch.object(Smoothing, "build_encoder", side_effect=RuntimeError("no numbers here")):

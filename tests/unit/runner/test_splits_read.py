@@ -47,6 +47,22 @@ def test_an_encoder_that_exists_is_measured_without_training_images(tiny_config,
     assert record.training.label_agreement is None
 
 
+def test_a_gallery_of_one_identity_is_flagged(tiny_config, test_only):
+    for path in test_only.rglob("*.png"):
+        if not path.name.startswith("0001"):
+            path.unlink()
+    config = config_of(tiny_config, test_only, attack=["metric-pgd", "fna"])
+    ((record, _),) = run_benchmark(config, SilentProgress()).records
+    assert record.worst_case.map == 100
+    (flag,) = record.flags
+    assert flag.id == "nothing-to-rank"
+    assert flag.message.startswith("2 of 2 queries have no wrong image")
+    with pytest.raises(DataError, match="no target"):
+        run_benchmark(
+            config_of(tiny_config, test_only, scenario={"intent": "impersonate"}), SilentProgress()
+        )
+
+
 def test_its_training_images_are_not_decoded_where_there_are_some(tiny_config, test_only):
     train = test_only / FOLDERS["train"]
     shutil.copytree(test_only / FOLDERS["query"], train)
@@ -64,7 +80,7 @@ def test_what_needs_training_images_says_so_before_any_work(
 ):
     monkeypatch.setattr(Workshop, "compute", lambda *_: pytest.fail("work was done"))
     config = config_of(tiny_config, test_only, **wanting)
-    with pytest.raises(DataError, match="no folder .*bounding_box_train"):
+    with pytest.raises(DataError, match=r"no folder .*bounding_box_train"):
         run_benchmark(config, SilentProgress())
     assert "bounding_box_train" in preview(config).missing[0]
 

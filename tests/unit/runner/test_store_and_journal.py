@@ -92,6 +92,15 @@ def test_the_machine_is_named_when_it_refuses(tmp_path, error, told):
     assert told in caught.value.what
 
 
+def test_the_cpu_is_offered_to_a_gpu_without_memory_alone(tmp_path):
+    mends = []
+    for error in (MemoryError(), RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")):
+        problem = machine_problem(error, tmp_path)
+        assert problem is not None
+        mends.append("--device cpu" in problem.mend)
+    assert mends == [False, True]
+
+
 def test_the_machine_is_found_behind_the_error_of_a_plugin(tmp_path):
     error = PluginError("defense 'x' raised OSError")
     error.__cause__ = OSError(errno.ENOSPC, "No space left on device")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import torch
 from benchmark.core.errors import DataError
 from benchmark.data.records import ImageSet
 from benchmark.metrics.attacked import clean_ranking
-from benchmark.training.config import AugmentConfig
+from benchmark.training.config import AugmentConfig, TrainingConfig
 from tests.tiny_scene import CPU, TRAINING, fit, image_set, make_defense
 
 RECIPE = TRAINING.model_copy(
@@ -106,6 +107,28 @@ def test_wrong_labels_are_warned_of(
 def test_a_short_training_says_nothing_of_labels(tmp_path: Path) -> None:
     trained = fit(make_defense("none"), tmp_path, train=wrong_labels(), training=RECIPE)
     assert trained.label_agreement is None
+
+
+@pytest.mark.parametrize("total", [2, 3, 4, 5])
+@pytest.mark.parametrize("share", [0.0, 0.25])
+def test_what_is_advised_for_few_identities_mends_it(
+    total: int, share: float, tmp_path: Path
+) -> None:
+    train = image_set(identities=total, size=(16, 8))
+    recipe = TRAINING.model_copy(update={"identities": 16, "held_out": share, "epochs": 1})
+    with pytest.raises(DataError, match="training identities are") as caught:
+        fit(make_defense("none"), tmp_path / "a", train=train, training=recipe)
+    advised = dict(re.findall(r"training\.(\w+)=(\d+)", caught.value.mend))
+    mended = TrainingConfig.model_validate(recipe.model_dump() | advised)
+    assert fit(make_defense("none"), tmp_path / "b", train=train, training=mended).epochs == 1
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25])
+def test_a_single_identity_cannot_be_trained_on(share: float, tmp_path: Path) -> None:
+    recipe = TRAINING.model_copy(update={"identities": 2, "held_out": share})
+    with pytest.raises(DataError) as caught:
+        fit(make_defense("none"), tmp_path, train=image_set(identities=1), training=recipe)
+    assert caught.value.mend == "add identities: two are needed at least"
 
 
 def test_balancing_without_a_single_pair_says_what_to_do(tmp_path: Path) -> None:

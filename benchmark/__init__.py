@@ -5,6 +5,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from benchmark.core.thread_waiting import wait_briefly
+
+wait_briefly()  # before anything imports torch
+
 __version__ = "0.1.0"
 
 _PUBLIC = {

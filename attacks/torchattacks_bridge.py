@@ -8,7 +8,6 @@ gallery images that the ranking leaves out for the image at hand.
 from __future__ import annotations
 
 import hashlib
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -25,6 +24,7 @@ from attacks.torchattacks_classes import (
     check_arguments,
     class_named,
     intents_of,
+    library,
     parameters_of,
     parse_arguments,
 )
@@ -120,7 +120,7 @@ class TorchattacksBridge(Attack, Mountable):
     @classmethod
     def source_sha256(cls) -> str:
         """Return the hash of this source and of the version of torchattacks."""
-        own = f"{super().source_sha256()} torchattacks {version('torchattacks')}"
+        own = f"{super().source_sha256()} torchattacks {library().__version__}"
         return hashlib.sha256(own.encode()).hexdigest()
 
     @classmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -137,9 +137,12 @@ def _busy_processes(count: int) -> Iterator[None]:
 
 
 def _compute(ready: Barrier) -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
     ready.wait()
-    while True:
-        pass
+    while parent.is_alive():  # a killed bench takes its busy processes along
+        for _ in range(100_000):
+            pass
 
 
 def _train_when_told(
@@ -150,6 +153,7 @@ def _train_when_told(
     from benchmark.models.config import BackboneConfig
 
     train, backbone = noise_images(batches, image_size), BackboneConfig(width=width)
-    while True:
-        pipe.recv()
-        pipe.send(train_epoch(build(BASELINE), train, backbone, one_epoch(), "cpu").seconds)
+    with suppress(EOFError):  # the bench is gone
+        while True:
+            pipe.recv()
+            pipe.send(train_epoch(build(BASELINE), train, backbone, one_epoch(), "cpu").seconds)

@@ -28,10 +28,12 @@ results: $(READY)
 	results/regenerate.sh
 
 # Made once; made anew when the requirements change or when an earlier set-up was cut off.
+# torchattacks comes without what it asks for: it pins a requests with security holes.
 $(READY): pyproject.toml constraints.txt
 	rm -rf .venv
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps torchattacks
 	touch $@
 
 clean:

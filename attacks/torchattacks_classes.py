@@ -6,6 +6,7 @@ import inspect
 import re
 from collections.abc import Mapping
 from difflib import get_close_matches
+from types import ModuleType
 from typing import Any
 
 from torch import nn
@@ -18,6 +19,12 @@ Argument = bool | int | float | str | None
 BUDGET_ARGUMENTS = ("eps", "max_epsilon")
 """Names under which classes take their budget."""
 
+INSTALL = (
+    "pip install 'reid-robustbench[torchattacks]', or, to keep the requests of other packages, "
+    "pip install --no-deps torchattacks and pip install scipy tqdm"
+)
+"""How to mend that torchattacks is missing."""
+
 NEEDS_BOTH_LABELS = frozenset({"FAB"})
 """Classes whose targeted mode asks for the own label beside the target, which no scenario gives."""
 
@@ -26,11 +33,23 @@ _FRACTION = re.compile(r"(\d+(?:\.\d+)?)/(\d+(?:\.\d+)?)")
 _WORDS: dict[str, Argument] = {"true": True, "false": False, "none": None}
 
 
+def library() -> ModuleType:
+    """Return torchattacks, which the core dependencies leave out.
+
+    Raises:
+        UsageError: It, or a package that it imports, is not installed.
+    """
+    try:
+        import torchattacks
+    except ImportError as error:
+        raise UsageError(f"attacks of torchattacks cannot be used: {error}", INSTALL) from error
+    module: ModuleType = torchattacks
+    return module
+
+
 def class_names() -> list[str]:
     """Return the names of all attack classes that torchattacks exports."""
-    import torchattacks
-
-    return sorted(torchattacks.__all__)
+    return sorted(library().__all__)
 
 
 def parameters_of(cls: type[Any]) -> dict[str, inspect.Parameter]:
@@ -72,9 +91,7 @@ def class_named(name: str) -> type[Any]:
     Raises:
         UsageError: torchattacks has no such class, or it cannot be mounted.
     """
-    import torchattacks
-
-    names = class_names()
+    torchattacks, names = library(), class_names()
     if name not in names:
         lower = {one.lower(): one for one in names}
         close = [lower[one] for one in get_close_matches(name.lower(), lower, n=3, cutoff=0.5)]

@@ -6,6 +6,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from benchmark.core.own_packages import find_own_packages_first
+from benchmark.core.thread_waiting import wait_briefly
+
+wait_briefly()  # before anything imports torch
 
 __version__ = "0.1.0"
 

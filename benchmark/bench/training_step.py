@@ -58,17 +58,15 @@ def bench_training_step(
         ``seconds`` of a step, the ``ratio`` to metric adversarial training's and the ``least
         ratio``; the target for `ddid` is 1.60 at most.
     """
-    train = _images(batches, image_size)
-    recipe = TrainingConfig(
-        epochs=1, held_out=0, augment=AugmentConfig(erase=0), inner=InnerConfig(steps=inner_steps)
-    )
+    train = noise_images(batches, image_size)
+    recipe = one_epoch(inner_steps)
     backbone = BackboneConfig(width=width)
     chosen = list(dict.fromkeys([BASELINE, *(names or _all_that_train())]))
     seconds: dict[str, list[float]] = {name: [] for name in chosen}
     passes: dict[str, float] = {}
     for _ in range(repeats + 1):  # the first repetition warms up
         for name in chosen:
-            state = _epoch(_build(name), train, backbone, recipe)
+            state = train_epoch(build(name), train, backbone, recipe)
             seconds[name].append(state.seconds / batches)
             passes[name] = sum(_WEIGHT[kind] * count for kind, count in state.passes.items())
     best = {name: min(found[1:]) for name, found in seconds.items()}
@@ -91,14 +89,26 @@ def _plugin(name: str) -> type[Defense]:
     return cast(type[Defense], DEFENSES.get(name))
 
 
-def _build(name: str) -> Defense:
+def build(name: str) -> Defense:
+    """Return a defense, or a variant, by its name."""
     registered, options = VARIANTS.get(name, (name, {}))
     plugin = _plugin(registered)
     return plugin(plugin.parse_config(options))
 
 
-def _epoch(
-    defense: Defense, train: ImageSet, backbone: BackboneConfig, recipe: TrainingConfig
+def one_epoch(inner_steps: int = 3) -> TrainingConfig:
+    """Return the recipe of a training without anything but steps."""
+    return TrainingConfig(
+        epochs=1, held_out=0, augment=AugmentConfig(erase=0), inner=InnerConfig(steps=inner_steps)
+    )
+
+
+def train_epoch(
+    defense: Defense,
+    train: ImageSet,
+    backbone: BackboneConfig,
+    recipe: TrainingConfig,
+    device: str = "auto",
 ) -> TrainingState:
     """Train for one epoch without preparation and validation."""
     with tempfile.TemporaryDirectory() as folder:
@@ -109,14 +119,14 @@ def _epoch(
             held_out=train.subset([]),
             backbone=backbone,
             config=recipe,
-            policy=choose_device("auto"),
+            policy=choose_device(device),
             seed=0,
             work_dir=Path(folder),
         )
         return loop.run(SilentProgress()).state
 
 
-def _images(batches: int, size: tuple[int, int]) -> ImageSet:
+def noise_images(batches: int, size: tuple[int, int]) -> ImageSet:
     """Return noise: `batches` batches of 16 identities with four images each."""
     count = 64 * batches
     pids = np.arange(count) // 4 + 1

@@ -8,6 +8,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
@@ -19,6 +20,8 @@ from benchmark.cli.screen import write_json, write_line
 
 Level = Literal["ok", "warn", "fail"]
 GIB = 2**30
+PINNED_REQUESTS = "2.25."
+"""Releases of requests that torchattacks asks for."""
 
 
 class Line(NamedTuple):
@@ -114,12 +117,41 @@ def check_plugins() -> Iterator[Line]:
         yield Line("ok", kind, f"{good} import")
 
 
+def check_torchattacks() -> Iterator[Line]:
+    """Check the optional torchattacks and tell what it brings along."""
+    from benchmark.core.errors import BenchmarkError
+    from benchmark.core.registry import ATTACKS
+
+    found = _version("torchattacks")
+    try:
+        ATTACKS.get("torchattacks:PGD")
+    except BenchmarkError as error:
+        told = f"{error.what} → {error.mend}"
+        yield Line("warn" if found else "ok", "torchattacks", told)
+        return
+    yield Line("ok", "torchattacks", f"{found}; it brings a package robustbench of its own")
+    if len(packages_distributions().get("robustbench", ())) > 1:
+        yield Line("warn", "robustbench", "torchattacks overwrote files of it; uninstall one")
+    requests = _version("requests") or ""
+    if requests.startswith(PINNED_REQUESTS):
+        mend = "has known security holes; pip install --upgrade requests"
+        yield Line("warn", "requests", f"{requests}, which torchattacks pins, {mend}")
+
+
 CHECKS: tuple[Callable[[], Iterator[Line]], ...] = (
     check_python,
     check_torch,
     check_machine,
     check_plugins,
+    check_torchattacks,
 )
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def _existing(path: Path) -> Path:

@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from uuid import uuid4
 
@@ -128,10 +128,17 @@ def _meaning(
             name: sha256_file(path) if path.is_file() else None
             for name, path in sources.data.items()
         },
-        "packages": {name: version(name) for name in packages},
+        "packages": {name: _version(name) for name in packages},
         "parts": {name: part.id for name, part in parts.items()},
     }
     return fingerprint({key: value for key, value in content.items() if value})
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def _words(sources: LocalSources) -> Iterator[str]:

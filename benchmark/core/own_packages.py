@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 OWN_PACKAGES = ("attacks", "benchmark", "defenses", "results")
-ROOT = str(Path(__file__).parents[2])
+ROOT = Path(__file__).resolve().parents[2]
 """The folder that holds the packages."""
 
 
@@ -31,7 +31,7 @@ class _OwnPackages:
         top, _, below = fullname.partition(".")
         if top not in OWN_PACKAGES:
             return None
-        spec = PathFinder.find_spec(fullname, path if below else [ROOT], target)
+        spec = PathFinder.find_spec(fullname, path if below else [str(ROOT)], target)
         if spec is None and below:
             raise ModuleNotFoundError(
                 f"No module named {fullname!r}: reid-robustbench has a package {top!r} of its own; "

@@ -6,14 +6,10 @@ import importlib.util
 import sys
 from pathlib import Path
 
+from benchmark.core.own_packages import OWN_PACKAGES, ROOT
+
 COVERED = frozenset({"benchmark", "results"})
 """Packages of the project that fingerprints cover by version numbers."""
-
-PROJECT = frozenset({"attacks", "defenses"}) | COVERED
-"""Packages of the project."""
-
-ROOT = Path(__file__).resolve().parents[2]
-"""Folder of the project's packages."""
 
 _INSTALLED = ("site-packages", "dist-packages")
 
@@ -49,14 +45,14 @@ def module_files(name: str, file: Path, module: str, start: Path, root: Path) ->
     top = bare.partition(".")[0]
     if top in sys.stdlib_module_names or top in COVERED:
         return []
-    folders = [root] if top in PROJECT else _folders_of(top, file, start)
+    folders = [root] if top in OWN_PACKAGES else _folders_of(top, file, start)
     return _walk(bare, folders, "")
 
 
 def is_local(file: Path, start: Path, root: Path) -> bool:
     """Whether a file is part of the plugin and not of an installed package or the benchmark."""
     top = file.relative_to(root).parts[0] if file.is_relative_to(root) else ""
-    if top in PROJECT:
+    if top in OWN_PACKAGES:
         return top not in COVERED
     installed = _installed_package(file)
     return installed is None or installed == _installed_package(start)

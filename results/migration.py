@@ -29,12 +29,12 @@ def migrated(content: object) -> object:
     if not isinstance(defense, dict) or not isinstance(protocol, dict):
         return content  # no record: validation says what is missing
     source, old = defense.get("source_sha256"), protocol.get("fingerprint")
-    behaviours = _table()["behaviours"].get(defense.get("name"), {})
+    behaviours = _table()["behaviours"].get(str(defense.get("name")), {})
     return {
         **content,
         "schema_version": 2,
         "defense": {**defense, "behaviour": behaviours.get(source, source)},
-        "protocol": {**protocol, "fingerprint": _table()["protocols"].get(old, old)},
+        "protocol": {**protocol, "fingerprint": _table()["protocols"].get(str(old), old)},
     }
 
 

@@ -28,8 +28,8 @@ from pathlib import Path
 from benchmark.checks.behaviour_scenes import DEFAULT, MOUNTED, Outputs, play, scenes
 from benchmark.checks.behaviour_table import Entry, Table, latest, next_id, read_table, write_table
 from benchmark.core.behaviour import behaviour_of_source
+from benchmark.core.own_packages import ROOT
 from benchmark.core.registry import ATTACKS, BACKBONES, DEFENSES
-from benchmark.core.where_modules_lie import ROOT
 
 _REGISTRIES = {"attack": ATTACKS, "defense": DEFENSES, "backbone": BACKBONES}
 

@@ -18,8 +18,8 @@ from uuid import uuid4
 
 from benchmark.core.fingerprint import fingerprint, sha256_file, sha256_sources
 from benchmark.core.local_sources import LocalSources, local_sources
+from benchmark.core.own_packages import ROOT
 from benchmark.core.syntax import canonical, parsed, plain_classes
-from benchmark.core.where_modules_lie import ROOT
 
 BEHAVIOURS_FILE = Path(__file__).with_name("behaviours.json")
 _THIS_PROCESS = uuid4().hex[:8]

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmark.core.errors import PluginError
+from benchmark.core.own_packages import ROOT
 from benchmark.core.path_expressions import PathExpressions, UnknownPathError
 from benchmark.core.syntax import parsed
-from benchmark.core.where_modules_lie import ROOT, is_local, module_files
+from benchmark.core.where_modules_lie import is_local, module_files
 
 _MOST_FILES = 1000
 _IMPORTERS = frozenset({"import_module", "__import__"})
@@ -197,13 +198,15 @@ class _Reader:
         """Return the expression of the path that a call reads; None if it reads none."""
         receiver = node.func.value if isinstance(node.func, ast.Attribute) else None
         of_module = isinstance(receiver, ast.Name) and receiver.id in self._paths.imported
+        if receiver is None and function not in {"open", *self._paths.imported}:
+            return None  # a function of the file; what it reads stands in its body
         if function == "load":
             is_loader = isinstance(receiver, ast.Name) and receiver.id in _MODULE_LOADERS
             return _argument(node, 0) if is_loader else None
-        if function in _LISTERS:
+        if function in _LISTERS and (of_module or receiver is None):
             return _argument(node, 0) or ast.Constant(".")
         if function in _METHODS and receiver is not None and not of_module:
-            return receiver
+            return None if _is_own(receiver) else receiver
         return _argument(node, 0) if function in _READERS else None
 
     def _writes(self, node: ast.Call) -> bool:
@@ -238,6 +241,11 @@ class _Reader:
 
     def _unknown(self, node: ast.AST, what: str) -> None:
         self._found.unknown.append(f"{self._at(node)}: {what}")
+
+
+def _is_own(receiver: ast.expr) -> bool:
+    """Whether a method is the object's own, whose body is read where it stands."""
+    return isinstance(receiver, ast.Name) and receiver.id in ("self", "cls")
 
 
 def _called(node: ast.Call) -> str:

@@ -87,9 +87,9 @@ class PathExpressions:
 
     def _ancestor(self, node: ast.Subscript) -> str:
         of, index = node.value, node.slice
-        if isinstance(of, ast.Attribute) and of.attr == "parents" and _is_number(index):
-            assert isinstance(index, ast.Constant)
-            return str(Path(self._text(of.value)).parents[index.value])
+        number = index.value if isinstance(index, ast.Constant) else None
+        if isinstance(of, ast.Attribute) and of.attr == "parents" and isinstance(number, int):
+            return str(Path(self._text(of.value)).parents[number])
         raise UnknownPathError
 
     def _call(self, node: ast.Call) -> str:
@@ -128,7 +128,3 @@ def _in_memory(call: ast.Call) -> bool:
     name = function.attr if isinstance(function, ast.Attribute) else ""
     name = function.id if isinstance(function, ast.Name) else name
     return name in ("BytesIO", "StringIO")
-
-
-def _is_number(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and isinstance(node.value, int)

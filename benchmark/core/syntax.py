@@ -176,7 +176,7 @@ def _joined(values: list[ast.expr]) -> list[ast.expr]:
         if isinstance(value, ast.Constant) and not value.value:
             continue
         if isinstance(value, ast.Constant) and isinstance(last, ast.Constant):
-            joined[-1] = ast.Constant(f"{last.value}{value.value}")
+            joined[-1] = ast.Constant(str(last.value) + str(value.value))
         else:
             joined.append(value)
     return joined

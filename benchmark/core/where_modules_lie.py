@@ -6,7 +6,7 @@ import importlib.util
 import sys
 from pathlib import Path
 
-from benchmark.core.own_packages import OWN_PACKAGES, ROOT
+from benchmark.core.own_packages import OWN_PACKAGES
 
 COVERED = frozenset({"benchmark", "results"})
 """Packages of the project that fingerprints cover by version numbers."""

@@ -218,7 +218,11 @@ def _draws(target: TrainCell, evaluation: EvaluationConfig) -> dict[str, object]
 def _plugin_content(plugin: Plugin | type[Plugin], config: BaseModel) -> dict[str, object]:
     """Return what identifies a plugin: name, options, and what its sources do."""
     behaviour = plugin.behaviour()
-    content = {"name": plugin.name, "config": options_of(config), "behaviour": behaviour.id}
+    content: dict[str, object] = {
+        "name": plugin.name,
+        "config": options_of(config),
+        "behaviour": behaviour.id,
+    }
     return content | ({"unknown_sources": list(behaviour.unknown)} if behaviour.unknown else {})
 
 

@@ -13,6 +13,7 @@ from benchmark.config.load import to_yaml
 from benchmark.config.schema import RunConfig
 from benchmark.core.device import DevicePolicy, choose_device
 from benchmark.core.errors import BenchmarkError
+from benchmark.core.plugin import Plugin
 from benchmark.core.progress import Progress
 from benchmark.core.provenance import environment
 from benchmark.data.layout import Split
@@ -166,7 +167,8 @@ def _warn_of_bases(config: RunConfig, choice: Choice) -> None:
 
 def _warn_of_unknown_sources(choice: Choice) -> None:
     attacks = [attack.plugin for attack in choice.attacks]
-    for plugin in (*choice.defenses.values(), *attacks, choice.backbone):
+    plugins: list[Plugin | type[Plugin]] = [*choice.defenses.values(), *attacks, choice.backbone]
+    for plugin in plugins:
         for reason in plugin.behaviour().unknown:
             logger.warning(
                 "%s: %s; what it takes part in is computed anew in each run. "

@@ -19,7 +19,7 @@ from benchmark.checks.same_behaviour import (
     outputs_of,
     tree_of,
 )
-from benchmark.core.where_modules_lie import ROOT
+from benchmark.core.own_packages import ROOT
 
 HOW = "run: python -m benchmark.checks.same_behaviour (or --new NAME, if it is meant to differ)"
 

@@ -56,7 +56,7 @@ def test_the_probe_tells_of_each_measurement_and_each_pass() -> None:
 def test_the_canary_tells_of_the_preparation_and_of_the_attack(tmp_path: Path) -> None:
     stage, heard = tiny_stage(), Heard()
     uap = make_attack("uap", epochs=1, epoch_steps=2, identities=4, images=2)
-    attack = ready_attack(type(uap), uap.config, 8.0, stage, tmp_path, heard)
+    attack = ready_attack(type(uap), uap.config, 8.0, stage, tmp_path, progress=heard)
     map_under(attack, stage, heard, "canary · uap")
     assert heard.titles == ["preparing uap", "canary · uap"]
     assert sum(heard.steps) == sum(heard.totals)

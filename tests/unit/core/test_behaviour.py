@@ -103,6 +103,8 @@ def test_what_cannot_be_known_makes_every_process_another_behaviour(
         "def f():\n    with open('out.txt', 'w') as stream:\n        stream.write('x')",
         "from PIL import Image\ndef f():\n    s = io.BytesIO()\n    return Image.open(s)",
         "try:\n    import a_module_that_is_nowhere\nexcept ImportError:\n    pass",
+        "def walk():\n    return 1\nX = walk()",
+        "class A:\n    def open(self): return 1\n    def f(self): return self.open()",
         "import json\nWEIGHTS = json.loads('[1]')",
     ],
 )

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic_core import to_jsonable_python
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from benchmark.core.behaviour import Behaviour, behaviour_of_source
 from benchmark.core.errors import PluginError, UsageError
@@ -28,15 +27,20 @@ class PluginConfig(BaseModel):
 
 def options_of(config: BaseModel) -> dict[str, Any]:
     """Return the options of a configuration as JSON, sets in an order that is always the same."""
-    options: dict[str, Any] = to_jsonable_python(_ordered(config.model_dump()))
+    options: dict[str, Any] = _JSON.dump_python(_ordered(config.model_dump()), mode="json")
     return options
+
+
+_JSON: TypeAdapter[Any] = TypeAdapter(Any)
 
 
 def _ordered(value: object) -> object:
     if isinstance(value, dict):
         return {key: _ordered(one) for key, one in value.items()}
     if isinstance(value, set | frozenset):
-        return sorted((to_jsonable_python(_ordered(one)) for one in value), key=canonical_json)
+        return sorted(
+            (_JSON.dump_python(_ordered(one), mode="json") for one in value), key=canonical_json
+        )
     return [*map(_ordered, value)] if isinstance(value, list | tuple) else value
 
 

@@ -18,7 +18,8 @@ def test_a_users_packages_of_the_same_names_are_not_taken(tmp_path):
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").write_text(raising)
     code = (
-        f"import sys; sys.path.append({str(ROOT)!r}); import benchmark, attacks, defenses.none, results;"
+        f"import sys; sys.path.append({str(ROOT)!r})\n"
+        "import benchmark, attacks, defenses.none, results\n"
         "print(*(one.__path__[0] for one in (attacks, benchmark, defenses, results)), sep='\\n')"
     )
     done = subprocess.run(

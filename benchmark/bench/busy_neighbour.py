@@ -12,7 +12,7 @@ from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Barrier
 from typing import Self
 
-from benchmark.core.thread_waiting import BRIEF_SPINS, SPINS, is_of_threads
+from benchmark.core.thread_waiting import BRIEF_SPINS, SPINS, says_how_to_wait
 from benchmark.data.synthped.pool import available_cores
 
 ONE_THREAD = "one thread"
@@ -110,7 +110,7 @@ def _fastest(trainings: Mapping[str, _Training], repeats: int) -> dict[str, floa
 def _environment(wait: Mapping[str, str]) -> Iterator[None]:
     """Give processes that start meanwhile these settings of threads and no others."""
     before = dict(os.environ)
-    for name in filter(is_of_threads, before):
+    for name in filter(_is_of_threads, before):
         del os.environ[name]
     os.environ.update(wait)
     try:
@@ -157,3 +157,7 @@ def _train_when_told(
         while True:
             pipe.recv()
             pipe.send(train_epoch(build(BASELINE), train, backbone, one_epoch(), "cpu").seconds)
+
+
+def _is_of_threads(name: str) -> bool:
+    return name == "OMP_NUM_THREADS" or says_how_to_wait(name)

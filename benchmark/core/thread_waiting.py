@@ -16,15 +16,15 @@ BRIEF_SPINS = "1000"
 
 
 def wait_briefly(environment: MutableMapping[str, str] = os.environ) -> None:
-    """Let threads of OpenMP wait briefly, unless the user has settings for them.
+    """Let threads of OpenMP wait briefly, unless the user has said how they wait.
 
     libgomp reads the variable when torch is imported. Later it is too late for this process, but
     not for its children.
     """
-    if not any(is_of_threads(name) for name in environment):
+    if not any(says_how_to_wait(name) for name in environment):
         environment[SPINS] = BRIEF_SPINS
 
 
-def is_of_threads(name: str) -> bool:
-    """Whether an environment variable says how many threads there are or how they wait."""
-    return name in {SPINS, "OMP_WAIT_POLICY", "OMP_NUM_THREADS"} or name.startswith("KMP_")
+def says_how_to_wait(name: str) -> bool:
+    """Whether an environment variable says how threads wait."""
+    return name in {SPINS, "OMP_WAIT_POLICY"} or name.startswith("KMP_")

@@ -59,6 +59,15 @@ _ALWAYS: dict[str, dict[str, Any]] = {
     "diffpure": {"diffusion": _SMALL_DIFFUSION},
     "pretrained": {"factory": "torch.nn:Flatten"},
 }
+_BRIEF = {"epochs": 1, "epoch_steps": 2, "identities": 4, "images": 2}
+_ATTACKS: dict[str, dict[str, Any]] = {
+    "uap": _BRIEF,
+    "muap": _BRIEF,
+    "mis-ranking": _BRIEF,
+    "hsja": {"queries": 200},
+    "bandits": {"queries": 100},
+    "square": {"queries": 100},
+}
 _OFF = {"balancing": False, "discriminator": False, "fnes": False, "self_meta": False}
 _VARIANTS: dict[str, tuple[dict[str, Any], ...]] = {
     "ddid": (
@@ -130,7 +139,8 @@ def play(wanted: Iterable[Scene], tree: Path, folder: Path) -> Outputs:
     calls, homes = [], {}
     for scene in wanted:
         preset = folder / f"{scene.name}.yaml"
-        content = _merged({**_PRESET, "defense_config": _ALWAYS}, scene.options)
+        always = {**_PRESET, "defense_config": _ALWAYS, "attack_config": _ATTACKS}
+        content = _merged(always, scene.options)
         preset.write_text(yaml.safe_dump(content), "utf-8")
         homes[scene.name] = folder / scene.name
         calls.append(

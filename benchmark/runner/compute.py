@@ -80,7 +80,7 @@ class Workshop:
         Raises:
             BenchmarkError: The data, a plugin or the machine stands in the way.
         """
-        seed_everything(derive_seed(cell.attack_seed, cell.fingerprint))
+        seed_everything(derive_seed(cell.attack_seed, cell.label))
         if isinstance(cell, TrainCell):
             return self._train(cell)
         if isinstance(cell, CleanCell):

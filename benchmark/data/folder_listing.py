@@ -72,4 +72,4 @@ def unread_line(names: tuple[str, ...]) -> str:
 
 
 def _unreadable(path: Path, error: OSError) -> DataError:
-    return DataError(f"cannot read {path}: {error.strerror}", "check the permissions")
+    return DataError(f"cannot read {path}: {error.strerror}", "check the path and its permissions")

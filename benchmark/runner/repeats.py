@@ -65,7 +65,7 @@ def mean_outcome(outcomes: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Return the figures of an attack averaged over its attack seeds; costs are of one repeat.
 
     Counts stay whole numbers. A trace ends with the shortest; a curve keeps the points that all
-    repeats have; of the distance from the clean images the largest is kept.
+    repeats have; of the distance from the clean images the largest is kept; hashes have no mean.
     """
     if len(outcomes) == 1:
         return outcomes[0]
@@ -80,7 +80,7 @@ def _mean(key: str, values: Sequence[Any]) -> Any:
         return _mean_curve(values)
     if isinstance(first, list):
         return [sum(column) / len(column) for column in zip(*values, strict=False)]
-    if first is None:
+    if first is None or isinstance(first, str):
         return None
     if key in LARGEST:
         return max(values)

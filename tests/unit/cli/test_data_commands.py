@@ -47,7 +47,11 @@ def root(tmp_path: Path) -> Path:
     ("arguments", "code", "what"),
     [
         (("info", "market1502"), 2, "unknown data set 'market1502'"),
-        (("info", "market1501", "--data-root", "nowhere"), 3, "no folder nowhere"),
+        (
+            ("info", "market1501", "--data-root", "nowhere"),
+            3,
+            "/nowhere for the data set market1501",
+        ),
         (("info", "market1501", "--data-root", "empty"), 3, "empty holds none of"),
         (("make", "market1501", "--data-root", "empty", "--output", "o"), 3, "holds none of"),
         (("info", "market1501", "--data-root", "root/query"), 3, "/root, the folder that holds"),

@@ -45,21 +45,21 @@ def test_an_empty_path_is_refused(words, parameter, tmp_path, monkeypatch, capfd
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("code", "arguments"),
     [
-        ("doctor", "--output"),
-        ("data", "info", "market1501", "--data-root"),
-        ("data", "make", "synthped-plaza", "--size", "smoke", "--output"),
-        ("board",),
-        ("plan", "--preset", "smoke", "--defense", "none", "--output"),
+        (6, ("doctor", "--output")),
+        (3, ("data", "info", "market1501", "--data-root")),
+        (6, ("data", "make", "synthped-plaza", "--size", "smoke", "--output")),
+        (6, ("board",)),
+        (6, ("plan", "--preset", "smoke", "--defense", "none", "--output")),
     ],
 )
-def test_a_path_that_no_disk_takes_is_told(arguments, capfd):
-    assert exit_code([*arguments, "a" * 5000]) == 6
+def test_a_path_that_no_disk_takes_is_told(code, arguments, capfd):
+    assert exit_code([*arguments, "a" * 5000]) == code
     first, second = capfd.readouterr().err.splitlines()[-2:]
     assert first.startswith("error: ")
     assert first.endswith(": File name too long")
-    assert second == "  → check the path"
+    assert second.startswith("  → check the path")
 
 
 def test_the_cache_is_where_the_option_says(tmp_path, monkeypatch, capfd):

@@ -24,6 +24,20 @@ PARALLEL_PREFIX = "module."
 """What `DataParallel` and `DistributedDataParallel` put before every key."""
 NAMED = 3
 """Keys that an error names."""
+BATCH_COUNT = "num_batches_tracked"
+"""Buffer of batch normalisation that only training needs; old checkpoints lack it."""
+
+_NO_WEIGHTS = (
+    (b"version https://git-lfs", "a pointer of Git LFS", "fetch the file itself: git lfs pull"),
+    (b"<!doctype", "a web page", "the download was refused or asks back: get it with a browser"),
+    (b"<html", "a web page", "the download was refused or asks back: get it with a browser"),
+    (b"<?xml", "an XML text", "the download was refused: get it with a browser"),
+    (b"{", "a JSON text", "name the file with the weights"),
+    (b"\x1f\x8b", "a compressed file", "unpack it: gunzip or tar"),
+    (b"7z\xbc\xaf", "a compressed file", "unpack it"),
+    (b"Rar!", "a compressed file", "unpack it"),
+)
+"""How files begin that stand in the place of weights, what they are, and what to do."""
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
@@ -34,6 +48,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     Raises:
         DataError: The file cannot be read, holds more than tensors, or needs code to be unpickled.
     """
+    _check_kind(path)
     try:
         content: object = (
             load_file(path)
@@ -57,6 +72,26 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     return _tensors(content, path)
 
 
+def _check_kind(path: Path) -> None:
+    """Refuse a file that is something else than weights, by its beginning.
+
+    Raises:
+        DataError: It is, or it is empty, or it cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(256).lstrip(b"\xef\xbb\xbf \t\r\n")
+    except OSError as error:
+        raise DataError(
+            f"the weights {path} cannot be read: {error.strerror}", "check the path"
+        ) from error
+    if not start:
+        raise DataError(f"the weights {path} are an empty file", "write or download it again")
+    for beginning, kind, mend in _NO_WEIGHTS:
+        if start.lower().startswith(beginning.lower()):
+            raise DataError(f"the weights {path} are {kind}, no weights", mend)
+
+
 def _tensors(content: object, path: Path) -> dict[str, Tensor]:
     mend = "save a plain state dict: torch.save(encoder.state_dict(), FILE)"
     if not isinstance(content, Mapping):
@@ -73,6 +108,7 @@ def load_foreign(encoder: nn.Module, state: Mapping[str, Tensor], name: str) -> 
     """Load a state dict into an encoder; every key must fit.
 
     The prefix of parallel training is taken off if every key has it and the encoder's have not.
+    The counts of batches that old batch normalisations lack stay as the encoder has them.
 
     Args:
         encoder: Is given the weights.
@@ -88,6 +124,8 @@ def load_foreign(encoder: nn.Module, state: Mapping[str, Tensor], name: str) -> 
         if not any(key.startswith(PARALLEL_PREFIX) for key in own):
             logger.info("%s: the prefix %r is taken off its keys", name, PARALLEL_PREFIX)
             state = stripped
+    counts = {key: value for key, value in own.items() if key.split(".")[-1] == BATCH_COUNT}
+    state = {**counts, **state}
     reshaped = [
         f"{key} {tuple(state[key].shape)} for {tuple(value.shape)}"
         for key, value in own.items()

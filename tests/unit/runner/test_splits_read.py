@@ -15,6 +15,7 @@ from benchmark.runner.compute import Workshop
 from benchmark.runner.plan import make_plan
 from benchmark.runner.preview import preview
 from benchmark.runner.run import run_benchmark
+from results.board import make_boards
 from tests.tiny_scene import image_set
 
 FACTORY = {"pretrained": {"factory": "tests.plugins.factories:good"}}
@@ -45,6 +46,24 @@ def test_an_encoder_that_exists_is_measured_without_training_images(tiny_config,
     assert record.attacks[0].map <= record.clean.map
     assert (record.training.epochs, record.training.images) == (0, 0)
     assert record.training.label_agreement is None
+    assert record.backbone == FACTORY["pretrained"]["factory"], "the run's backbone is not built"
+    assert record.training.recipe == {}
+    ((row,),) = (board.rows for board in make_boards([record]))
+    assert not row.is_thin, "more seeds would give the same encoder"
+
+
+def test_it_does_not_depend_on_what_the_run_trains_others_with(tiny_config, test_only):
+    def fingerprints(**options):
+        config = config_of(tiny_config, test_only, **options)
+        plan = make_plan(config, choose(config), {"market1501": "a" * 64})
+        return [cell.fingerprint for cell in plan.cells]
+
+    others = [
+        {"backbone": {"name": "resnet18"}},
+        {"training": {"epochs": 7, "inner": {"eps_255": 3.0, "attack": "sma"}}},
+    ]
+    assert all(fingerprints(**options) == fingerprints() for options in others)
+    assert fingerprints(image_size=(32, 16)) != fingerprints()
 
 
 def test_a_gallery_of_one_identity_is_flagged(tiny_config, test_only):

@@ -130,6 +130,7 @@ def _git(*arguments: str) -> str:
 
 def _enter(table: Table, id_: str, plugin: str, meaning: str, commit: str, own: Outputs) -> None:
     entry = table.setdefault(id_, Entry(plugin))
+    entry.sources.pop(meaning, None)  # the latest is the last
     entry.sources[meaning] = commit
     entry.outputs = {**entry.outputs, version("torch"): digest(own)}
     sys.stdout.write(f"{plugin}: {meaning[:12]} is {id_}\n")

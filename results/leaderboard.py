@@ -9,19 +9,15 @@ import pandas as pd
 
 from results.atomic import publish
 from results.attack_table import attacks_frame
-from results.board import make_boards
+from results.board import Board
 from results.curves import curves_frame
 from results.figures import write_figures
 from results.markdown import boards_markdown
-from results.outcomes import Measured
-from results.schema import Record
 from results.table import leaderboard_frame
 from results.unseen import make_matrices, unseen_frame, unseen_markdown
 
 
-def write_leaderboard(
-    records: Sequence[Record], output_dir: Path, measured: Measured | None = None
-) -> list[Path]:
+def write_leaderboard(boards: Sequence[Board], output_dir: Path) -> list[Path]:
     """Write ``leaderboard.md``, ``leaderboard.csv`` and ``attacks.csv``, and what else there is.
 
     That is ``curves.csv`` for sweeps and black-box attacks, ``unseen.md`` and ``unseen.csv`` for
@@ -29,9 +25,8 @@ def write_leaderboard(
     give the same bytes.
 
     Args:
-        records: Any number, in any order.
+        boards: Any number.
         output_dir: Where to write.
-        measured: Outcomes of their queries, for tie groups.
 
     Returns:
         Paths of the files, the leaderboard first.
@@ -39,19 +34,18 @@ def write_leaderboard(
     Raises:
         RecordError: The disk is full or the folder refuses.
     """
-    files = texts(records, measured)
+    files = texts(boards)
     paths = [publish(output_dir / name, text.encode()) for name, text in files.items()]
-    return [*paths, *write_figures(make_boards(records), make_matrices(records), output_dir)]
+    return [*paths, *write_figures(boards, output_dir)]
 
 
-def texts(records: Sequence[Record], measured: Measured | None = None) -> dict[str, str]:
+def texts(boards: Sequence[Board]) -> dict[str, str]:
     """Return the text of each file of a leaderboard by its name."""
-    boards, matrices = make_boards(records, measured), make_matrices(records)
-    curves = curves_frame(boards)
+    matrices, curves = make_matrices(boards), curves_frame(boards)
     files = {
         "leaderboard.md": boards_markdown(boards),
-        "leaderboard.csv": _csv(leaderboard_frame(records, measured)),
-        "attacks.csv": _csv(attacks_frame(records)),
+        "leaderboard.csv": _csv(leaderboard_frame(boards)),
+        "attacks.csv": _csv(attacks_frame(boards)),
     }
     if not curves.empty:
         files["curves.csv"] = _csv(curves)

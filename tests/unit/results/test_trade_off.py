@@ -70,7 +70,7 @@ def test_rows_and_front_are_drawn(
     assert axes.get_ylim() == pytest.approx((0, 1.06 * max(y for _, y in expected)))
     labels = axes.get_legend_handles_labels()[1]
     assert set(labels) == {"ddid", "trades", "bad", "no row is better in both"}
-    paths = write_figures([board], [], tmp_path)
+    paths = write_figures([board], tmp_path)
     assert [path.name for path in paths] == [f"trade-off-{board.slug}.{k}" for k in ("png", "svg")]
 
 
@@ -78,7 +78,7 @@ def test_one_row_is_no_trade_off(
     make_record: MakeRecord, make_attack: MakeAttack, tmp_path: Path
 ) -> None:
     boards = make_boards([make_record("ddid", 0, attacks=[make_attack("fna", 20.0)])])
-    assert write_figures(boards, [], tmp_path) == []
+    assert write_figures(boards, tmp_path) == []
 
 
 def test_attacks_with_targets_have_no_trade_off(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from results.errors import RecordError
-from results.outcomes import Measured, Outcome, of_records, outcome_under, worst_outcome
+from results.outcomes import Measured, Outcome, of_records, outcome_under, worst_ap, worst_outcome
 from results.schema import Record
 from results.significance import differing, holm, identity_sums, many_p, tie_groups
 from results.store import PerQuery
@@ -165,7 +165,7 @@ def _worst_sums(records: Sequence[Record], measured: Measured) -> dict[str, NDAr
     first = measured[records[0].id]
     if any(not np.array_equal(measured[one.id].queries, first.queries) for one in records):
         raise RecordError("the rows answer different queries", "run them on the same data")
-    ap = np.stack([worst_outcome(one, measured[one.id]).ap.mean(0) for one in records])
+    ap = np.stack([worst_ap(one, measured[one.id]).mean(0) for one in records])
     ap[:, np.isnan(ap).any(0)] = np.nan
     sums = identity_sums(ap, first.pids)
     return {record.id: part for record, part in zip(records, sums, strict=True)}

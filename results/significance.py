@@ -66,7 +66,7 @@ def sign_flip_p(sums: ArrayLike, draws: int = DRAWS, seed: int = 0) -> NDArray[n
     rows = np.atleast_2d(np.asarray(sums, dtype=np.float64))
     extreme = np.zeros(len(rows), dtype=np.int64)
     for signs in _patterns(rows.shape[1], draws, seed):
-        step = max(1, _CELLS // len(rows))
+        step = max(1, _CELLS // max(1, len(rows)))
         for start in range(0, len(signs), step):
             extreme += _as_extreme(signs[start : start + step], rows)
     exact = 2 ** rows.shape[1] <= draws

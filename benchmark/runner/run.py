@@ -31,7 +31,7 @@ from results.errors import RecordError
 from results.leaderboard import write_leaderboard
 from results.outcomes import read_measured
 from results.schema import Record
-from results.store import load_record, read_records, write_record
+from results.store import load_record, write_record
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ def run_benchmark(config: RunConfig, progress: Progress) -> RunOutcome:
     with folder.locked(), machine_problems(folder.path), logging_to(folder.log):
         try:
             if folder.records.is_dir():
-                read_records([folder.records])  # a damaged one is told before any work
+                read_measured([folder.records])  # a damaged one is told before any work
             shelf = Shelf(config, choice, progress)
             plan = make_plan(config, choice, shelf.manifests())
             shelf.check(plan.cells)

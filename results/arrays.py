@@ -49,6 +49,9 @@ class StoredArrays(Mapping[str, NDArray[Any]]):
         except _FAULTS as error:
             raise self._refusal(error) from error
 
+    def __contains__(self, name: object) -> bool:  # without reading it
+        return name in self._files
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._files)
 
@@ -80,10 +83,14 @@ class Part(Mapping[str, NDArray[Any]]):
 
     def __init__(self, arrays: StoredArrays, prefix: str) -> None:
         self._arrays, self._prefix = arrays, prefix
-        self._names = [one.removeprefix(prefix) for one in arrays if one.startswith(prefix)]
+        names = (one for one in arrays if one.startswith(prefix))
+        self._names = dict.fromkeys(one.removeprefix(prefix) for one in names)
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         return self._arrays[self._prefix + name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)

@@ -99,10 +99,11 @@ def attacks_frame(boards: Iterable[Board]) -> pd.DataFrame:
     Percentages are 0-100, ``share_of_worst`` among them; costs are for all images together.
     """
     rows = [
-        _entries(board, row, attack)
+        _entries(board, row, attack, threats[attack])
         for board in boards
+        for threats in [_threats(board)]
         for row in board.rows
-        for attack in (*board.attacks, *board.apart)
+        for attack in threats
     ]
     frame = pd.DataFrame([row for row in rows if row])
     return frame.round(_DECIMALS)
@@ -126,7 +127,17 @@ def _by_row(
     return Listing(list(attacks.values()), columns)
 
 
-def _entries(board: Board, row: Row, attack: AttackId) -> dict[str, object]:
+def _threats(board: Board) -> dict[AttackId, str]:
+    """Return the attacks of a board, each with what those of its table may do."""
+    return {
+        attack: threat
+        for group in (board.attacks, board.apart)
+        for threat in [board.threat_of(group)]
+        for attack in group
+    }
+
+
+def _entries(board: Board, row: Row, attack: AttackId, threat: str) -> dict[str, object]:
     found = board.frame.results(row, attack)
     if not found:
         return {}
@@ -134,7 +145,7 @@ def _entries(board: Board, row: Row, attack: AttackId) -> dict[str, object]:
         "dataset": board.example.dataset,
         "backbone": board.backbones,
         "protocol": board.example.protocol.fingerprint,
-        "threat": board.threat_of(board.attacks if attack in board.attacks else board.apart),
+        "threat": threat,
         "row": row.label,
         "attack": attack.name,
         "eps": attack.eps,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -39,19 +40,27 @@ def write_leaderboard(boards: Sequence[Board], output_dir: Path) -> list[Path]:
     return [*paths, *write_figures(boards, output_dir)]
 
 
-def texts(boards: Sequence[Board]) -> dict[str, str]:
-    """Return the text of each file of a leaderboard by its name."""
-    matrices, curves = make_matrices(boards), curves_frame(boards)
-    files = {
-        "leaderboard.md": boards_markdown(boards),
-        "leaderboard.csv": _csv(leaderboard_frame(boards)),
-        "attacks.csv": _csv(attacks_frame(boards)),
-    }
-    if not curves.empty:
-        files["curves.csv"] = _csv(curves)
-    if matrices:
-        files["unseen.md"] = unseen_markdown(matrices)
-        files["unseen.csv"] = _csv(unseen_frame(matrices))
+def texts(boards: Sequence[Board], formats: Collection[str] = ("md", "csv")) -> dict[str, str]:
+    """Return the text of each file of a leaderboard by its name, the leaderboard first.
+
+    Args:
+        boards: Any number.
+        formats: Of ``md``, ``csv`` and ``json``.
+    """
+    matrices, files = make_matrices(boards), {}
+    if "md" in formats:
+        files["leaderboard.md"] = boards_markdown(boards)
+        if matrices:
+            files["unseen.md"] = unseen_markdown(matrices)
+    rows = leaderboard_frame(boards) if {"csv", "json"} & set(formats) else pd.DataFrame()
+    if "csv" in formats:
+        frames = {"leaderboard": rows, "attacks": attacks_frame(boards)}
+        frames |= {"curves": curves_frame(boards), "unseen": unseen_frame(matrices)}
+        wanted = {n: f for n, f in frames.items() if n in ("leaderboard", "attacks") or len(f)}
+        files |= {f"{name}.csv": _csv(frame) for name, frame in wanted.items()}
+    if "json" in formats:
+        content = json.loads(rows.to_json(orient="records"))
+        files["leaderboard.json"] = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
     return files
 
 

@@ -94,13 +94,6 @@ def _write(boards: list[Board], format_: str, output: Path) -> None:
 
 
 def _texts(boards: list[Board], format_: str) -> dict[str, str]:
-    """Return the text of each file of a format by its name, the leaderboard first."""
-    import json
-
     from results.leaderboard import texts
-    from results.table import leaderboard_frame
 
-    files = texts(boards)
-    rows = json.loads(leaderboard_frame(boards).to_json(orient="records"))
-    files["leaderboard.json"] = json.dumps(rows, indent=1, ensure_ascii=False) + "\n"
-    return {n: text for n, text in files.items() if format_ in ("all", n.rpartition(".")[2])}
+    return texts(boards, ("md", "csv", "json") if format_ == "all" else (format_,))

@@ -9,7 +9,7 @@ import pandas as pd
 
 from results.board import Board, Row
 from results.columns import SEEN, Cell, percent, spread
-from results.labels import AttackId, trained_on
+from results.labels import AttackId, given_label, trained_on
 from results.markdown import markdown_table
 from results.readings import attacked, counted, map_of, worst_map, worst_unseen_map
 from results.schema import Record
@@ -118,7 +118,7 @@ def _matrix(board: Board) -> Matrix | None:
 
 def _row_name(row: Row) -> str:
     against = ", ".join(trained_on(row.records[0]))
-    name = row.records[0].defense.name
+    name = given_label(row.records) or row.records[0].defense.name
     return f"{name} ← {against}" if against else name
 
 

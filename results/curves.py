@@ -94,6 +94,7 @@ def answer_panels(board: Board) -> list[Panel]:
     panels = [
         _panel(board, label, "answers", (attack,), partial(_answer_points, attack=attack))
         for attack, label in board.attacks.items()
+        if any(one.curve for row in board.rows for one in board.frame.results(row, attack))
     ]
     return [panel for panel in panels if panel.curves]
 

@@ -58,9 +58,9 @@ class Frame:
         self._metrics = {name: number for number, name in enumerate((*METRICS, SHARE))}
         self._results = [_results(row.records) for row in rows]
         self._values = [self._read(row.records, number) for number, row in enumerate(rows)]
-        self._means = [one.mean(-1) for one in self._values]
+        self._means = [_listed(one.mean(-1)) for one in self._values]
         self._stds = [
-            one.std(-1, ddof=1) if one.shape[-1] > 1 else np.full(one.shape[:-1], np.nan)
+            _listed(one.std(-1, ddof=1) if one.shape[-1] > 1 else np.full(one.shape[:-1], np.nan))
             for one in self._values
         ]
 
@@ -71,8 +71,8 @@ class Frame:
     def mean_std(self, row: Row, attack: AttackId, metric: str) -> Mean:
         """Return a metric of a row under an attack."""
         number = self._rows[row.label]
-        place = self._attacks[attack], self._metrics[metric]
-        return _known(self._means[number][place]), _known(self._stds[number][place])
+        attacked, measured = self._attacks[attack], self._metrics[metric]
+        return self._means[number][attacked][measured], self._stds[number][attacked][measured]
 
     def values(self, attack: AttackId, metric: str) -> list[float]:
         """Return a metric under an attack for each record that has it, in the order of the rows."""
@@ -134,5 +134,7 @@ def _share(record: Record, result: AttackResult) -> float | None:
     return None if share is None else 100 * share
 
 
-def _known(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
+def _listed(values: NDArray[np.float64]) -> list[list[float | None]]:
+    """Return numbers as lists, with None for what is missing."""
+    listed: list[list[float | None]] = np.where(np.isnan(values), None, values).tolist()
+    return listed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 
 import numpy as np
@@ -54,18 +55,18 @@ def worst_outcome(record: Record, outcomes: PerQuery) -> Outcome:
     """
     parts = [outcome_under(outcomes, key) for key in _worst_keys(record)]
     first = np.broadcast_arrays(*(part.first for part in parts))
-    return Outcome(_lowest([part.ap for part in parts]), np.all(first, axis=0))
+    return Outcome(_lowest(part.ap for part in parts), np.all(first, axis=0))
 
 
 def worst_ap(record: Record, outcomes: PerQuery) -> NDArray[np.float64]:
     """Return the `ap` of `worst_outcome`, and read no ranks; raises what it does."""
     keys = [_names(outcomes, key) for key in _worst_keys(record)]
-    return _lowest([np.stack([outcomes.ap[name] for name in names]) for names in keys])
+    return _lowest(np.array([outcomes.ap[name] for name in names]) for names in keys)
 
 
-def _lowest(parts: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
-    lowest: NDArray[np.float64] = np.min(np.broadcast_arrays(*parts), axis=0)
-    return lowest
+def _lowest(parts: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Return the lowest of (T, Q) or (1, Q) values."""
+    return reduce(np.minimum, parts)
 
 
 def _worst_keys(record: Record) -> list[str]:

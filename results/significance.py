@@ -122,11 +122,12 @@ def many_p(sums: NDArray[np.float64]) -> NDArray[np.float64]:
     resolve is taken from the bound.
     """
     p = sign_flip_p(sums, draws_for(len(sums)))
-    return np.minimum(p, _ceiling(sums))
+    return np.minimum(p, sign_flip_bound(sums)) if _is_coarse(len(sums)) else p
 
 
-def _ceiling(sums: NDArray[np.float64]) -> NDArray[np.float64]:
-    return sign_flip_bound(sums) if _wanted(len(sums)) > MOST_DRAWS else np.ones(len(sums))
+def _is_coarse(tests: int) -> bool:
+    """Whether p of so many tests would need more patterns than are drawn."""
+    return _wanted(tests) > MOST_DRAWS
 
 
 def differing(sums: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -136,11 +137,11 @@ def differing(sums: NDArray[np.float64]) -> NDArray[np.bool_]:
     the level is not drawn, and a comparison is left as soon as it has met too many patterns for
     Holm to reject it, whatever the rest would give.
     """
-    tests, draws = len(sums), draws_for(len(sums))
+    draws = draws_for(len(sums))
     if 2 ** sums.shape[1] <= draws:
         return _holm(sign_flip_p(sums, draws)) < LEVEL
-    bound, ceiling = sign_flip_bound(sums), _ceiling(sums)
-    differs = _holm(bound) < (LEVEL if _wanted(tests) > MOST_DRAWS else _SURE * LEVEL)
+    bound, coarse = sign_flip_bound(sums), _is_coarse(len(sums))
+    differs = _holm(bound) < (LEVEL if coarse else _SURE * LEVEL)
     unsure = np.flatnonzero(~differs)  # Holm goes on with these as if there were no others
     extreme = np.zeros(len(unsure), dtype=np.int64)
     rejected = np.ones(len(unsure), dtype=bool)
@@ -149,8 +150,8 @@ def differing(sums: NDArray[np.float64]) -> NDArray[np.bool_]:
         while rejected.any() and start < len(signs):
             stop = start + max(1, _CELLS // int(rejected.sum()))
             extreme[rejected] += _as_extreme(signs[start:stop], sums[unsure[rejected]])
-            least = np.minimum((extreme + 1) / (draws + 1), ceiling[unsure])
-            rejected = _holm(least) < LEVEL
+            least = (extreme + 1) / (draws + 1)  # it only grows
+            rejected = _holm(np.minimum(least, bound[unsure]) if coarse else least) < LEVEL
             start = stop
     differs[unsure] = rejected
     return differs

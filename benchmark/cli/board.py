@@ -22,7 +22,9 @@ def board(
     folders: Annotated[
         list[Path] | None,
         typer.Argument(
-            help="Folders of runs. Default: runs.", metavar="RECORDS_DIR …", parser=as_given
+            help="Folders of runs, or of records in sub-folders. Default: runs.",
+            metavar="RECORDS_DIR …",
+            parser=as_given,
         ),
     ] = None,
     format_: Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
@@ -136,5 +137,4 @@ def _share(record: Record, result: AttackResult) -> float | None:
 
 def _listed(values: NDArray[np.float64]) -> list[list[float | None]]:
     """Return numbers as lists, with None for what is missing."""
-    listed: list[list[float | None]] = np.where(np.isnan(values), None, values).tolist()
-    return listed
+    return [[None if math.isnan(one) else one for one in line] for line in values.tolist()]

@@ -49,9 +49,10 @@ def place_labels(
     places: list[Place | None] = []
     for number, size in enumerate(sizes):
         boxes, far = _candidates(points[number], size, gap)
-        inside = (boxes[:, :2] >= 0).all(1) & (boxes[:, 2:] <= area).all(1)
-        apart = (boxes[:, None, :2] >= taken[:, 2:]) | (boxes[:, None, 2:] <= taken[:, :2])
-        free = np.flatnonzero(inside & apart.any(2).all(1))
+        inside = (boxes[:, :2] >= 0).all(1) & (boxes[:, 2:] <= np.array(area)).all(1)
+        after = boxes[:, None, :2] >= taken[:, 2:]
+        before = boxes[:, None, 2:] <= taken[:, :2]
+        free = np.flatnonzero(inside & (after | before).any(2).all(1))
         if not len(free):
             places.append(None)
             continue

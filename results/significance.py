@@ -85,7 +85,7 @@ def _patterns(identities: int, draws: int, seed: int) -> Iterator[NDArray[np.flo
             bits = np.arange(start, start + count)[:, None] >> np.arange(identities) & 1
         else:
             bits = generator.integers(0, 2, (count, identities))
-        yield 1.0 - 2.0 * bits
+        yield 1.0 - 2.0 * bits.astype(np.float64)
 
 
 def _as_extreme(signs: NDArray[np.float64], rows: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -112,7 +112,8 @@ def sign_flip_bound(sums: ArrayLike) -> NDArray[np.float64]:
         tilted = (tilt * small)[:, None] * sizes
         growth = (tilted + np.log1p(np.exp(-2 * tilted)) - np.log(2)).sum(1)
         least = np.minimum(least, growth - tilt * small * seen)
-    return np.minimum(1.0, 2 * np.exp(least))
+    bound: NDArray[np.float64] = np.minimum(1.0, 2 * np.exp(least))
+    return bound
 
 
 def many_p(sums: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -57,20 +58,14 @@ def draw_trade_off(board: Board, points: Sequence[Point]) -> Figure:
 
 
 def _mark(axes: Axes, points: Sequence[Point], looks: dict[str, Look]) -> None:
-    x, y = [one.clean for one in points], [one.worst for one in points]
-    axes.errorbar(
-        x,
-        y,
-        xerr=[one.clean_sd or 0 for one in points],
-        yerr=[one.worst_sd or 0 for one in points],
-        fmt="none",
-        ecolor=[looks[one.label].colour for one in points],
-        elinewidth=0.8,
-        alpha=0.6,
-    )
     for one in points:
         colour, marker, _ = looks[one.label]
         axes.plot(one.clean, one.worst, color=colour, marker=marker, markersize=5)
+        bar: dict[str, Any] = {"colors": colour, "linewidth": 0.8, "alpha": 0.6}
+        if one.clean_sd:
+            axes.hlines(one.worst, one.clean - one.clean_sd, one.clean + one.clean_sd, **bar)
+        if one.worst_sd:
+            axes.vlines(one.clean, one.worst - one.worst_sd, one.worst + one.worst_sd, **bar)
 
 
 def _names(board: Board) -> dict[str, str]:

@@ -45,14 +45,14 @@ def place_labels(
     Returns:
         One place for each point; None where no place is free.
     """
-    taken = np.concatenate([points - gap / 2, points + gap / 2], axis=1)
+    taken: NDArray[np.float64] = np.concatenate([points - gap / 2, points + gap / 2], axis=1)
     places: list[Place | None] = []
     for number, size in enumerate(sizes):
         boxes, far = _candidates(points[number], size, gap)
-        inside = (boxes[:, :2] >= 0).all(1) & (boxes[:, 2:] <= np.array(area)).all(1)
+        inside = (boxes[:, :2] >= 0).all(axis=1) & (boxes[:, 2:] <= np.array(area)).all(axis=1)
         after = boxes[:, None, :2] >= taken[:, 2:]
         before = boxes[:, None, 2:] <= taken[:, :2]
-        free = np.flatnonzero(inside & (after | before).any(2).all(1))
+        free = np.flatnonzero(inside & np.all(np.any(after | before, axis=2), axis=1))
         if not len(free):
             places.append(None)
             continue

@@ -21,7 +21,7 @@ _INCHES = (8.6, 6.4)
 _MARGINS = {"left": 0.08, "right": 0.98, "bottom": 0.11, "top": 0.89}
 _POINTS_AN_INCH = 72
 _FONT_POINTS = 7.0
-_CHARACTER = (0.56, 1.25)
+_CHARACTER = (0.59, 1.25)
 """Mean width and height of a character, as shares of the size of the font."""
 _GAP_POINTS = 5.0
 _LONGEST = 26
@@ -58,14 +58,15 @@ def draw_trade_off(board: Board, points: Sequence[Point]) -> Figure:
 
 
 def _mark(axes: Axes, points: Sequence[Point], looks: dict[str, Look]) -> None:
+    x, y = (np.array(one) for one in zip(*((p.clean, p.worst) for p in points), strict=True))
+    across = np.array([one.clean_sd or 0 for one in points])
+    along = np.array([one.worst_sd or 0 for one in points])
+    bar: dict[str, Any] = {"colors": [looks[one.label].colour for one in points], "linewidth": 0.8}
+    axes.hlines(y, x - across, x + across, alpha=0.6, **bar)
+    axes.vlines(x, y - along, y + along, alpha=0.6, **bar)
     for one in points:
         colour, marker, _ = looks[one.label]
-        axes.plot(one.clean, one.worst, color=colour, marker=marker, markersize=5)
-        bar: dict[str, Any] = {"colors": colour, "linewidth": 0.8, "alpha": 0.6}
-        if one.clean_sd:
-            axes.hlines(one.worst, one.clean - one.clean_sd, one.clean + one.clean_sd, **bar)
-        if one.worst_sd:
-            axes.vlines(one.clean, one.worst - one.worst_sd, one.worst + one.worst_sd, **bar)
+        axes.plot(one.clean, one.worst, color=colour, marker=marker, markersize=5, zorder=4)
 
 
 def _names(board: Board) -> dict[str, str]:
@@ -88,20 +89,20 @@ def _label(
     width, height = (share * _FONT_POINTS for share in _CHARACTER)
     sizes = [(width * len(names[one.label]), height) for one in points]
     places = place_labels(centres, sizes, (float(area[0]), float(area[1])), _GAP_POINTS)
-    for one, centre, place in zip(points, centres, places, strict=True):
+    for one, centre, size, place in zip(points, centres, sizes, places, strict=True):
         if place is None:
             continue
-        colour = looks[one.label].colour
+        colour, corner = looks[one.label].colour, np.array([place.x, place.y])
+        if place.far:
+            x, y = low + np.clip(centre, corner, corner + size) / area * (high - low)
+            axes.plot([one.clean, x], [one.worst, y], color=colour, linewidth=0.5, alpha=0.6)
         axes.annotate(
             names[one.label],
             (one.clean, one.worst),
-            (place.x - centre[0], place.y - centre[1]),
+            tuple(corner - centre),
             textcoords="offset points",
             fontsize=_FONT_POINTS,
             color=colour,
             va="bottom",
             bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.2},
-            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.5, "alpha": 0.6}
-            if place.far
-            else None,
         )

@@ -8,7 +8,7 @@ from functools import partial
 
 import pandas as pd
 
-from results.board import Board, Row, make_boards
+from results.board import Board, Row
 from results.columns import (
     MISSING,
     TARGET_METRICS,
@@ -21,48 +21,21 @@ from results.columns import (
     under_attack,
 )
 from results.curves import attack_area, is_swept, worst_area
+from results.frame import METRICS, SHARE
 from results.labels import AttackId, attack_labels
-from results.readings import (
-    Read,
-    ReadResult,
-    attacked,
-    map_of,
-    rank1_of,
-    result_of,
-    row_values,
-    target_of,
-    worst_share,
-)
-from results.schema import AttackResult, Record
+from results.readings import Read
+from results.schema import AttackResult
 from results.statistics import mean_std
 
 _DECIMALS = 6
 
-_COSTS: dict[str, tuple[ReadResult, str]] = {
-    "Seconds": (lambda a: a.seconds, ",.1f"),
-    "Forwards": (lambda a: a.forwards, ",.0f"),
-    "Backwards": (lambda a: a.backwards, ",.0f"),
-    "Answers": (lambda a: a.queries, ",.0f"),
+_COSTS = {
+    "Seconds": ("seconds", ",.1f"),
+    "Forwards": ("forwards", ",.0f"),
+    "Backwards": ("backwards", ",.0f"),
+    "Answers": ("answers", ",.0f"),
 }
 """Costs and their format by heading; images, not batches, go forward and backward."""
-
-_NUMBERS: dict[str, ReadResult] = {
-    "map": map_of,
-    "rank1": rank1_of,
-    "success_rate": lambda a: a.success_rate,
-    "map_float": lambda a: a.map_float,
-    "map_jpeg": lambda a: a.map_jpeg,
-    "target_map": target_of,
-    "target_rank1": partial(target_of, metric="rank1"),
-    "target_rank10": partial(target_of, metric="rank10"),
-    "seconds": lambda a: a.seconds,
-    "prepare_seconds": lambda a: a.prepare_seconds,
-    "forwards": lambda a: a.forwards,
-    "backwards": lambda a: a.backwards,
-    "answers": lambda a: a.queries,
-    "max_distance_255": lambda a: a.max_distance_255,
-}
-"""What a program is told of an attack, by column."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +54,9 @@ class Listing:
 def effects(board: Board, attacks: Mapping[AttackId, str]) -> Listing:
     """Return the mAP of each row of the board under each attack, the best defense marked."""
     if not board.targeted:
-        return _by_row(board.rows, attacks, [("", under_attack)], "highest")
+        return _by_row(board.rows, attacks, [("", partial(under_attack, board=board))], "highest")
     shows = [
-        (f" {name}", partial(target_under_attack, metric=metric))
+        (f" {name}", partial(target_under_attack, board=board, metric=metric))
         for metric, name in TARGET_METRICS.items()
     ]
     return _by_row(board.rows, attacks, shows, target_best(board))
@@ -92,18 +65,18 @@ def effects(board: Board, attacks: Mapping[AttackId, str]) -> Listing:
 def details(board: Board, attacks: Mapping[AttackId, str]) -> Listing:
     """Return the effects, and what the attacks cost on average over all records."""
     listing = effects(board, attacks)
-    records = [record for row in board.rows for record in row.records]
 
     def add(title: str, texts: Iterable[str]) -> None:
         listing.columns.append((title, [Cell(text) for text in texts]))
 
     if not board.targeted and attacks is board.attacks:
-        shares = (partial(worst_share, attack=attack) for attack in attacks)
-        add("Share of worst", (_mean(records, share, ".1f") for share in shares))
-    for title, (read, style) in _COSTS.items():
-        costs = (partial(attacked, attack=attack, read=read) for attack in attacks)
-        add(title, (_mean(records, cost, style) for cost in costs))
-    add("Flags", (str(len(_flags(records, attack))) for attack in attacks))
+        add("Share of worst", (_mean(board, attack, SHARE, ".1f") for attack in attacks))
+    for title, (metric, style) in _COSTS.items():
+        add(title, (_mean(board, attack, metric, style) for attack in attacks))
+    for_all = (
+        [a for row in board.rows for a in board.frame.results(row, attack)] for attack in attacks
+    )
+    add("Flags", (str(len(_flags(results))) for results in for_all))
     return listing
 
 
@@ -120,17 +93,17 @@ def areas(board: Board) -> Listing:
     return Listing(list(reads), columns)
 
 
-def attacks_frame(records: Iterable[Record]) -> pd.DataFrame:
+def attacks_frame(boards: Iterable[Board]) -> pd.DataFrame:
     """Return one row for each attack on each row of each board; numbers are means over seeds.
 
     Percentages are 0-100, ``share_of_worst`` among them; costs are for all images together.
     """
-    boards = make_boards(records)
     rows = [
-        _entries(board, row, attack)
+        _entries(board, row, attack, threats[attack])
         for board in boards
+        for threats in [_threats(board)]
         for row in board.rows
-        for attack in (*board.attacks, *board.apart)
+        for attack in threats
     ]
     frame = pd.DataFrame([row for row in rows if row])
     return frame.round(_DECIMALS)
@@ -139,11 +112,11 @@ def attacks_frame(records: Iterable[Record]) -> pd.DataFrame:
 def _by_row(
     rows: Sequence[Row],
     attacks: Mapping[AttackId, str],
-    shows: Sequence[tuple[str, Callable[[Row, AttackId], str]]],
+    shows: Sequence[tuple[str, Callable[..., str]]],
     best: Best,
 ) -> Listing:
     lines = [
-        [marked([show(row, attack) for row in rows], best) for _, show in shows]
+        [marked([show(row, attack=attack) for row in rows], best) for _, show in shows]
         for attack in attacks
     ]
     columns = [
@@ -154,15 +127,25 @@ def _by_row(
     return Listing(list(attacks.values()), columns)
 
 
-def _entries(board: Board, row: Row, attack: AttackId) -> dict[str, object]:
-    found = [one for record in row.records if (one := result_of(record, attack))]
+def _threats(board: Board) -> dict[AttackId, str]:
+    """Return the attacks of a board, each with what those of its table may do."""
+    return {
+        attack: threat
+        for group in (board.attacks, board.apart)
+        for threat in [board.threat_of(group)]
+        for attack in group
+    }
+
+
+def _entries(board: Board, row: Row, attack: AttackId, threat: str) -> dict[str, object]:
+    found = board.frame.results(row, attack)
     if not found:
         return {}
     entries: dict[str, object] = {
         "dataset": board.example.dataset,
         "backbone": board.backbones,
         "protocol": board.example.protocol.fingerprint,
-        "threat": board.threat_of(board.attacks if attack in board.attacks else board.apart),
+        "threat": threat,
         "row": row.label,
         "attack": attack.name,
         "eps": attack.eps,
@@ -175,24 +158,17 @@ def _entries(board: Board, row: Row, attack: AttackId) -> dict[str, object]:
         "seeds": len(row.records),
         "seen_in_training": any(one.seen_in_training for one in found),
     }
-    for name, read in _NUMBERS.items():
-        entries[name] = _average(row.records, partial(attacked, attack=attack, read=read))
-    entries["share_of_worst"] = _average(row.records, partial(worst_share, attack=attack))
-    entries["flags"] = " ".join(_flags(row.records, attack))
+    for name in (*METRICS, SHARE):
+        entries[name], _ = board.frame.mean_std(row, attack, name)
+    entries["flags"] = " ".join(_flags(found))
     return entries
 
 
-def _average(records: Sequence[Record], read: Read) -> float | None:
-    values = row_values(records, read)
-    return None if values is None else mean_std(values)[0]
-
-
-def _mean(records: Sequence[Record], read: Read, style: str) -> str:
+def _mean(board: Board, attack: AttackId, metric: str, style: str) -> str:
     """Return the mean over the records that have a value."""
-    values = [value for record in records if (value := read(record)) is not None]
+    values = board.frame.values(attack, metric)
     return f"{mean_std(values)[0]:{style}}" if values else MISSING
 
 
-def _flags(records: Iterable[Record], attack: AttackId) -> list[str]:
-    results: list[AttackResult | None] = [result_of(record, attack) for record in records]
-    return sorted({flag.id for one in results if one for flag in one.flags})
+def _flags(results: Iterable[AttackResult]) -> list[str]:
+    return sorted({flag.id for one in results for flag in one.flags})

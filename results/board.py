@@ -7,7 +7,9 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
+from results.frame import Frame
 from results.labels import AttackId, attack_labels, row_labels
 from results.outcomes import Measured
 from results.pairs import groups_of
@@ -77,6 +79,11 @@ class Board:
     apart: dict[AttackId, str]
     groups: dict[str, int] = field(default_factory=dict)
 
+    @cached_property
+    def frame(self) -> Frame:
+        """What its rows measured under its attacks."""
+        return Frame(self.rows, (*self.attacks, *self.apart))
+
     @property
     def example(self) -> Record:
         """Any record: all agree on what the title names."""
@@ -98,7 +105,7 @@ class Board:
             f"protocol {record.protocol.fingerprint[:8]}"
         )
 
-    @property
+    @cached_property
     def backbones(self) -> str:
         """The networks of its rows, separated by commas."""
         return ", ".join(dict.fromkeys(record.backbone for record in _records(self)))
@@ -108,12 +115,12 @@ class Board:
         """The subject and the threat model in one line."""
         return f"{self.subject} · {self.threat}"
 
-    @property
+    @cached_property
     def threat(self) -> str:
         """What the attacks of this board may do, in a few words."""
         return self.threat_of(self.attacks or self.apart)
 
-    @property
+    @cached_property
     def targeted(self) -> bool:
         """Whether the attacks have a target identity, so that its ranking is what counts."""
         return any(attack.intent != "dodge" for attack in (*self.attacks, *self.apart))
@@ -175,9 +182,17 @@ class Board:
     def threat_of(self, attacks: Iterable[AttackId]) -> str:
         """Return what some attacks of this board may do, in a few words."""
         wanted = set(attacks)
-        results = [a for row in self.rows for record in row.records for a in record.attacks]
-        shown = [a for a in results if AttackId.of(a) in wanted]
+        shown = [result for attack, result in self._kinds if attack in wanted]
         return threat_words(shown) if shown else "no attack"
+
+    @cached_property
+    def _kinds(self) -> list[tuple[AttackId, AttackResult]]:
+        """Return an example of each attack, once for each way in which titles tell it."""
+        found: dict[tuple[object, ...], tuple[AttackId, AttackResult]] = {}
+        for one in (a for record in _records(self) for a in record.attacks):
+            attack = AttackId.of(one)
+            found.setdefault((attack, one.knowledge, one.fraction, one.target_rule), (attack, one))
+        return list(found.values())
 
 
 def make_boards(records: Iterable[Record], measured: Measured | None = None) -> list[Board]:

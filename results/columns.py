@@ -9,22 +9,19 @@ from typing import Literal
 
 from results.board import THIN, Board, Row
 from results.curves import is_swept, worst_area
+from results.frame import Mean
 from results.labels import AttackId
 from results.readings import (
     Metric,
     Read,
-    attacked,
     clean_map,
     clean_rank1,
     clean_target,
     cross_clean_map,
     cross_worst_map,
     flag_ids,
-    map_of,
-    result_of,
     row_values,
     strongest_target,
-    target_of,
     train_seconds,
     worst_interval,
     worst_map,
@@ -108,22 +105,27 @@ def board_columns(board: Board) -> list[Column]:
 def percent(row: Row, read: Read) -> str:
     """Return the mean of a percentage over the seeds of a row, with its deviation."""
     values = row_values(row.records, read)
-    if values is None:
+    return spread((None, None) if values is None else mean_std(values))
+
+
+def spread(found: Mean) -> str:
+    """Return a mean with its deviation as text."""
+    mean, std = found
+    if mean is None:
         return MISSING
-    mean, std = mean_std(values)
     return f"{mean:.1f}" if std is None else f"{mean:.1f} ± {std:.1f}"
 
 
-def under_attack(row: Row, attack: AttackId) -> str:
+def under_attack(row: Row, board: Board, attack: AttackId) -> str:
     """Return the mAP of a row under an attack, marked if it was trained on it."""
-    text = percent(row, partial(attacked, attack=attack, read=map_of))
-    results = [result_of(record, attack) for record in row.records]
-    return text + SEEN if any(one and one.seen_in_training for one in results) else text
+    text = spread(board.frame.mean_std(row, attack, "map"))
+    seen = any(one.seen_in_training for one in board.frame.results(row, attack))
+    return text + SEEN if seen else text
 
 
-def target_under_attack(row: Row, attack: AttackId, metric: Metric) -> str:
+def target_under_attack(row: Row, board: Board, attack: AttackId, metric: Metric) -> str:
     """Return a metric of the target identities of a row under an attack."""
-    return percent(row, partial(attacked, attack=attack, read=partial(target_of, metric=metric)))
+    return spread(board.frame.mean_std(row, attack, f"target_{metric}"))
 
 
 def duration(seconds: float) -> str:
@@ -161,10 +163,10 @@ def _percent_column(title: str, block: Block, read: Read, best: Best = "highest"
 def _attack_columns(board: Board, attacks: dict[AttackId, str], block: Block) -> Iterable[Column]:
     for attack, label in attacks.items():
         if not board.targeted:
-            yield Column(label, block, partial(under_attack, attack=attack))
+            yield Column(label, block, partial(under_attack, board=board, attack=attack))
             continue
         for metric, name in TARGET_METRICS.items():
-            show = partial(target_under_attack, attack=attack, metric=metric)
+            show = partial(target_under_attack, board=board, attack=attack, metric=metric)
             yield Column(f"{label} {name}", block, show, target_best(board))
 
 

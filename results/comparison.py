@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from results.board import Board, Row
 from results.errors import RecordError
-from results.outcomes import Measured, of_records, worst_outcome
+from results.outcomes import Measured, of_records, worst_ap
 from results.pairs import Pair, adjusted_p, attack_pair, worst_pair
 from results.readings import result_of
 from results.significance import identity_sums, sign_flip_p
@@ -151,7 +151,7 @@ def compare(board: Board, first: Row, second: Row, measured: Measured) -> Compar
 def spread_of(row: Row, measured: Measured) -> VarianceSplit:
     """Return where the uncertainty of the worst case of a row comes from."""
     found = of_records(row.records, measured).values()
-    ap = np.stack([worst_outcome(record, measured[record.id]).ap for record in found])
+    ap = np.stack([worst_ap(record, measured[record.id]) for record in found])
     return variance_split(ap, measured[next(iter(found)).id].pids)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from rich import box
 from rich.cells import cell_len
@@ -11,10 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from results.attack_table import effects
-from results.board import Board, make_boards
+from results.board import Board
 from results.columns import SEEN, Block, Cell, board_columns
-from results.outcomes import Measured
-from results.schema import Record
 
 _LABEL_WIDTH = 34
 _HEADING_WIDTH = 22
@@ -31,18 +29,14 @@ _CAPTIONS: dict[Block, str] = {
 """Parts of a board in the order in which they are printed."""
 
 
-def print_leaderboard(
-    records: Iterable[Record], console: Console | None = None, measured: Measured | None = None
-) -> None:
+def print_leaderboard(boards: Sequence[Board], console: Console | None = None) -> None:
     """Print every board, no wider than the console; the best of each column is bold.
 
     Args:
-        records: Any number.
+        boards: Any number.
         console: Where to.
-        measured: Outcomes of their queries, for tie groups.
     """
     console = console or Console()
-    boards = make_boards(records, measured)
     if not boards:
         console.print("No records.")
     for board in boards:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from results.board import Board, Row
 from results.labels import AttackId, attack_labels
-from results.readings import clean_target, target_of
+from results.readings import clean_target, result_of, target_of
 from results.schema import AttackResult, Record
 from results.statistics import mean_std
 
@@ -94,6 +94,7 @@ def answer_panels(board: Board) -> list[Panel]:
     panels = [
         _panel(board, label, "answers", (attack,), partial(_answer_points, attack=attack))
         for attack, label in board.attacks.items()
+        if any(one.curve for row in board.rows for one in board.frame.results(row, attack))
     ]
     return [panel for panel in panels if panel.curves]
 
@@ -111,7 +112,8 @@ def attack_points(record: Record, family: AttackId) -> Points:
         record: Whose.
         family: The attack, without a budget.
     """
-    found = [a for a in record.attacks if AttackId.of(a)._replace(eps=None) == family]
+    named = (a for a in record.attacks if a.name == family.name)
+    found = [a for a in named if AttackId.of(a)._replace(eps=None) == family]
     clean = clean_target(record) if family.intent != "dodge" else record.clean.map
     measured = {a.eps: value for a in found if (value := _measured(a)) is not None}
     known = sorted((eps, value) for eps, value in measured.items() if eps)
@@ -142,7 +144,7 @@ def _measured(result: AttackResult) -> float | None:
 
 
 def _answer_points(record: Record, attack: AttackId) -> Points:
-    found = next((a for a in record.attacks if AttackId.of(a) == attack), None)
+    found = result_of(record, attack)
     if found is None or not found.curve:
         return {}
     return {0.0: record.clean.map, **{float(p.queries): p.map for p in found.curve}}

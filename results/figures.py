@@ -6,7 +6,7 @@ The same records give the same bytes with the same matplotlib.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from results.atomic import publish
 from results.board import Board
 from results.curves import Panel, answer_panels, budget_panels
 from results.trade_off import trade_off
-from results.unseen import Matrix
+from results.unseen import make_matrices
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,9 +28,7 @@ _FORMATS: dict[str, dict[str, str | None]] = {
 """Formats, each with the metadata that would change the bytes and is left out."""
 
 
-def write_figures(
-    boards: Iterable[Board], matrices: Iterable[Matrix], output_dir: Path
-) -> list[Path]:
+def write_figures(boards: Sequence[Board], output_dir: Path) -> list[Path]:
     """Draw what there is to draw into ``output_dir/figures``.
 
     Returns:
@@ -42,13 +40,13 @@ def write_figures(
     """
     folder = output_dir / FIGURES_FOLDER
     paths = []
-    for name, figure in _figures(boards, matrices):
+    for name, figure in _figures(boards):
         for kind, content in _rendered(figure, name).items():
             paths.append(publish(folder / f"{name}.{kind}", content))
     return paths
 
 
-def _figures(boards: Iterable[Board], matrices: Iterable[Matrix]) -> Iterator[tuple[str, Figure]]:
+def _figures(boards: Sequence[Board]) -> Iterator[tuple[str, Figure]]:
     for board in boards:
         points = trade_off(board)
         if len(points) > 1:
@@ -61,7 +59,7 @@ def _figures(boards: Iterable[Board], matrices: Iterable[Matrix]) -> Iterator[tu
         ):
             if panels:
                 yield f"{name}-{board.slug}", _drawn_curves(board, panels)
-    for matrix in matrices:
+    for matrix in make_matrices(boards):
         from results.heat_map import draw_matrix
 
         yield f"unseen-{matrix.board.slug}", draw_matrix(matrix)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 import textwrap
-from functools import partial
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from results.readings import Read, attacked, map_of, row_values
+from results.readings import row_values
 from results.statistics import mean_std
 from results.unseen import Matrix
 
@@ -46,11 +45,12 @@ def draw_matrix(matrix: Matrix) -> Figure:
 
 
 def _values(matrix: Matrix) -> list[list[float]]:
-    reads: list[Read] = [partial(attacked, attack=a, read=map_of) for a in matrix.attacks]
     table = []
     for row in matrix.rows:
-        known = [row_values(row.records, read) for read in [*reads, matrix.unseen_mean]]
-        table.append([mean_std(one)[0] if one else math.nan for one in known])
+        known = [matrix.board.frame.mean_std(row, a, "map")[0] for a in matrix.attacks]
+        unseen = row_values(row.records, matrix.unseen_mean)
+        known.append(mean_std(unseen)[0] if unseen else None)
+        table.append([math.nan if one is None else one for one in known])
     return table
 
 

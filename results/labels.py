@@ -54,26 +54,38 @@ def trained_on(record: Record) -> tuple[str, ...]:
 
 
 def row_labels(rows: Sequence[Sequence[Record]]) -> list[str]:
-    """Name each row by its defense and, among variants of one defense, by what differs.
+    """Name each row by the label that a person gave it, else by its defense; all are distinct.
 
-    Config keys come first; where they do not suffice the backbone, what it was trained against, the
-    number of epochs, the keys of the training recipe, its behaviour and at last the record's id
-    are added.
+    Among rows of one name what differs is added: config keys first; where they do not suffice the
+    defense, the backbone, what it was trained against, the number of epochs, the keys of the
+    training recipe, its behaviour and at last the record's id.
 
     Args:
-        rows: Records of each row; the records of one row differ in their seed only.
+        rows: Records of each row; the records of one row differ in their seed and label only.
     """
+    names = [given_label(row) or row[0].defense.name for row in rows]
     labels = [""] * len(rows)
-    for name in dict.fromkeys(row[0].defense.name for row in rows):
-        places = [i for i, row in enumerate(rows) if row[0].defense.name == name]
+    for name in dict.fromkeys(names):
+        places = [i for i, one in enumerate(names) if one == name]
         for place, label in zip(places, _variants(name, [rows[i][0] for i in places]), strict=True):
             labels[place] = label
-    return labels
+    twice = {label for label in labels if labels.count(label) > 1}  # a given one like a made one
+    return [
+        f"{label} ({row[0].id[:8]})" if label in twice else label
+        for label, row in zip(labels, rows, strict=True)
+    ]
+
+
+def given_label(row: Sequence[Record]) -> str | None:
+    """Return the label that a person gave a row; all of them, if its records have several."""
+    given = dict.fromkeys(record.label for record in row if record.label is not None)
+    return " / ".join(given) or None
 
 
 def _variants(name: str, records: list[Record]) -> list[str]:
     facets: list[dict[str, str]] = [dict(_flat(record.defense.config)) for record in records]
     further = [
+        [{"defense": record.defense.name} for record in records],
         [{"backbone": record.backbone} for record in records],
         [{"against": ", ".join(trained_on(record))} for record in records],
         [{"epochs": str(record.training.epochs)} for record in records],

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from results.atomic import publish
 from results.attack_table import attacks_frame
-from results.board import make_boards
+from results.board import Board
 from results.curves import curves_frame
 from results.figures import write_figures
 from results.markdown import boards_markdown
-from results.outcomes import Measured
-from results.schema import Record
 from results.table import leaderboard_frame
 from results.unseen import make_matrices, unseen_frame, unseen_markdown
 
 
-def write_leaderboard(
-    records: Sequence[Record], output_dir: Path, measured: Measured | None = None
-) -> list[Path]:
+def write_leaderboard(boards: Sequence[Board], output_dir: Path) -> list[Path]:
     """Write ``leaderboard.md``, ``leaderboard.csv`` and ``attacks.csv``, and what else there is.
 
     That is ``curves.csv`` for sweeps and black-box attacks, ``unseen.md`` and ``unseen.csv`` for
@@ -29,9 +26,8 @@ def write_leaderboard(
     give the same bytes.
 
     Args:
-        records: Any number, in any order.
+        boards: Any number.
         output_dir: Where to write.
-        measured: Outcomes of their queries, for tie groups.
 
     Returns:
         Paths of the files, the leaderboard first.
@@ -39,25 +35,32 @@ def write_leaderboard(
     Raises:
         RecordError: The disk is full or the folder refuses.
     """
-    files = texts(records, measured)
+    files = texts(boards)
     paths = [publish(output_dir / name, text.encode()) for name, text in files.items()]
-    return [*paths, *write_figures(make_boards(records), make_matrices(records), output_dir)]
+    return [*paths, *write_figures(boards, output_dir)]
 
 
-def texts(records: Sequence[Record], measured: Measured | None = None) -> dict[str, str]:
-    """Return the text of each file of a leaderboard by its name."""
-    boards, matrices = make_boards(records, measured), make_matrices(records)
-    curves = curves_frame(boards)
-    files = {
-        "leaderboard.md": boards_markdown(boards),
-        "leaderboard.csv": _csv(leaderboard_frame(records, measured)),
-        "attacks.csv": _csv(attacks_frame(records)),
-    }
-    if not curves.empty:
-        files["curves.csv"] = _csv(curves)
-    if matrices:
-        files["unseen.md"] = unseen_markdown(matrices)
-        files["unseen.csv"] = _csv(unseen_frame(matrices))
+def texts(boards: Sequence[Board], formats: Collection[str] = ("md", "csv")) -> dict[str, str]:
+    """Return the text of each file of a leaderboard by its name, the leaderboard first.
+
+    Args:
+        boards: Any number.
+        formats: Of ``md``, ``csv`` and ``json``.
+    """
+    matrices, files = make_matrices(boards), {}
+    if "md" in formats:
+        files["leaderboard.md"] = boards_markdown(boards)
+        if matrices:
+            files["unseen.md"] = unseen_markdown(matrices)
+    rows = leaderboard_frame(boards) if {"csv", "json"} & set(formats) else pd.DataFrame()
+    if "csv" in formats:
+        frames = {"leaderboard": rows, "attacks": attacks_frame(boards)}
+        frames |= {"curves": curves_frame(boards), "unseen": unseen_frame(matrices)}
+        wanted = {n: f for n, f in frames.items() if n in ("leaderboard", "attacks") or len(f)}
+        files |= {f"{name}.csv": _csv(frame) for name, frame in wanted.items()}
+    if "json" in formats:
+        content = json.loads(rows.to_json(orient="records"))
+        files["leaderboard.json"] = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
     return files
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 
 import numpy as np
@@ -41,9 +42,7 @@ def outcome_under(outcomes: PerQuery, key: str) -> Outcome:
     Raises:
         RecordError: The file does not have it.
     """
-    names = [key] if key in outcomes.ap else _repeats(outcomes.ap, key)
-    if not names:
-        raise RecordError(f"a per-query file lacks {key}", "run again to make it anew")
+    names = _names(outcomes, key)
     ap = np.stack([outcomes.ap[name] for name in names])
     return Outcome(ap, np.stack([outcomes.rank[name] for name in names]) == 1)
 
@@ -54,12 +53,26 @@ def worst_outcome(record: Record, outcomes: PerQuery) -> Outcome:
     Raises:
         RecordError: The record has no worst case, or the file lacks an attack of it.
     """
+    parts = [outcome_under(outcomes, key) for key in _worst_keys(record)]
+    first = np.broadcast_arrays(*(part.first for part in parts))
+    return Outcome(_lowest(part.ap for part in parts), np.all(first, axis=0))
+
+
+def worst_ap(record: Record, outcomes: PerQuery) -> NDArray[np.float64]:
+    """Return the `ap` of `worst_outcome`, and read no ranks; raises what it does."""
+    keys = [_names(outcomes, key) for key in _worst_keys(record)]
+    return _lowest(np.array([outcomes.ap[name] for name in names]) for names in keys)
+
+
+def _lowest(parts: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Return the lowest of (T, Q) or (1, Q) values."""
+    return reduce(np.minimum, parts)
+
+
+def _worst_keys(record: Record) -> list[str]:
     if record.worst_case is None or not record.worst_case.attacks:
         raise RecordError(f"record {record.id[:8]} has no worst case to compare")
-    parts = [outcome_under(outcomes, key) for key in record.worst_case.attacks]
-    ap = np.broadcast_arrays(*(part.ap for part in parts))
-    first = np.broadcast_arrays(*(part.first for part in parts))
-    return Outcome(np.min(ap, axis=0), np.all(first, axis=0))
+    return record.worst_case.attacks
 
 
 def read_measured(
@@ -92,6 +105,14 @@ def read_measured(
 def of_records(records: Sequence[Record], measured: Measured) -> dict[int, Record]:
     """Return the records whose outcomes are at hand, by their training seed."""
     return {record.seed: record for record in records if record.id in measured}
+
+
+def _names(outcomes: PerQuery, key: str) -> list[str]:
+    """Return the names that an attack has in a per-query file, by attack seed."""
+    names = [key] if key in outcomes.ap else _repeats(outcomes.ap, key)
+    if not names:
+        raise RecordError(f"a per-query file lacks {key}", "run again to make it anew")
+    return names
 
 
 def _repeats(keys: Iterable[str], key: str) -> list[str]:

@@ -11,16 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from results.errors import RecordError
-from results.outcomes import Measured, Outcome, of_records, outcome_under, worst_outcome
+from results.outcomes import Measured, Outcome, of_records, outcome_under, worst_ap, worst_outcome
 from results.schema import Record
-from results.significance import (
-    LEVEL,
-    draws_for,
-    holm,
-    identity_sums,
-    sign_flip_p,
-    tie_groups,
-)
+from results.significance import differing, holm, identity_sums, many_p, tie_groups
 from results.store import PerQuery
 
 Look = Callable[[Record, PerQuery], Outcome]
@@ -129,20 +122,53 @@ def adjusted_p(
     Returns:
         By the places of the two rows, the earlier one first.
     """
-    pairs = [
-        (a, b)
-        for a, b in combinations(range(len(rows)), 2)
-        if common_seeds(rows[a], rows[b], measured)
-    ]
-    if not pairs:
+    pairs, sums = _worst_differences(rows, measured)
+    return dict(zip(pairs, holm(many_p(sums)), strict=True)) if pairs else {}
+
+
+def _worst_differences(
+    rows: Sequence[Sequence[Record]], measured: Measured
+) -> tuple[list[tuple[int, int]], NDArray[np.float64]]:
+    """Return the P pairs of rows that share a training seed, and (P, K) what the first has more.
+
+    That is the worst-case AP summed over the queries of each identity, averaged over attack seeds
+    and the training seeds that both have. The worst case of a record is computed once.
+    """
+    of_seed = [of_records(row, measured) for row in rows]
+    sums = _worst_sums([record for one in of_seed for record in one.values()], measured)
+    pairs: dict[tuple[int, ...], list[tuple[int, int]]] = {}
+    for a, b in combinations(range(len(rows)), 2):
+        if shared := tuple(sorted(of_seed[a].keys() & of_seed[b].keys())):
+            pairs.setdefault(shared, []).append((a, b))
+    parts = []
+    for seeds, found in pairs.items():
+        places = np.array(found)
+        means = {
+            row: np.mean([sums[of_seed[row][seed].id] for seed in seeds], axis=0)
+            for row in np.unique(places).tolist()
+        }
+        parts.append(np.stack([means[a] - means[b] for a, b in found]))
+    together = [pair for found in pairs.values() for pair in found]
+    return together, np.concatenate(parts) if parts else np.empty((0, 0))
+
+
+def _worst_sums(records: Sequence[Record], measured: Measured) -> dict[str, NDArray[np.float64]]:
+    """Return (K,) sums of the worst-case AP over the queries of each identity, by record.
+
+    A query that does not count in one record counts in none.
+
+    Raises:
+        RecordError: The records are not of the same queries.
+    """
+    if not records:
         return {}
-    sums = [_worst_sums(worst_pair(rows[a], rows[b], measured)) for a, b in pairs]
-    p = sign_flip_p(np.stack(sums), draws_for(len(pairs)))
-    return dict(zip(pairs, holm(p.tolist()), strict=True))
-
-
-def _worst_sums(pair: Pair) -> NDArray[np.float64]:
-    return identity_sums(pair.differences.mean(0), pair.pids)
+    first = measured[records[0].id]
+    if any(not np.array_equal(measured[one.id].queries, first.queries) for one in records):
+        raise RecordError("the rows answer different queries", "run them on the same data")
+    ap = np.stack([worst_ap(one, measured[one.id]).mean(0) for one in records])
+    ap[:, np.isnan(ap).any(0)] = np.nan
+    sums = identity_sums(ap, first.pids)
+    return {record.id: part for record, part in zip(records, sums, strict=True)}
 
 
 def groups_of(rows: Sequence[Sequence[Record]], measured: Measured) -> tuple[int | None, ...]:
@@ -156,7 +182,8 @@ def groups_of(rows: Sequence[Sequence[Record]], measured: Measured) -> tuple[int
         measured: Outcomes of their queries.
     """
     known = [place for place, row in enumerate(rows) if of_records(row, measured)]
-    p = adjusted_p([rows[place] for place in known], measured)
-    found = tie_groups(len(known), lambda a, b: p.get((a, b), 1.0) < LEVEL)
+    pairs, sums = _worst_differences([rows[place] for place in known], measured)
+    differ = {pair for pair, one in zip(pairs, differing(sums), strict=True) if one}
+    found = tie_groups(len(known), lambda a, b: (a, b) in differ)
     groups = dict(zip(known, found, strict=True))
     return tuple(groups.get(place) for place in range(len(rows)))

@@ -64,15 +64,6 @@ def worst_interval(records: Sequence[Record]) -> tuple[float, float] | None:
     return mean_std([low for low, _ in bounds])[0], mean_std([high for _, high in bounds])[0]
 
 
-def worst_share(record: Record, attack: AttackId) -> float | None:
-    """Return the percentage of the queries at which no other attack is worse than `attack`."""
-    found, worst = result_of(record, attack), record.worst_case
-    if found is None or worst is None or worst.attack_share is None:
-        return None
-    share = worst.attack_share.get(found.key)
-    return None if share is None else 100 * share
-
-
 def counted(record: Record) -> list[AttackResult]:
     """Return the results that the worst case covers: additive attacks of one budget."""
     keys = record.worst_case.attacks if record.worst_case is not None else []
@@ -81,7 +72,8 @@ def counted(record: Record) -> list[AttackResult]:
 
 def result_of(record: Record, attack: AttackId) -> AttackResult | None:
     """Return the result under `attack`, if the record has it."""
-    return next((one for one in record.attacks if AttackId.of(one) == attack), None)
+    found = (one for one in record.attacks if one.name == attack.name)
+    return next((one for one in found if AttackId.of(one) == attack), None)
 
 
 def attacked(record: Record, attack: AttackId, read: ReadResult) -> float | None:
@@ -93,11 +85,6 @@ def attacked(record: Record, attack: AttackId, read: ReadResult) -> float | None
 def map_of(result: AttackResult) -> float:
     """Return the mAP under an attack."""
     return result.map
-
-
-def rank1_of(result: AttackResult) -> float:
-    """Return the rank-1 under an attack."""
-    return result.rank1
 
 
 def target_of(result: AttackResult, metric: Metric = "map") -> float | None:

@@ -341,6 +341,9 @@ class Record(_Part):
     """Height and width of the images in pixels."""
     seed: int
     """Seed of the run."""
+    label: Name | None = None
+    """Name that a person gave to its row of a board; absent if none. It is no part of `id`, nor of
+    what makes records a row."""
     protocol: ProtocolEntry
     """Which protocol."""
     clean: CleanResult
@@ -371,11 +374,13 @@ class Record(_Part):
     """Path of the per-query file, relative to the folder of this record."""
 
     @model_serializer(mode="wrap")
-    def _without_a_single_place(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave the list out where it is empty: such records read as they did before it was."""
+    def _without_what_is_unset(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out places and label where there are none: such records read as they always did."""
         content: dict[str, Any] = handler(self)
         if not self.environments:
             content.pop("environments", None)
+        if self.label is None:
+            content.pop("label", None)
         return content
 
     @model_validator(mode="after")

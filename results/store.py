@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import re
-import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from results.arrays import Part, StoredArrays
 from results.atomic import publish
 from results.errors import RecordError
 from results.migration import migrated
@@ -22,6 +22,7 @@ from results.schema import SCHEMA_VERSION, Record
 
 RECORDS_FOLDER = "records"
 _SHOWN_PROBLEMS = 3
+_RECORD_NAME = re.compile(r".+--.+--seed\d+--[0-9a-f]{8}\.json")
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,8 @@ def load_record(path: Path) -> Record:
     """
     try:
         text = path.read_text(encoding="utf-8")
+        if (present := _present(text)) is not None:
+            return present
         content = json.loads(text, parse_constant=_refuse_constant)
     except OSError as error:
         raise RecordError(
@@ -121,12 +124,23 @@ def load_record(path: Path) -> Record:
         ) from error
 
 
+def _present(text: str) -> Record | None:
+    """Return a record of the present version; None for all else, which wants a closer look."""
+    if "NaN" in text or "Infinity" in text:
+        return None
+    try:
+        return Record.model_validate_json(text, strict=True)
+    except ValidationError:
+        return None
+
+
 def read_records(folders: Iterable[Path]) -> list[Record]:
     """Read every record of several folders, in the order of their paths.
 
-    A folder that holds ``records/`` stands for that; a folder named ``records`` is searched with
-    all its subfolders, another one is not. A path of a file is read as a record. The same record
-    found twice (same id) is returned once.
+    A folder that holds ``records/`` stands for that, and a folder named ``records`` is searched
+    with all its sub-folders. Another folder holds records, too, and in its sub-folders, unless
+    hidden, are those files that have the name of a record. A path of a file is read as a record.
+    The same record found twice (same id) is returned once.
 
     Raises:
         RecordError: A folder is missing, or a file is not a record: none is skipped silently.
@@ -149,31 +163,20 @@ def read_record_files(folders: Iterable[Path]) -> list[tuple[Path, Record]]:
 
 
 def load_per_query(path: Path) -> PerQuery:
-    """Read the per-query file that a record names.
+    """Read the per-query file that a record names; its outcomes are read when they are asked for.
 
     Raises:
         RecordError: The file is missing or is not such a file.
     """
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            content = {key: arrays[key] for key in arrays.files}
-        columns: dict[str, dict[str, NDArray[Any]]] = {"ap": {}, "rank": {}}
-        for key, values in content.items():
-            kind, slash, attack = key.partition("/")
-            if slash:
-                columns[kind][attack] = values
-        return PerQuery(
-            content["queries"],
-            content["pids"],
-            content["camids"],
-            columns["ap"],
-            columns["rank"],
-        )
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    arrays = StoredArrays(path)
+    missing = {"queries", "pids", "camids"} - set(arrays)
+    if missing:
         raise RecordError(
-            f"cannot read the per-query outcomes in {path}: {error}",
+            f"cannot read the per-query outcomes in {path}: no {', '.join(sorted(missing))}",
             "restore the file, or run again to make it anew",
-        ) from error
+        )
+    queries, pids, camids = (arrays[name] for name in ("queries", "pids", "camids"))
+    return PerQuery(queries, pids, camids, Part(arrays, "ap/"), Part(arrays, "rank/"))
 
 
 def _npz(per_query: PerQuery) -> bytes:
@@ -199,8 +202,13 @@ def _json_files(folder: Path) -> list[Path]:
         raise RecordError(f"there is no folder {folder}", "give the --output folder of a run")
     if (folder / RECORDS_FOLDER).is_dir():
         folder = folder / RECORDS_FOLDER
-    search = folder.rglob if folder.name == RECORDS_FOLDER else folder.glob
-    return sorted(path for path in search("*.json") if not path.name.startswith("."))
+    whole = folder.name == RECORDS_FOLDER
+    return sorted(
+        path
+        for path in folder.rglob("*.json")
+        if not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and (whole or path.parent == folder or _RECORD_NAME.fullmatch(path.name))
+    )
 
 
 def _problems(error: ValidationError) -> str:

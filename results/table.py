@@ -8,25 +8,21 @@ from functools import partial
 
 import pandas as pd
 
-from results.board import Board, Row, make_boards
+from results.board import Board, Row
 from results.columns import TARGET_METRICS
 from results.curves import attack_area, is_swept, worst_area
+from results.frame import Mean
 from results.labels import AttackId, attack_labels, trained_on
-from results.outcomes import Measured
 from results.readings import (
     Read,
-    attacked,
     clean_map,
     clean_rank1,
     clean_target,
     cross_clean_map,
     cross_worst_map,
     flag_ids,
-    map_of,
-    rank1_of,
     row_values,
     strongest_target,
-    target_of,
     train_seconds,
     worst_interval,
     worst_map,
@@ -34,7 +30,6 @@ from results.readings import (
     worst_seen_map,
     worst_unseen_map,
 )
-from results.schema import Record
 from results.statistics import mean_std
 
 _DECIMALS = 6
@@ -42,19 +37,19 @@ _DECIMALS = 6
 Value = str | int | float | None
 
 
-def leaderboard_frame(records: Iterable[Record], measured: Measured | None = None) -> pd.DataFrame:
+def leaderboard_frame(boards: Iterable[Board]) -> pd.DataFrame:
     """Return one row for each row of each board, best first within a board.
 
-    ``group`` is the tie group of a row, where outcomes of queries were given in `measured`.
+    ``group`` is the tie group of a row, where its board has groups.
 
     Numbers are means over seeds, percentages 0-100; ``*_std`` is the sample standard deviation,
     missing for a single seed. Attacks are named with their budget: ``sma@8_map``. On boards whose
     attacks have targets, ``worst_target_*`` is under the attack that serves the attacker best;
     elsewhere ``*_area`` is the area under a security curve.
     """
-    rows = [_entries(board, row) for board in make_boards(records, measured) for row in board.rows]
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    frame = pd.DataFrame(rows, columns=sorted(columns, key=partial(_reading_order, columns)))
+    rows = [_entries(board, row) for board in boards for row in board.rows]
+    names = dict.fromkeys(key for row in rows for key in row)
+    frame = pd.DataFrame(rows, columns=sorted(names, key=lambda name: name.startswith("cross_")))
     if "group" in frame:
         frame["group"] = frame["group"].astype("Int64")
     return frame.round(_DECIMALS)
@@ -84,7 +79,12 @@ def board_entries(board: Board, row: Row) -> dict[str, Value]:
 def mean_and_std(name: str, row: Row, read: Read) -> dict[str, Value]:
     """Return the mean over the seeds of a row and its deviation, under two names."""
     values = row_values(row.records, read)
-    mean, std = mean_std(values) if values is not None else (None, None)
+    return under_names(name, mean_std(values) if values is not None else (None, None))
+
+
+def under_names(name: str, found: Mean) -> dict[str, Value]:
+    """Return a mean and its deviation under two names."""
+    mean, std = found
     return {name: mean, f"{name}_std": std}
 
 
@@ -131,15 +131,10 @@ def _targets(row: Row) -> dict[str, Value]:
 
 
 def _under_attack(board: Board, row: Row, attack: AttackId, label: str) -> dict[str, Value]:
+    targets = [f"target_{metric}" for metric in TARGET_METRICS] if board.targeted else []
     entries: dict[str, Value] = {}
-    for metric, read in (("map", map_of), ("rank1", rank1_of)):
-        entries |= mean_and_std(
-            f"{label}_{metric}", row, partial(attacked, attack=attack, read=read)
-        )
-    if board.targeted:
-        for metric in TARGET_METRICS:
-            read_target = partial(attacked, attack=attack, read=partial(target_of, metric=metric))
-            entries |= mean_and_std(f"{label}_target_{metric}", row, read_target)
+    for metric in ("map", "rank1", *targets):
+        entries |= under_names(f"{label}_{metric}", board.frame.mean_std(row, attack, metric))
     return entries
 
 
@@ -149,8 +144,3 @@ def _areas(board: Board, row: Row) -> dict[str, Value]:
     for family, label in families.items():
         entries |= mean_and_std(f"{label}_area", row, partial(attack_area, family=family))
     return entries
-
-
-def _reading_order(columns: list[str], name: str) -> tuple[bool, int]:
-    """Keep the order of appearance, with the other data sets at the end."""
-    return name.startswith("cross_"), columns.index(name)

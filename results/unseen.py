@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import partial
 
 import pandas as pd
 
-from results.board import Board, Row, make_boards
-from results.columns import SEEN, Cell, percent
-from results.labels import AttackId, trained_on
+from results.board import Board, Row
+from results.columns import SEEN, Cell, percent, spread
+from results.labels import AttackId, given_label, trained_on
 from results.markdown import markdown_table
 from results.readings import attacked, counted, map_of, worst_map, worst_unseen_map
 from results.schema import Record
-from results.table import board_entries, mean_and_std
+from results.table import board_entries, mean_and_std, under_names
 
 _DECIMALS = 6
 
@@ -63,9 +62,9 @@ class Matrix:
         return sum(numbers) / len(numbers) if numbers else None
 
 
-def make_matrices(records: Iterable[Record]) -> list[Matrix]:
+def make_matrices(boards: Iterable[Board]) -> list[Matrix]:
     """Return a matrix for each board on which a defense was trained against several attacks."""
-    return [matrix for board in make_boards(records) if (matrix := _matrix(board))]
+    return [matrix for board in boards if (matrix := _matrix(board))]
 
 
 def unseen_markdown(matrices: Iterable[Matrix]) -> str:
@@ -92,8 +91,7 @@ def unseen_frame(matrices: Iterable[Matrix]) -> pd.DataFrame:
                 entries = board_entries(matrix.board, row)
                 entries |= {"attack": attack.name, "eps": attack.eps}
                 entries["seen"] = matrix.seen(row, attack)
-                read = partial(attacked, attack=attack, read=map_of)
-                entries |= mean_and_std("map", row, read)
+                entries |= under_names("map", matrix.board.frame.mean_std(row, attack, "map"))
                 entries |= mean_and_std("unseen_mean_map", row, matrix.unseen_mean)
                 entries |= mean_and_std("worst_unseen_map", row, worst_unseen)
                 rows.append(entries)
@@ -120,7 +118,7 @@ def _matrix(board: Board) -> Matrix | None:
 
 def _row_name(row: Row) -> str:
     against = ", ".join(trained_on(row.records[0]))
-    name = row.records[0].defense.name
+    name = given_label(row.records) or row.records[0].defense.name
     return f"{name} ← {against}" if against else name
 
 
@@ -131,5 +129,5 @@ def _order(row: Row) -> tuple[bool, str, tuple[str, ...], str]:
 
 
 def _entry(matrix: Matrix, row: Row, attack: AttackId) -> str:
-    text = percent(row, partial(attacked, attack=attack, read=map_of))
+    text = spread(matrix.board.frame.mean_std(row, attack, "map"))
     return text + SEEN if matrix.seen(row, attack) else text

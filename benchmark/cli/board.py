@@ -12,8 +12,7 @@ from benchmark.cli.paths import as_given
 from benchmark.cli.screen import write_line
 
 if TYPE_CHECKING:
-    from results.outcomes import Measured
-    from results.schema import Record
+    from results.board import Board
 
 FORMATS = ("md", "csv", "json", "figures", "all")
 LATER = ("latex", "html")
@@ -23,7 +22,9 @@ def board(
     folders: Annotated[
         list[Path] | None,
         typer.Argument(
-            help="Folders of runs. Default: runs.", metavar="RECORDS_DIR …", parser=as_given
+            help="Folders of runs, or of records in sub-folders. Default: runs.",
+            metavar="RECORDS_DIR …",
+            parser=as_given,
         ),
     ] = None,
     format_: Annotated[
@@ -51,6 +52,7 @@ def board(
     """
     from benchmark.core.errors import UsageError, unknown_name
     from benchmark.runner.faults import machine_problems
+    from results.board import make_boards
     from results.errors import RecordError
     from results.outcomes import read_measured
 
@@ -67,41 +69,33 @@ def board(
     if not records:
         names = ", ".join(map(str, places))
         raise RecordError(f"no records in {names}", "give the --output folder of a finished run")
+    boards = make_boards(records, measured)
     if output is None and format_ == "all":
         from results.console import print_leaderboard
 
-        print_leaderboard(records, measured=measured)
+        print_leaderboard(boards)
     elif output is None:
-        sys.stdout.write(next(iter(_texts(records, measured, format_).values())))
+        sys.stdout.write(next(iter(_texts(boards, format_).values())))
     else:
         with machine_problems(output):
-            _write(records, measured, format_, output)
+            _write(boards, format_, output)
 
 
-def _write(records: list[Record], measured: Measured, format_: str, output: Path) -> None:
+def _write(boards: list[Board], format_: str, output: Path) -> None:
     from results.atomic import publish
-    from results.board import make_boards
     from results.figures import write_figures
-    from results.unseen import make_matrices
 
-    texts = _texts(records, measured, format_)
+    texts = _texts(boards, format_)
     paths = [publish(output / name, text.encode()) for name, text in texts.items()]
     if format_ in ("figures", "all"):
-        paths += write_figures(make_boards(records), make_matrices(records), output)
+        paths += write_figures(boards, output)
     for path in paths:
         write_line(f"wrote {path}")
     if not paths:
         write_line("nothing to draw: one row, no sweep of budgets, no black-box curve")
 
 
-def _texts(records: list[Record], measured: Measured, format_: str) -> dict[str, str]:
-    """Return the text of each file of a format by its name, the leaderboard first."""
-    import json
-
+def _texts(boards: list[Board], format_: str) -> dict[str, str]:
     from results.leaderboard import texts
-    from results.table import leaderboard_frame
 
-    files = texts(records, measured)
-    rows = json.loads(leaderboard_frame(records, measured).to_json(orient="records"))
-    files["leaderboard.json"] = json.dumps(rows, indent=1, ensure_ascii=False) + "\n"
-    return {n: text for n, text in files.items() if format_ in ("all", n.rpartition(".")[2])}
+    return texts(boards, ("md", "csv", "json") if format_ == "all" else (format_,))

@@ -49,6 +49,12 @@ AttackSeed = Annotated[
     list[str] | None,
     typer.Option(help="Seeds of what attacks draw; averaged over. Default: 0.", metavar="N …"),
 ]
+Label = Annotated[
+    str | None,
+    typer.Option(
+        help="Name of the row on boards. Default: the defense and what differs.", metavar="TEXT"
+    ),
+]
 Protocol = Annotated[
     str | None,
     typer.Option(
@@ -179,6 +185,7 @@ def _run_options(
     eps: Eps = None,
     seed: Seed = None,
     attack_seed: AttackSeed = None,
+    label: Label = None,
     protocol: Protocol = None,
     side: Side = None,
     intent: Intent = None,

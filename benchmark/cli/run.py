@@ -71,8 +71,8 @@ def _print_board(outcome: RunOutcome, preset: str) -> None:
     from results.console import print_leaderboard
 
     console = Console()
-    if outcome.all_records:
-        print_leaderboard(outcome.all_records, console, outcome.measured)
+    if outcome.boards:
+        print_leaderboard(outcome.boards, console)
     if preset in preset_names():
         about = f"preset {preset}: {preset_description(preset)}"
         console.print(about, markup=False, highlight=False)

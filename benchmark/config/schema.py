@@ -96,6 +96,14 @@ def _recipe_of_preset(value: Any) -> Any:
     return read_preset(value).get("training", {}) if isinstance(value, str) else value
 
 
+def _as_label(value: Any) -> Any:
+    text = str(value).strip() if isinstance(value, str | int | float) else value
+    if isinstance(text, str) and not (text and text.isprintable()):
+        raise ValueError("a label is one line of text")
+    return text
+
+
+Label = Annotated[str, BeforeValidator(_as_label)]
 Names = Annotated[list[str], BeforeValidator(_as_names), AfterValidator(_unique)]
 Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
 TrainingSeed = Annotated[Seed, AfterValidator(check_training_seed)]
@@ -150,6 +158,9 @@ class RunConfig(_Section):
         list[TrainingSeed], BeforeValidator(_as_list), AfterValidator(_unique), Field(min_length=1)
     ] = [0]
     """Seeds of the training; one record each."""
+    label: Label | None = None
+    """Name of the row on boards; with several defenses each adds it to its own name. It changes
+    nothing that is computed."""
     scenario: Scenario = Scenario()
     """Which images are perturbed, and to what end."""
     protocol: Literal["standard", "unseen"] = "standard"
@@ -197,6 +208,11 @@ class RunConfig(_Section):
     """Options of attacks, by name."""
     cache_dir: UserPath = Field(default_factory=default_cache_dir)
     """Folder for rendered data."""
+
+    def label_of(self, defense: str) -> str | None:
+        """Return the label of the records of a defense, if there is one."""
+        several = len(self.defense) > 1
+        return f"{defense}, {self.label}" if self.label and several else self.label
 
     @property
     def test_datasets(self) -> list[str]:

@@ -30,11 +30,14 @@ class Variant:
     def configure(self, config: RunConfig) -> RunConfig:
         """Return the configuration of a run of this defense alone, with the settings.
 
+        A label of the run is added to the name of the row.
+
         Raises:
             UsageError: An unknown key or a wrong value.
         """
         raw = config.model_dump()
         raw["defense"] = [self.defense]
+        raw["label"] = f"{self.label}, {config.label}" if config.label else None
         for key, value in self.settings.items():
             assignment = Assignment(tuple(key.split(".")), value)
             for path in _paths(assignment, self.defense, config):

@@ -90,6 +90,7 @@ class RecordMaker:
                 "backbone": plugin.backbone_name(self._config.backbone.name),
                 "image_size": self._config.image_size,
                 "seed": trial.train.seed,
+                "label": self._config.label_of(trial.train.defense),
                 "protocol": {"name": PROTOCOL_NAME, "fingerprint": self._plan.protocol},
                 "clean": self._outcome(trial.clean[main]),
                 "attacks": self._attack_results(trial, main, attacked),

@@ -30,12 +30,12 @@ from benchmark.runner.plan import Plan, make_plan
 from benchmark.runner.record import RecordMaker
 from benchmark.runner.shelf import Shelf
 from benchmark.runner.store import CellStore
-from results.board import make_boards
+from results.board import Board, make_boards
 from results.errors import RecordError
 from results.leaderboard import write_leaderboard
 from results.outcomes import read_measured
 from results.schema import Record
-from results.store import PerQuery, load_record, write_record
+from results.store import load_record, write_record
 
 logger = logging.getLogger(__name__)
 
@@ -51,15 +51,15 @@ class RunOutcome:
     Attributes:
         records: The records of this run, with their files.
         all_records: All records in the output folder.
-        measured: Outcomes of their queries.
+        boards: The boards of all records.
         reports: Folders with the pictures and figures of trainings that made some.
-        board: The files of the leaderboard over all records.
+        board: The files of the leaderboard over all boards.
         failures: Cells that a plugin failed; their records are missing.
     """
 
     records: list[tuple[Record, Path]] = field(default_factory=list)
     all_records: list[Record] = field(default_factory=list)
-    measured: dict[str, PerQuery] = field(default_factory=dict)
+    boards: list[Board] = field(default_factory=list)
     reports: list[Path] = field(default_factory=list)
     board: list[Path] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
@@ -67,8 +67,7 @@ class RunOutcome:
     @property
     def flags(self) -> list[str]:
         """Sanity flags of all records of this run, one line each, by the row of the board."""
-        boards = make_boards(self.all_records)
-        rows = [row for board in boards for row in board.rows]
+        rows = [row for board in self.boards for row in board.rows]
         labels = {record.id: row.label for row in rows for record in row.records}
         lines = []
         for record, _ in self.records:
@@ -139,9 +138,10 @@ def _compute(
         if source.is_dir():
             outcome.reports.append(copy_folder(source, folder.reports / path.stem))
         outcome.records.append((load_record(path), path))
-    outcome.all_records, outcome.measured = read_measured([folder.records])
+    outcome.all_records, measured = read_measured([folder.records])
     if outcome.all_records:
-        outcome.board = write_leaderboard(outcome.all_records, folder.path, outcome.measured)
+        outcome.boards = make_boards(outcome.all_records, measured)
+        outcome.board = write_leaderboard(outcome.boards, folder.path)
     return outcome
 
 

@@ -85,7 +85,7 @@ def test_one_seed_says_that_it_is_one(cli):
         (("ddit", "metric-at", "--records", EMBEDDED), 2, ["unknown row 'ddit'", "mean ddid?"]),
         (("ddid", "ddid", "--records", EMBEDDED), 2, ["ddid cannot be compared with itself"]),
         (("ddid", "none", "--records", EMBEDDED / "nowhere"), 3, ["no folder"]),
-        (("ddid", "none", "--records", PUBLISHED), 3, ["no records with per-query files"]),
+        (("ddid", "none", "--records", PUBLISHED / "experiments"), 3, ["no records with per"]),
         (("ddid",), 2, ["B"]),
     ],
 )

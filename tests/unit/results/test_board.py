@@ -24,7 +24,7 @@ def test_seeds_share_a_row_and_the_strongest_defense_leads(make_record: MakeReco
         ("metric-at", (0, 1, 2)),
         ("none", (0,)),
     ]
-    frame = leaderboard_frame(records)
+    frame = leaderboard_frame(make_boards(records))
     assert frame.loc[0, "clean_map"] == 59.0
     assert frame.loc[0, "clean_map_std"] == 1.0
     assert frame.loc[0, "seeds"] == "0 1 2"
@@ -148,5 +148,5 @@ def test_title_names_what_was_compared(make_record: MakeRecord) -> None:
 
 
 def test_frame_of_nothing_is_empty() -> None:
-    assert leaderboard_frame([]).empty
+    assert leaderboard_frame(make_boards([])).empty
     assert make_boards([]) == []

@@ -75,7 +75,7 @@ def test_curves_start_at_the_clean_map_and_hold_the_spread_of_seeds(swept: list[
 def test_the_area_is_in_the_tables(swept: list[Record]) -> None:
     (board,) = make_boards(swept)
     expected = (51.5 + 40.5 + 2 * 33.0 + 4 * 18.0) / 8
-    frame = leaderboard_frame(swept).set_index("defense")
+    frame = leaderboard_frame(make_boards(swept)).set_index("defense")
     assert frame.loc["none", "worst_area"] == pytest.approx(expected)
     shown = {c.title: [x.text for x in c.cells(board.rows)] for c in board_columns(board)}
     assert shown["Worst area"][[r.label for r in board.rows].index("none")] == f"{expected:.1f}"
@@ -94,7 +94,7 @@ def test_too_few_budgets_make_no_curve(
     boards = make_boards([record])
     assert budget_panels(boards[0]) == []
     assert areas(boards[0]).labels == []
-    assert write_figures(boards, [], tmp_path) == []
+    assert write_figures(boards, tmp_path) == []
     assert not (tmp_path / "figures").exists()
 
 
@@ -155,8 +155,10 @@ def test_pictures_show_every_row_in_every_panel_and_nothing_is_cut_off(swept: li
 def test_files_are_the_same_bytes_again_and_hold_no_date(
     swept: list[Record], tmp_path: Path
 ) -> None:
-    first = {p.name: p.read_bytes() for p in write_leaderboard(swept, tmp_path / "a")}
-    second = {p.name: p.read_bytes() for p in write_leaderboard(swept[::-1], tmp_path / "b")}
+    first = {p.name: p.read_bytes() for p in write_leaderboard(make_boards(swept), tmp_path / "a")}
+    second = {
+        p.name: p.read_bytes() for p in write_leaderboard(make_boards(swept[::-1]), tmp_path / "b")
+    }
     assert first == second
     pictures = [name for name in first if name.endswith((".png", ".svg"))]
     assert {name.split("-s")[0] for name in pictures} == {"security", "trade-off"}

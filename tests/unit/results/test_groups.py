@@ -63,8 +63,8 @@ def test_rows_that_do_not_differ_share_a_group(rows):
     p = adjusted_p([row.records for row in board.rows], measured)
     assert len(p) == 6
     assert p[0, 1] > 0.05 > p[0, 2]
-    assert leaderboard_frame(records, measured)["group"].tolist() == [1, 1, 2, 3]
-    files = texts(records, measured)
+    assert leaderboard_frame(make_boards(records, measured))["group"].tolist() == [1, 1, 2, 3]
+    files = texts(make_boards(records, measured))
     assert "group" in files["leaderboard.csv"].splitlines()[0].split(",")
     assert "Group: in the worst case" in files["leaderboard.md"]
 
@@ -74,7 +74,9 @@ def test_a_row_without_outcomes_has_no_group(rows):
     unknown = {record.id for record in records if record.defense.name == "unknown"}
     (board,) = make_boards(records, {k: v for k, v in measured.items() if k not in unknown})
     assert column(board, "Group") == ["1", "n/a", "2"]
-    frame = leaderboard_frame(records, {k: v for k, v in measured.items() if k not in unknown})
+    frame = leaderboard_frame(
+        make_boards(records, {k: v for k, v in measured.items() if k not in unknown})
+    )
     assert frame["group"].isna().tolist() == [False, True, False]
 
 
@@ -89,7 +91,7 @@ def test_without_outcomes_there_are_no_groups(rows):
     records, _ = rows({"one": 0.9, "two": 0.6})
     (board,) = make_boards(records)
     assert "Group" not in [one.title for one in board_columns(board)]
-    assert "group" not in leaderboard_frame(records)
+    assert "group" not in leaderboard_frame(make_boards(records))
 
 
 def test_rows_without_a_common_seed_cannot_be_told_apart(rows):
@@ -105,7 +107,7 @@ def test_few_seeds_are_marked_and_explained(rows):
     (board,) = make_boards(records, measured)
     assert column(board, "Seeds") == ["3", "2‡"]
     stream = io.StringIO()
-    print_leaderboard(records, Console(file=stream, width=200), measured)
+    print_leaderboard(make_boards(records, measured), Console(file=stream, width=200))
     assert "‡ fewer than 3 seeds" in stream.getvalue()
     (board,) = make_boards([one for one in records if one.defense.name == "many"])
     assert not any("seeds" in line for line in board.remarks)
@@ -140,10 +142,10 @@ def test_seeds_of_attacks_are_shown_beside_those_of_trainings(make_record, make_
     records = [with_attack_seeds(make_record, make_attack, seed) for seed in (0, 1, 2)]
     (board,) = make_boards(records)
     assert column(board, "Seeds") == ["3×2"]
-    assert leaderboard_frame(records).loc[0, "attack_seeds"] == "0 1"
+    assert leaderboard_frame(make_boards(records)).loc[0, "attack_seeds"] == "0 1"
     (board,) = make_boards(records[:1])
     assert column(board, "Seeds") == ["1×2‡"]
-    assert "attack_seeds" not in leaderboard_frame([make_record()])
+    assert "attack_seeds" not in leaderboard_frame(make_boards([make_record()]))
 
 
 def test_pairs_average_over_attack_seeds_and_count_flips(make_record, make_attack):

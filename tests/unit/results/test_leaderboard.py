@@ -42,7 +42,7 @@ def records(make_record: MakeRecord, make_attack: MakeAttack) -> list[Record]:
 def rendered(records: list[Record], width: int, styled: bool = False) -> str:
     stream = io.StringIO()
     console = Console(file=stream, width=width, force_terminal=styled)
-    print_leaderboard(records, console)
+    print_leaderboard(make_boards(records), console)
     return stream.getvalue()
 
 
@@ -97,13 +97,17 @@ def test_a_pipe_in_a_name_does_not_break_the_table(make_record: MakeRecord) -> N
 
 
 def test_files_are_the_same_for_any_order_of_records(tmp_path: Path, records: list[Record]) -> None:
-    first = [path.read_bytes() for path in write_leaderboard(records, tmp_path)]
+    first = [path.read_bytes() for path in write_leaderboard(make_boards(records), tmp_path)]
     random.Random(0).shuffle(records)
-    assert [path.read_bytes() for path in write_leaderboard(records, tmp_path)] == first
+    assert [
+        path.read_bytes() for path in write_leaderboard(make_boards(records), tmp_path)
+    ] == first
 
 
 def test_csv_holds_raw_numbers(tmp_path: Path, records: list[Record]) -> None:
-    path = next(p for p in write_leaderboard(records, tmp_path) if p.name == "leaderboard.csv")
+    path = next(
+        p for p in write_leaderboard(make_boards(records), tmp_path) if p.name == "leaderboard.csv"
+    )
     frame = pd.read_csv(path)
     assert frame["defense"].tolist() == ["ddid", "none"]
     assert frame["sma@8_map"].tolist() == [31.5, 12.0]
@@ -113,7 +117,7 @@ def test_csv_holds_raw_numbers(tmp_path: Path, records: list[Record]) -> None:
 
 
 def test_no_records_still_write_files(tmp_path: Path) -> None:
-    markdown, *_ = write_leaderboard([], tmp_path)
+    markdown, *_ = write_leaderboard(make_boards([]), tmp_path)
     assert "No records." in markdown.read_text()
     assert "No records." in rendered([], 80)
 

@@ -116,7 +116,7 @@ def test_of_a_target_that_is_ranked_down_high_is_robust(make_targeted: MakeRecor
     weak = make_targeted("none", {"fna": 1.0, "metric-pgd": 2.0}, **down)
     (board,) = make_boards([weak, strong])
     assert [row.label for row in board.rows] == ["ddid", "none"]
-    frame = leaderboard_frame([weak, strong])
+    frame = leaderboard_frame(make_boards([weak, strong]))
     assert frame["worst_target_map"].tolist() == [50.0, 1.0]
     assert frame["worst_target_rank10"].tolist() == [51.0, 2.0]
     assert frame["fna@8_target_map"].tolist() == [60.0, 1.0]
@@ -133,7 +133,7 @@ def test_colour_attacks_stand_apart(make_record: MakeRecord, make_attack: MakeAt
     main, apart = text.split("### Attacks that are not additive")
     assert "color-lut" not in main
     assert "Never part of a worst case · white-box colour table ε = 8/255" in apart
-    assert "color-lut@8_map" in leaderboard_frame([make_record(attacks=attacks)])
+    assert "color-lut@8_map" in leaderboard_frame(make_boards([make_record(attacks=attacks)]))
 
 
 def test_a_board_of_colour_attacks_alone_has_no_worst_case(
@@ -164,7 +164,7 @@ def test_the_attack_table_holds_costs_and_shares(
     lines = boards_markdown(make_boards(records)).splitlines()
     cells = [cell.strip() for cell in next(x for x in lines if x.startswith("| sma")).split("|")]
     assert cells[1:-1] == ["sma", "30.0 ± 0.0", "25.0", "12.5", "2,365", "2,150", "7", "1"]
-    frame = attacks_frame(records).set_index("attack")
+    frame = attacks_frame(make_boards(records)).set_index("attack")
     assert frame.loc["fna", "seconds"] == 20.5
     assert frame.loc["fna", "share_of_worst"] == 75.0
     assert frame["seen_in_training"].tolist() == [False, True]

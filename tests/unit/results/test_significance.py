@@ -12,9 +12,13 @@ from hypothesis import strategies as st
 from results.significance import (
     DRAWS,
     LEVEL,
+    MOST_DRAWS,
+    differing,
     draws_for,
     holm,
     identity_sums,
+    many_p,
+    sign_flip_bound,
     sign_flip_p,
     tie_groups,
 )
@@ -120,7 +124,7 @@ def test_holm_by_hand() -> None:
     assert holm([]) == []
 
 
-@pytest.mark.parametrize("tests", [1, 190, 2000])
+@pytest.mark.parametrize("tests", [1, 190, 900])
 def test_enough_patterns_are_drawn_for_many_tests(tests: int) -> None:
     least = 1 / (draws_for(tests) + 1)
     assert holm([least] + [1.0] * (tests - 1))[0] < LEVEL / 4
@@ -132,3 +136,43 @@ def test_groups_are_relative_to_their_leader() -> None:
     assert tie_groups(3, lambda a, b: True) == [1, 2, 3]
     assert tie_groups(3, lambda a, b: False) == [1, 1, 1]
     assert tie_groups(0, lambda a, b: True) == []
+
+
+@settings(max_examples=60, deadline=None)
+@given(sums=st.lists(WHOLE, min_size=1, max_size=10))
+def test_the_bound_is_never_below_what_all_patterns_give(sums: list[float]) -> None:
+    (bound,) = sign_flip_bound(sums)
+    assert by_enumeration(sums) <= bound * (1 + 1e-9)
+
+
+def test_the_bound_is_near_the_tail() -> None:
+    alike = np.ones((1, 40))
+    assert sign_flip_bound(alike)[0] == pytest.approx(2 * 0.5**40, rel=0.2)
+    assert sign_flip_bound(np.zeros((1, 40)))[0] == 1
+
+
+@pytest.mark.parametrize("most", [MOST_DRAWS, 2000])
+@pytest.mark.parametrize("apart", [0.0, 0.15, 0.4, 1.5])
+def test_what_differs_is_what_holm_rejects_of_all_pairs(
+    monkeypatch: pytest.MonkeyPatch, most: int, apart: float
+) -> None:
+    monkeypatch.setattr("results.significance.MOST_DRAWS", most)
+    rng = np.random.default_rng(3)
+    rows = rng.normal(0, apart, (12, 1)) + rng.normal(0, 0.5, (12, 40))
+    first, second = np.triu_indices(len(rows), 1)
+    sums = rows[first] - rows[second]
+    expected = np.asarray(holm(many_p(sums))) < LEVEL
+    assert expected.any() == (apart > 0)
+    np.testing.assert_array_equal(differing(sums), expected)
+
+
+def test_where_draws_are_too_few_the_bound_tells_clear_differences(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("results.significance.MOST_DRAWS", 1000)
+    sums = np.concatenate([np.ones((100, 40)), np.random.default_rng(0).normal(0, 1, (900, 40))])
+    assert draws_for(len(sums)) == 1000
+    assert LEVEL < 1 / 1001 * 900  # no number of draws would be enough
+    assert differing(sums)[:100].all()
+    assert differing(sums).sum() == 100
+    assert max(holm(many_p(sums))[:100]) < 1e-6

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -130,6 +131,43 @@ def test_reading_folders(tmp_path: Path, make_record: MakeRecord) -> None:
     assert [r.seed for r in read_records([tmp_path / "run"])] == [2, 0, 1]
     assert len(read_records([tmp_path / "run", tmp_path / "other", copy])) == 3
     assert [r.seed for r in read_records([tmp_path / "other" / "records"])] == [2]
+
+
+def test_subfolders_hold_records_too_and_other_files_of_them_are_left_alone(
+    tmp_path: Path, make_record: MakeRecord
+) -> None:
+    for seed, folder in enumerate(("board", "tables/long", ".hidden")):
+        made = write_record(make_record(seed=seed), tmp_path / "made")
+        (tmp_path / "all" / folder).mkdir(parents=True)
+        made.replace(tmp_path / "all" / folder / made.name)
+    twin = next((tmp_path / "all" / "board").glob("*.json"))
+    (tmp_path / "all" / "tables" / twin.name).write_bytes(twin.read_bytes())
+    (tmp_path / "all" / "tables" / "result.json").write_text("{}")
+    assert sorted(one.seed for one in read_records([tmp_path / "all"])) == [0, 1]
+    (tmp_path / "all" / "result.json").write_text("{}")  # in the folder itself nothing is skipped
+    with pytest.raises(RecordError, match=r"result\.json"):
+        read_records([tmp_path / "all"])
+
+
+def test_a_label_is_absent_unless_set(tmp_path: Path, make_record: MakeRecord) -> None:
+    assert "label" not in make_record().model_dump(mode="json")
+    assert load_record(write_record(make_record(label="mine, 12/255"), tmp_path)).label is not None
+
+
+def test_a_damaged_array_is_told_when_it_is_read_and_the_others_are_not_lost(
+    tmp_path: Path, make_record: MakeRecord, per_query: PerQuery
+) -> None:
+    folder = write_record(make_record(), tmp_path, {"synthped-plaza": per_query}).parent
+    (path,) = folder.glob("*.npz")
+    with zipfile.ZipFile(path) as archive:
+        found = archive.getinfo("ap/clean.npy")
+    content = bytearray(path.read_bytes())
+    content[found.header_offset + 90] ^= 0xFF
+    path.write_bytes(content)
+    outcomes = load_per_query(path)
+    with pytest.raises(RecordError, match="per-query"):
+        outcomes.ap["clean"]
+    np.testing.assert_array_equal(outcomes.rank["clean"], per_query.rank["clean"])
 
 
 def test_a_file_that_is_no_record_is_named(tmp_path: Path, make_record: MakeRecord) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -68,9 +69,9 @@ def test_rows_and_front_are_drawn(
     expected = [[55.0, worst["ddid"]], [45.0, worst["trades"]]]
     assert axes.lines[0].get_xydata().tolist() == expected
     assert axes.get_ylim() == pytest.approx((0, 1.06 * max(y for _, y in expected)))
-    labels = axes.get_legend_handles_labels()[1]
-    assert set(labels) == {"ddid", "trades", "bad", "no row is better in both"}
-    paths = write_figures([board], [], tmp_path)
+    assert {text.get_text() for text in axes.texts} == {"ddid", "trades", "bad"}
+    assert axes.get_legend_handles_labels()[1] == ["no row is better in both"]
+    paths = write_figures([board], tmp_path)
     assert [path.name for path in paths] == [f"trade-off-{board.slug}.{k}" for k in ("png", "svg")]
 
 
@@ -78,7 +79,7 @@ def test_one_row_is_no_trade_off(
     make_record: MakeRecord, make_attack: MakeAttack, tmp_path: Path
 ) -> None:
     boards = make_boards([make_record("ddid", 0, attacks=[make_attack("fna", 20.0)])])
-    assert write_figures(boards, [], tmp_path) == []
+    assert write_figures(boards, tmp_path) == []
 
 
 def test_attacks_with_targets_have_no_trade_off(
@@ -104,3 +105,12 @@ def test_long_labels_leave_room_for_the_axes(
     width, height = axes.get_window_extent().size / figure.dpi
     assert width > 5
     assert height > 2.5
+    places = {row.label: number for number, row in enumerate(board.rows, start=1)}
+    named = {text.get_text() for text in axes.texts}
+    assert named <= {f"ddid #{place}" for place in places.values()}
+    assert len(named) == len(places)
+    assert "#n: row n of the table" in axes.get_xlabel()
+    boxes = [text.get_window_extent() for text in axes.texts]
+    inner = [one.shrunk(0.9, 0.7) for one in boxes]  # sizes are estimated from characters
+    assert not any(a.overlaps(b) for a, b in combinations(inner, 2))
+    assert all(axes.bbox.padded(8).contains(*corner) for box in boxes for corner in box.corners())

@@ -54,7 +54,7 @@ def test_a_stand_in_makes_another_row(trainings: list[Record]) -> None:
 
 
 def test_the_matrix_marks_what_was_seen_and_averages_the_rest(trainings: list[Record]) -> None:
-    (matrix,) = make_matrices(trainings)
+    (matrix,) = make_matrices(make_boards(trainings))
     assert matrix.names == ["metric-at ← metric-pgd", "metric-at ← sma", "none"]
     assert list(matrix.attacks.values()) == ["metric-pgd", "sma", "fna"], "not the control"
     seen = [[matrix.seen(row, attack) for attack in matrix.attacks] for row in matrix.rows]
@@ -67,7 +67,7 @@ def test_the_matrix_marks_what_was_seen_and_averages_the_rest(trainings: list[Re
 
 
 def test_the_frame_is_long(trainings: list[Record]) -> None:
-    frame = unseen_frame(make_matrices(trainings))
+    frame = unseen_frame(make_matrices(make_boards(trainings)))
     assert len(frame) == 3 * 3
     sma = frame[(frame["trained_against"] == "sma") & (frame["attack"] == "sma")].iloc[0]
     assert bool(sma["seen"])
@@ -76,7 +76,7 @@ def test_the_frame_is_long(trainings: list[Record]) -> None:
 
 
 def test_the_heat_map_frames_what_was_seen(trainings: list[Record]) -> None:
-    (matrix,) = make_matrices(trainings)
+    (matrix,) = make_matrices(make_boards(trainings))
     axes = draw_matrix(matrix).axes[0]
     corners = [(round(p.get_x() + 0.46), round(p.get_y() + 0.43)) for p in axes.patches]
     assert corners == [(0, 0), (1, 1)]
@@ -91,11 +91,11 @@ def test_the_heat_map_frames_what_was_seen(trainings: list[Record]) -> None:
 def test_files_are_written_for_several_trainings_only(
     trainings: list[Record], tmp_path: Path
 ) -> None:
-    names = {path.name for path in write_leaderboard(trainings, tmp_path / "several")}
+    names = {path.name for path in write_leaderboard(make_boards(trainings), tmp_path / "several")}
     assert {"unseen.md", "unseen.csv"} <= names
     assert sum(name.startswith("unseen-") for name in names) == 2
     assert len(pd.read_csv(tmp_path / "several" / "unseen.csv")) == 9
-    names = {path.name for path in write_leaderboard(trainings[:3], tmp_path / "one")}
+    names = {path.name for path in write_leaderboard(make_boards(trainings[:3]), tmp_path / "one")}
     assert not any(name.startswith("unseen") for name in names)
 
 
@@ -104,5 +104,5 @@ def test_older_records_tell_what_they_saw_by_what_was_tested(trainings: list[Rec
         defense = record.defense.model_copy(update={"trained_against": None})
         return record.model_copy(update={"defense": defense})
 
-    (matrix,) = make_matrices([aged(record) for record in trainings])
+    (matrix,) = make_matrices(make_boards([aged(record) for record in trainings]))
     assert matrix.names == ["metric-at ← metric-pgd", "metric-at ← sma", "none"]

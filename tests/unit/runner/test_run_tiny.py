@@ -17,6 +17,7 @@ from benchmark.runner.compute import Workshop
 from benchmark.runner.journal import Journal
 from benchmark.runner.preview import preview
 from benchmark.runner.run import run_benchmark
+from results.board import make_boards
 from results.errors import RecordError
 from results.schema import Flag, Record
 from results.store import load_per_query, load_record
@@ -293,3 +294,41 @@ def test_estimates_learn_from_the_journal(tiny_config):
     train = shown.cells[0]
     passes = next(e["passes"] for e in lines if e["event"] == "finished")
     assert train.seconds == pytest.approx(60 * passes)
+
+
+def test_a_label_changes_the_name_of_the_row_and_nothing_that_is_computed(tiny_config):
+    plain = run(tiny_config())
+    config = tiny_config(label=" mine, 12/255 ")
+    named = run(config)
+    assert len(events(config, "reused")) == 5
+    ((before, path), (record, again)) = (*plain.records, *named.records)
+    assert (record.id, again) == (before.id, path)
+    assert (before.label, record.label) == (None, "mine, 12/255")
+    assert [row.label for board in named.boards for row in board.rows] == ["mine, 12/255"]
+    assert "mine, 12/255" in (config.output / "leaderboard.md").read_text()
+
+
+def test_a_label_of_several_defenses_is_added_to_their_names(tiny_config):
+    defenses = ["tiny-follower", "tiny-defense"]
+    outcome = run(tiny_config(defense=defenses, attack=["tiny-attack"], label="long"))
+    assert {one.label for one, _ in outcome.records} == {f"{name}, long" for name in defenses}
+
+
+@pytest.mark.parametrize("label", ["", "  ", "two\nlines", ["a"]])
+def test_a_label_is_one_line_of_text(tiny_config, label):
+    with pytest.raises(UsageError, match="label"):
+        tiny_config(label=label)
+
+
+def test_a_run_builds_its_boards_once(tiny_config, monkeypatch):
+    built = []
+
+    def counting(*given):
+        built.append(given)
+        return make_boards(*given)
+
+    monkeypatch.setattr("benchmark.runner.run.make_boards", counting)
+    outcome = run(tiny_config())
+    assert len(built) == 1
+    assert outcome.flags is not None
+    assert len(built) == 1

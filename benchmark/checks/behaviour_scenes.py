@@ -123,7 +123,7 @@ def scenes(kind: str, names: Sequence[str]) -> list[Scene]:
     found = [Scene(DEFAULT, tuple(names), (_ATTACK_OF_DEFENSES,), {})]
     for name in names:
         for number, options in enumerate(_VARIANTS.get(name, ())):
-            own = {"defense_config": {name: _merged(_ALWAYS[name], options)}}
+            own = {"defense_config": {name: options}}
             found.append(Scene(f"{name}-{number}", (name,), (_ATTACK_OF_DEFENSES,), own))
     return found
 
@@ -136,12 +136,12 @@ def play(wanted: Iterable[Scene], tree: Path, folder: Path) -> Outputs:
         tree: Root of a source tree.
         folder: An empty folder for the results.
     """
-    calls, homes = [], {}
+    calls, homes, below = [], {}, folder / "all.yaml"
+    options = {**_PRESET, "defense_config": _ALWAYS, "attack_config": _ATTACKS}
+    below.write_text(yaml.safe_dump(options), "utf-8")
     for scene in wanted:
         preset = folder / f"{scene.name}.yaml"
-        always = {**_PRESET, "defense_config": _ALWAYS, "attack_config": _ATTACKS}
-        content = _merged(always, scene.options)
-        preset.write_text(yaml.safe_dump(content), "utf-8")
+        preset.write_text(yaml.safe_dump({"preset": str(below), **scene.options}), "utf-8")
         homes[scene.name] = folder / scene.name
         calls.append(
             [
@@ -196,13 +196,3 @@ def _of_array(array: np.ndarray[Any, Any]) -> str:
 
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:16]
-
-
-def _merged(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
-    """Return nested options with others put over them."""
-    result = dict(base)
-    for key, value in more.items():
-        old = result.get(key)
-        both = isinstance(old, Mapping) and isinstance(value, Mapping)
-        result[key] = _merged(old, value) if both else value  # type: ignore[arg-type]
-    return result

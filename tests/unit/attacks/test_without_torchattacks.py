@@ -7,10 +7,8 @@ import sys
 
 import pytest
 
-from attacks.torchattacks_bridge import TorchattacksBridge
 from benchmark.cli import doctor
 from benchmark.cli.app import exit_code
-from benchmark.core.errors import UsageError
 from benchmark.core.registry import ATTACKS
 
 EXTRA = "pip install 'reid-robustbench[torchattacks]'"
@@ -61,11 +59,6 @@ def test_all_else_works(
 ) -> None:
     assert exit_code(arguments) == 0
     assert capsys.readouterr().err == ""
-
-
-def test_its_hash_tells_as_much_as_its_classes(absent: None) -> None:
-    with pytest.raises(UsageError, match="attacks of torchattacks cannot be used"):
-        TorchattacksBridge.source_sha256()
 
 
 def test_doctor_says_that_it_is_absent(absent: None) -> None:

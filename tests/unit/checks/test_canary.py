@@ -215,7 +215,7 @@ def test_a_training_with_the_wrong_sign_fails(tmp_path: Path) -> None:
 def test_a_reason_tells_the_two_sides_apart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(canary, "map_under", lambda attack, stage: 9.9999)
+    monkeypatch.setattr(canary, "map_under", lambda *of: 9.9999)
     monkeypatch.setattr(canary, "bar_for", lambda *of: (9.9987, "why"))
     figures = on_canary(attack_named("sma"), tmp_path)
     assert "mAP 10.000 under sma at 8/255 is above 9.999 (why)" in figures["reason"]

@@ -10,6 +10,7 @@ import torch
 from torch.nn import functional as F
 
 from benchmark.core.attack import round_to_8_bits
+from benchmark.core.errors import DataError
 from benchmark.core.guides import Guides
 from benchmark.core.progress import SilentProgress
 from benchmark.core.surrogate import SurrogateEnsemble, joined_embeddings
@@ -282,7 +283,7 @@ def test_decoys_fill_a_support_set_with_what_can_be_retrieved():
     assert found(1, 1) == [[5]]
     assert found(3, 3, 2) == [[3, 4, 5], [2]]  # of each query by itself
     alone = Guides(vectors[:3], pids[:3], camids[:3])
-    with pytest.raises(ValueError, match="second identity"):
+    with pytest.raises(DataError, match="no decoy"):
         decoys(alone, [vectors[:1]], (vectors[:3],), pids[:1], camids[:1], 1)
 
 

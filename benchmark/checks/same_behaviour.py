@@ -160,9 +160,16 @@ def compare(commit: str | None, plugins: list[str]) -> int:
                     lines = "\n".join(told[:10]) or "it does not run there"
                     sys.stdout.write(f"{plugin}: other than at {reference[:12]}:\n{lines}\n")
                     continue
-                id_ = latest(table, plugin) or next_id(table, plugin)
-                _enter(table, id_, plugin, meaning_in(tree, plugin), reference, own)
-                _enter(table, id_, plugin, meaning_in(ROOT, plugin), head, own)
+                there, here = meaning_in(tree, plugin), meaning_in(ROOT, plugin)
+                ids = {i for i, entry in table.items() if {there, here} & entry.sources.keys()}
+                if len(ids) > 1 or (not ids and latest(table, plugin) is not None):
+                    failed = True
+                    named = " and ".join(sorted(ids)) or "nothing in the table"
+                    sys.stdout.write(f"{plugin}: as at {reference[:12]}, but that is {named}\n")
+                    continue
+                id_ = next(iter(ids), next_id(table, plugin))
+                _enter(table, id_, plugin, there, reference, own)
+                _enter(table, id_, plugin, here, head, own)
     write_table(table)
     return int(failed)
 

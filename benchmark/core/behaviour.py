@@ -70,36 +70,7 @@ def behaviour_of_source(
         PluginError: A declared file does not exist, or a source is no Python text.
     """
     parts = parts or {}
-    question = (path, module, class_name, packages, root, tuple(parts.values()))
-    stamps, answer = _ANSWERS.get(question, ({}, None))
-    if answer is not None and all(_stamp(file) == stamp for file, stamp in stamps.items()):
-        return answer
     sources = local_sources(path, module, root)
-    answer = _behaviour(sources, class_name, packages, parts)
-    files = (*sources.code.values(), *sources.data.values())
-    _ANSWERS[question] = ({file: _stamp(file) for file in files}, answer)
-    return answer
-
-
-_Stamp = tuple[int, int] | None
-_ANSWERS: dict[tuple[object, ...], tuple[dict[Path, _Stamp], Behaviour]] = {}
-"""Behaviours found before, and the state of the files that they were read from."""
-
-
-def _stamp(path: Path) -> _Stamp:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size
-
-
-def _behaviour(
-    sources: LocalSources,
-    class_name: str,
-    packages: tuple[str, ...],
-    parts: Mapping[str, Behaviour],
-) -> Behaviour:
     meaning = _meaning(sources, class_name, packages, parts)
     unknown = (*sources.unknown, *(one for part in parts.values() for one in part.unknown))
     files = (*sources.code.values(), *filter(Path.is_file, sources.data.values()))

@@ -22,14 +22,17 @@ _IMPORTERS = frozenset({"import_module", "__import__"})
 _CODE_READERS = {"spec_from_file_location": 1, "SourceFileLoader": 1, "run_path": 0}
 """Functions that run a file, and which argument is its path."""
 
-_READERS = frozenset({"open", "imread", "read_image", "load_file", "safe_open", "decode_jpeg"}) | {
-    *("loadtxt", "genfromtxt", "fromfile", "memmap", "loadmat"),
-    *("read_csv", "read_json", "read_parquet", "read_pickle", "read_table"),
+_READERS = frozenset({"open", "imread", "load_file", "safe_open", "loadtxt", "genfromtxt"}) | {
+    *("fromfile", "memmap", "loadmat", "File", "ZipFile", "CDLL", "connect", "from_file"),
 }
-"""Functions whose first argument is the path of a file that they read."""
+"""Imported functions, and ``open``, whose first argument is the path of a file that they read;
+those called ``read_…`` are, too."""
 
-_MODULE_LOADERS = frozenset({"np", "numpy", "torch", "joblib"})
-"""Modules whose function ``load`` takes a path."""
+_LOADERS = frozenset({"numpy", "torch", "joblib"})
+"""Packages whose functions ``load`` take a path."""
+
+_PROGRAMS = ("subprocess.", "os.system", "os.popen", "torch.utils.cpp_extension.")
+"""What runs programs, or compiles code, that nothing here follows."""
 
 _METHODS = frozenset({"read_text", "read_bytes", "open", "glob", "rglob", "iterdir"})
 """Methods of a path that read it."""
@@ -90,7 +93,8 @@ def local_sources(path: Path, module: str, root: Path = ROOT) -> LocalSources:
 
 def _declared(tree: ast.Module) -> list[str] | None:
     """Return what a file declares as ``sources``; None if it declares nothing."""
-    for node in ast.walk(tree):
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    for node in (*tree.body, *(node for one in classes for node in one.body)):
         target = node.targets[0] if isinstance(node, ast.Assign) else None
         target = node.target if isinstance(node, ast.AnnAssign) else target
         if isinstance(target, ast.Name) and target.id == "sources":
@@ -178,7 +182,8 @@ class _Reader:
         )
 
     def _call(self, node: ast.Call) -> Iterator[tuple[Path, str]]:
-        function = _called(node)
+        full = self._paths.full_name(node.func)
+        function = full.rpartition(".")[2] if full else _called(node)
         if function in _IMPORTERS:
             name = node.args[0] if node.args else None
             if isinstance(name, ast.Constant) and isinstance(name.value, str):
@@ -188,34 +193,33 @@ class _Reader:
         elif function in _CODE_READERS:
             for path in self._resolved(node, _argument(node, _CODE_READERS[function])):
                 yield path, path.stem
-        else:
-            target = self._target(node, function)
-            if target is not None and not self._writes(node):
-                for path in self._resolved(node, target):
-                    _add_data(self._found, path, self._start, self._at(node))
+        elif full is not None and full.startswith(_PROGRAMS):
+            self._unknown(node, "runs another program")
+        elif self._reads(node, full, function) and not self._writes(node, full):
+            target = self._target(node, full, function)
+            for path in self._resolved(node, target):
+                _add_data(self._found, path, self._start, self._at(node))
 
-    def _target(self, node: ast.Call, function: str) -> ast.expr | None:
-        """Return the expression of the path that a call reads; None if it reads none."""
-        receiver = node.func.value if isinstance(node.func, ast.Attribute) else None
-        of_module = isinstance(receiver, ast.Name) and receiver.id in self._paths.imported
-        if receiver is None and function not in {"open", *self._paths.imported}:
-            return None  # a function of the file; what it reads stands in its body
-        if function == "load":
-            is_loader = isinstance(receiver, ast.Name) and receiver.id in _MODULE_LOADERS
-            return _argument(node, 0) if is_loader else None
-        if function in _LISTERS and (of_module or receiver is None):
-            return _argument(node, 0) or ast.Constant(".")
-        if function in _METHODS and receiver is not None and not of_module:
-            return None if _is_own(receiver) else receiver
-        return _argument(node, 0) if function in _READERS else None
+    def _reads(self, node: ast.Call, full: str | None, function: str) -> bool:
+        """Whether a call reads a file or a folder."""
+        if full is not None:
+            loads = function == "load" and full.partition(".")[0] in _LOADERS
+            return loads or function in _READERS | _LISTERS or function.startswith("read_")
+        if isinstance(node.func, ast.Attribute):
+            return function in _METHODS and not _is_own(node.func.value)
+        return function == "open"  # other functions of the file read what stands in their bodies
 
-    def _writes(self, node: ast.Call) -> bool:
+    def _target(self, node: ast.Call, full: str | None, function: str) -> ast.expr | None:
+        """Return the expression of the path that a call reads; None if it names none."""
+        if full is None and isinstance(node.func, ast.Attribute):
+            return node.func.value
+        return _argument(node, 0) or (ast.Constant(".") if function in _LISTERS else None)
+
+    def _writes(self, node: ast.Call, full: str | None) -> bool:
         """Whether a call of ``open`` only writes."""
         if _called(node) != "open":
             return False
-        is_method = isinstance(node.func, ast.Attribute) and not (
-            isinstance(node.func.value, ast.Name) and node.func.value.id in self._paths.imported
-        )
+        is_method = isinstance(node.func, ast.Attribute) and full is None
         mode = _argument(node, 0 if is_method else 1)
         mode = next((one.value for one in node.keywords if one.arg == "mode"), mode)
         return isinstance(mode, ast.Constant) and not {"r", "+"} & set(str(mode.value))

@@ -22,18 +22,23 @@ class PathExpressions:
         file: The file.
 
     Attributes:
-        imported: Names that imports bind.
+        imported: What imports bind: the full name of each thing by its name in the file.
         streams: Names that stand for streams: of files opened elsewhere in the text, or in memory.
     """
 
     def __init__(self, tree: ast.Module, file: Path) -> None:
         self._file = file
-        self.imported: set[str] = set()
+        self.imported: dict[str, str] = {}
         self.streams: set[str] = set()
         assigned: list[tuple[str, ast.expr | None]] = []
         for node in ast.walk(tree):
-            if isinstance(node, ast.Import | ast.ImportFrom):
-                self.imported.update((a.asname or a.name).partition(".")[0] for a in node.names)
+            if isinstance(node, ast.Import):
+                for one in node.names:
+                    top = one.name.partition(".")[0]
+                    self.imported[one.asname or top] = one.name if one.asname else top
+            elif isinstance(node, ast.ImportFrom):
+                for one in node.names:
+                    self.imported[one.asname or one.name] = f"{node.module or ''}.{one.name}"
             elif isinstance(node, ast.withitem) and isinstance(node.optional_vars, ast.Name):
                 self.streams.add(node.optional_vars.id)
             elif isinstance(node, ast.Assign) and len(node.targets) == 1:
@@ -112,10 +117,18 @@ class PathExpressions:
         raise UnknownPathError
 
     def _is_module(self, node: ast.expr) -> bool:
-        """Whether an expression is an imported module, such as ``os.path``."""
+        """Whether an expression is something imported, such as ``os.path``."""
+        return self.full_name(node) is not None
+
+    def full_name(self, node: ast.expr) -> str | None:
+        """Return the full name of something imported, such as ``numpy.load``; else None."""
+        below: list[str] = []
         while isinstance(node, ast.Attribute):
+            below.append(node.attr)
             node = node.value
-        return isinstance(node, ast.Name) and node.id in self.imported
+        if not (isinstance(node, ast.Name) and node.id in self.imported):
+            return None
+        return ".".join([self.imported[node.id], *reversed(below)])
 
 
 def _bound(target: ast.expr, value: ast.expr) -> list[tuple[str, ast.expr | None]]:

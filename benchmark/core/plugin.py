@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -103,22 +104,12 @@ class Plugin:
     def behaviour(cls) -> Behaviour:
         """Return what this plugin does, by all local code and data behind it.
 
+        It is found out once: what is edited later is not what this process has loaded.
+
         Raises:
             PluginError: Its source cannot be found or read.
         """
-        try:
-            path = Path(inspect.getfile(cls))
-        except (OSError, TypeError) as error:
-            raise PluginError(
-                f"the source of {cls.__qualname__} cannot be found", "define the plugin in a file"
-            ) from error
-        return behaviour_of_source(
-            path,
-            cls.__module__,
-            cls.__qualname__,
-            packages=cls.packages,
-            parts={part.name: part.behaviour() for part in cls.parts()},
-        )
+        return _behaviour_of(cls)
 
     @classmethod
     def parse_config(cls, options: dict[str, object]) -> PluginConfig:
@@ -131,6 +122,23 @@ class Plugin:
             return cls.Config.model_validate(options)
         except ValidationError as error:
             raise config_error(f"options of {cls.name!r}", error, cls.Config) from error
+
+
+@cache
+def _behaviour_of(cls: type[Plugin]) -> Behaviour:
+    try:
+        path = Path(inspect.getfile(cls))
+    except (OSError, TypeError) as error:
+        raise PluginError(
+            f"the source of {cls.__qualname__} cannot be found", "define the plugin in a file"
+        ) from error
+    return behaviour_of_source(
+        path,
+        cls.__module__,
+        cls.__qualname__,
+        packages=cls.packages,
+        parts={part.name: part.behaviour() for part in cls.parts()},
+    )
 
 
 def config_error(where: str, error: ValidationError, model: type[BaseModel]) -> UsageError:

@@ -63,7 +63,7 @@ def plain_classes(modules: Iterable[ast.Module]) -> frozenset[str]:
             bases.setdefault(node.name, []).extend(map(_last_name, node.bases))
             if (node.decorator_list and not _all_plain(node.decorator_list)) or node.keywords:
                 fields.add(node.name)
-    plain = set(_PLAIN_BASES)
+    plain = set(_PLAIN_BASES) - bases.keys()  # a class of the modules goes by its own bases
     while True:
         found = {
             name

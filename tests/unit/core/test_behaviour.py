@@ -10,7 +10,7 @@ import pytest
 
 from benchmark.core.behaviour import Behaviour, behaviour_of_source
 from benchmark.core.errors import PluginError
-from benchmark.core.plugin import PluginConfig, options_of
+from benchmark.core.plugin import PluginConfig, _behaviour_of, options_of
 from benchmark.core.registry import ATTACKS, DEFENSES, Registry
 
 Write = Callable[..., None]
@@ -47,7 +47,7 @@ CODE = [
 DATA = [
     ("plugin", "P = Path(__file__).with_name('w.txt').read_text()", "w.txt"),
     ("plugin", "import os\nW = open(os.path.join(os.path.dirname(__file__), 'w.json'))", "w.json"),
-    ("plugin", "D = Path(__file__).resolve().parents[1]\nW = np.load(D / 'w.npz')", "../w.npz"),
+    ("plugin", f"import numpy as np\n{HERE}W = np.load(HERE.parent / 'w.npz')", "../w.npz"),
     ("plugin", "import torch\ndef f():\n    return torch.load('w.pt')", "w.pt"),
     ("plugin", f"{HERE}ALL = sorted((HERE / 'masks').glob('*.txt'))", "masks/a.txt"),
     ("plugin", "sources = ['table']\ndef f(path):\n    return open(path).read()", "table/a.txt"),
@@ -80,6 +80,12 @@ def test_an_edit_of_what_it_imports_or_reads_is_another_behaviour(
         "import numpy as np\ndef f(self):\n    return np.load(self.config.table)",
         "import a_module_that_is_nowhere",
         "import os\ndef f(name):\n    return os.listdir(name)",
+        "from importlib import import_module as im\ndef f(name):\n    return im(name)",
+        "import numpy as n\ndef f(name):\n    return n.load(name)",
+        "from torch import load as fetch\ndef f(name):\n    return fetch(name)",
+        "import torch\ndef f(name):\n    return torch.jit.load(name)",
+        "import pandas as p\ndef f(name):\n    return p.read_excel(name)",
+        "from subprocess import check_output as out\ndef f():\n    return out(['./tool'])",
     ],
 )
 def test_what_cannot_be_known_makes_every_process_another_behaviour(
@@ -89,7 +95,6 @@ def test_what_cannot_be_known_makes_every_process_another_behaviour(
     before = behaviour(tmp_path)
     (told,) = before.unknown
     assert told.startswith("plugin.py, line ")
-    monkeypatch.setattr("benchmark.core.behaviour._ANSWERS", {})
     monkeypatch.setattr("benchmark.core.behaviour._THIS_PROCESS", "another")
     assert behaviour(tmp_path).id != before.id
     write("lab/plugin.py", f"{text}\nsources = []\n")
@@ -103,6 +108,8 @@ def test_what_cannot_be_known_makes_every_process_another_behaviour(
         "def f():\n    with open('out.txt', 'w') as stream:\n        stream.write('x')",
         "from PIL import Image\ndef f():\n    s = io.BytesIO()\n    return Image.open(s)",
         "try:\n    import a_module_that_is_nowhere\nexcept ImportError:\n    pass",
+        "class A:\n    class Config:\n        sources = ['a word']",
+        "def f():\n    sources = ['a word']\n    return sources",
         "def walk():\n    return 1\nX = walk()",
         "class A:\n    def open(self): return 1\n    def f(self): return self.open()",
         "import json\nWEIGHTS = json.loads('[1]')",
@@ -154,6 +161,7 @@ def test_an_ensemble_follows_its_members(monkeypatch: pytest.MonkeyPatch) -> Non
     before = ensemble.behaviour()
     other = Behaviour("soft-ap@9", "0", "0")
     monkeypatch.setattr(member, "behaviour", classmethod(lambda cls: other))
+    monkeypatch.setattr("benchmark.core.plugin._behaviour_of", _behaviour_of.__wrapped__)
     assert ensemble.behaviour().id != before.id
 
 

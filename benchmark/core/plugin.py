@@ -109,7 +109,7 @@ class Plugin:
         Raises:
             PluginError: Its source cannot be found or read.
         """
-        return _behaviour_of(cls)
+        return _behaviour_of(cls)  # type: ignore[arg-type]  # a class has a hash
 
     @classmethod
     def parse_config(cls, options: dict[str, object]) -> PluginConfig:

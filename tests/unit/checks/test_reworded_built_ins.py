@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
+from benchmark.checks import same_behaviour
+from benchmark.checks.behaviour_table import Entry
 from benchmark.checks.same_behaviour import built_in, differences, meaning_in, outputs_of
 from benchmark.core.own_packages import ROOT
 
@@ -93,3 +96,29 @@ def test_outputs_are_sorted_by_plugin_and_compared() -> None:
     assert differences(one, {"a": {"w": "1"}, "b": {"w": "1"}}) == []
     assert differences(one, {"a": {"w": "2"}}) == ["b: only one has it", "a: w"]
     assert differences(one, {"a": {"y": "2"}, "b": {"w": "1"}}) == ["a: nothing to compare"]
+
+
+@pytest.mark.parametrize(
+    ("there", "here", "earned"),
+    [("old", "tidied", "sma@1"), ("edited", "edited", None), ("old", "other", None)],
+)
+def test_an_entry_is_earned_against_a_source_of_the_table(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, there: str, here: str, earned: str | None
+) -> None:
+    """An edit that is compared with itself, or with what stands for another id, earns nothing."""
+    table = {
+        "sma@1": Entry("attack sma", {"old": "c1"}),
+        "sma@2": Entry("attack sma", {"other": "c2"}),
+    }
+    written: list[dict[str, Entry]] = []
+    label = "attack default: none · seed 0 · sma 8/255 x"
+    monkeypatch.setattr(same_behaviour, "read_table", lambda: table)
+    monkeypatch.setattr(same_behaviour, "write_table", written.append)
+    monkeypatch.setattr(same_behaviour, "tree_of", lambda commit: nullcontext(tmp_path))
+    monkeypatch.setattr(same_behaviour, "outputs_in", lambda *of: {label: {"ap": "1"}})
+    meanings = {tmp_path: there, ROOT: here}
+    monkeypatch.setattr(same_behaviour, "meaning_in", lambda tree, _: meanings[tree])
+    monkeypatch.setattr(same_behaviour, "_git", lambda *of: "head")
+    assert same_behaviour.compare("commit", ["attack sma"]) == (earned is None)
+    found = {id_ for id_, entry in written[0].items() if entry.sources.get(here) == "head"}
+    assert found == ({earned} if earned else set())

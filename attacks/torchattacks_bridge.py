@@ -26,7 +26,7 @@ from attacks.torchattacks_classes import (
 )
 from benchmark.core.attack import Attack, AttackBatch
 from benchmark.core.errors import DataError, UsageError
-from benchmark.core.mount import Mountable
+from benchmark.core.parametrised import Parametrised
 from benchmark.core.plugin import Card, PluginConfig
 from benchmark.core.threat import Intent
 from benchmark.metrics.retrieval_logits import IdentityClasses, LogitKind, class_indices
@@ -40,7 +40,7 @@ LOGITS_OF_DLR = 4
 SEED_LIMIT = 2**31
 
 
-class TorchattacksBridge(Attack, Mountable):
+class TorchattacksBridge(Attack, Parametrised):
     """A classifier attack of torchattacks on identity logits; `torchattacks:NAME` chooses it."""
 
     card: ClassVar[Card] = Card(
@@ -84,7 +84,7 @@ class TorchattacksBridge(Attack, Mountable):
     config: Config
 
     @classmethod
-    def mount(cls, argument: str) -> type[TorchattacksBridge]:
+    def with_argument(cls, argument: str) -> type[TorchattacksBridge]:
         """Return the class behind ``torchattacks:NAME[,key=value…]``; ``logits`` is a key, too."""
         name, _, rest = argument.partition(",")
         chosen = parse_arguments(rest)

@@ -147,8 +147,8 @@ def check_arguments(name: str, arguments: Mapping[str, Argument]) -> None:
         if key not in parameters:
             known = [one for one in parameters if one != budget]
             close = get_close_matches(key, known, n=3, cutoff=0.5)
-            mend = f"did you mean {' or '.join(close)}?" if close else f"it has {', '.join(known)}"
-            raise UsageError(f"{name} of torchattacks has no argument {key!r}", mend)
+            hint = f"did you mean {' or '.join(close)}?" if close else f"it has {', '.join(known)}"
+            raise UsageError(f"{name} of torchattacks has no argument {key!r}", hint)
         if key == "norm" and value != "Linf":
             raise UsageError(
                 f"{name}: norm {value} is not the benchmark's, which bounds each pixel",

@@ -26,9 +26,9 @@ from pydantic import PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from benchmark.core.defense import Adaptive, FitTask
+from benchmark.core.image_set import ImageSet
 from benchmark.core.plugin import Card
 from benchmark.core.seeding import derive_seed
-from benchmark.data.records import ImageSet
 from defenses.ddid.denoiser import Denoiser, DenoiserConfig
 from defenses.ddid.diffusion import DiffusionConfig, train_diffusion
 from defenses.ddid.edm import EDM

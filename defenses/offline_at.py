@@ -18,8 +18,8 @@ from torch import Tensor
 
 from benchmark.core.defense import Copies, Defense, FitTask, Preparation, TrainingStep
 from benchmark.core.epoch_checkpoint import load_epoch, save_epoch
+from benchmark.core.image_set import ImageSet, concatenate
 from benchmark.core.plugin import Card, PluginConfig
-from benchmark.data.records import ImageSet, concatenate
 
 CLEAN_DEFENSE = "none"
 """Whose encoder is attacked."""

@@ -27,7 +27,7 @@ from benchmark.core.encoder import check_embeddings, evaluating
 from benchmark.core.errors import BenchmarkError, DataError, PluginError
 from benchmark.core.fingerprint import sha256_file, sha256_sources
 from benchmark.core.plugin import Card, PluginConfig
-from benchmark.core.raised import NO_EXIT
+from benchmark.core.plugin_errors import NO_EXIT
 from benchmark.models.foreign_weights import load_foreign, read_state_dict
 
 logger = logging.getLogger(__name__)

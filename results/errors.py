@@ -8,13 +8,13 @@ class RecordError(Exception):
 
     Args:
         what: What went wrong and where, in one line.
-        mend: How to mend it, in one line.
+        hint: How to mend it, in one line.
     """
 
-    def __init__(self, what: str, mend: str = "") -> None:
+    def __init__(self, what: str, hint: str = "") -> None:
         super().__init__(what)
         self.what = what
-        self.mend = mend
+        self.hint = hint
 
 
 class WriteRefusedError(RecordError):

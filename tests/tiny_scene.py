@@ -13,10 +13,10 @@ from benchmark.core.attack import Attack, AttackBatch
 from benchmark.core.defense import Defense
 from benchmark.core.device import DevicePolicy
 from benchmark.core.guides import Guides
+from benchmark.core.image_set import ImageSet
 from benchmark.core.progress import Progress, SilentProgress
 from benchmark.core.registry import ATTACKS, DEFENSES
 from benchmark.core.seeding import derive_seed
-from benchmark.data.records import ImageSet
 from benchmark.models.config import BackboneConfig
 from benchmark.models.encoder import ReIDEncoder, build_encoder
 from benchmark.training.config import AugmentConfig, InnerConfig, TrainingConfig

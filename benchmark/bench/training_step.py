@@ -11,9 +11,9 @@ import numpy as np
 
 from benchmark.core.defense import Defense
 from benchmark.core.device import choose_device
+from benchmark.core.image_set import ImageSet
 from benchmark.core.progress import SilentProgress
 from benchmark.core.registry import DEFENSES
-from benchmark.data.records import ImageSet
 from benchmark.models.config import BackboneConfig
 from benchmark.training.config import AugmentConfig, InnerConfig, TrainingConfig
 from benchmark.training.loop import TrainingLoop

@@ -27,7 +27,7 @@ from benchmark.core.device import DevicePolicy
 from benchmark.core.digits import told_apart
 from benchmark.core.errors import PluginError
 from benchmark.core.plugin import PluginConfig
-from benchmark.core.raised import plugin_faults
+from benchmark.core.plugin_errors import plugin_faults
 from benchmark.core.seeding import derive_seed
 
 BUDGETS_255 = (0.5, 8.0, 255.0)
@@ -92,8 +92,8 @@ def _canary(subject: AttackSubject, config: PluginConfig, work_dir: Path) -> str
         cache_dir=work_dir,
         work_dir=work_dir,
     )
-    mend = "it is too weak: look at its objective, its steps and their size"
-    require(figures["passed"], f"{figures['reason']}; {mend}")
+    hint = "it is too weak: look at its objective, its steps and their size"
+    require(figures["passed"], f"{figures['reason']}; {hint}")
     return str(figures["reason"])
 
 

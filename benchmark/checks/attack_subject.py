@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from benchmark.checks.canary import SEED, Stage, ready_attack
 from benchmark.core.attack import Attack, AttackBatch, AttackOutcome
 from benchmark.core.guides import Guides
+from benchmark.core.image_set import ImageSet
 from benchmark.core.plugin import PluginConfig
 from benchmark.core.seeding import derive_seed
 from benchmark.core.threat import Knowledge
-from benchmark.data.records import ImageSet
 
 IMAGES = 4
 """Images that are attacked."""

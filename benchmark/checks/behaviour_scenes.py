@@ -86,7 +86,7 @@ _VARIANTS: dict[str, tuple[dict[str, Any], ...]] = {
 """Options beside the default ones, as published results use them."""
 
 _ATTACK_OF_DEFENSES = "metric-ifgsm"
-MOUNTED = {"torchattacks": "torchattacks:PGD"}
+WITH_ARGUMENT = {"torchattacks": "torchattacks:PGD"}
 DEFAULT = "default"
 """Name of the run with default options."""
 
@@ -116,7 +116,7 @@ def scenes(kind: str, names: Sequence[str]) -> list[Scene]:
         names: Registry names.
     """
     if kind == "attack":
-        attacks = tuple(MOUNTED.get(name, name) for name in names)
+        attacks = tuple(WITH_ARGUMENT.get(name, name) for name in names)
         return [Scene(DEFAULT, ("none",), attacks, {})]
     if kind == "backbone":
         return [Scene(n, ("none",), ("random-noise",), {"backbone": {"name": n}}) for n in names]

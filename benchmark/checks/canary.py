@@ -28,13 +28,13 @@ from benchmark.core.attack import Attack, AttackTask, MeteredEncoder
 from benchmark.core.device import DevicePolicy
 from benchmark.core.digits import told_apart
 from benchmark.core.encoder import evaluating
+from benchmark.core.image_set import ImageSet
 from benchmark.core.plugin import PluginConfig
 from benchmark.core.progress import Progress, SilentProgress
 from benchmark.core.seeding import derive_seed
 from benchmark.core.surrogate import SurrogateEnsemble, joined_embeddings
 from benchmark.core.threat import Knowledge
 from benchmark.data.held_out import split_held_out
-from benchmark.data.records import ImageSet
 from benchmark.metrics.attacked import (
     CleanRanking,
     Vantage,

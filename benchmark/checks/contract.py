@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from benchmark.core.errors import BenchmarkError
 from benchmark.core.plugin import Plugin, PluginConfig
-from benchmark.core.raised import MEND, line_in, told
+from benchmark.core.plugin_errors import HINT, line_in, told
 
 
 class Warned(str):
@@ -82,9 +82,9 @@ def _outcome(name: str, check: Callable[[S], str], subject: S) -> CheckResult:
         return CheckResult(name, False, str(broken))
     except BenchmarkError as error:
         # There is no run.log here.
-        mend = f" → {error.mend}" if error.mend and error.mend != MEND else ""
+        hint = f" → {error.hint}" if error.hint and error.hint != HINT else ""
         place = "" if error.__cause__ else line_in(error, subject.plugin)
-        return CheckResult(name, False, error.what + place + mend)
+        return CheckResult(name, False, error.what + place + hint)
     except (Exception, SystemExit) as error:
         return CheckResult(name, False, f"raised {told(error)}{line_in(error, subject.plugin)}")
 

@@ -28,8 +28,8 @@ from benchmark.checks.stored_canary import BACKBONE, IMAGE_SIZE, read_encoder, r
 from benchmark.core.defense import Adaptive, Defense
 from benchmark.core.device import DevicePolicy
 from benchmark.core.encoder import embed, encoder_faults
+from benchmark.core.plugin_errors import plugin_faults
 from benchmark.core.progress import SilentProgress
-from benchmark.core.raised import plugin_faults
 from benchmark.core.registry import ATTACKS, DEFENSES
 from benchmark.models.checkpoint import load_encoder, save_encoder
 from benchmark.models.encoder import build_encoder

@@ -42,11 +42,11 @@ from benchmark.checks.stored_canary import (
 )
 from benchmark.core.defense import Defense
 from benchmark.core.device import choose_device
+from benchmark.core.image_set import ImageSet
 from benchmark.core.progress import PlainProgress
 from benchmark.core.registry import DATASETS, DEFENSES
 from benchmark.core.seeding import derive_seed, seed_everything
 from benchmark.data.dataset import Dataset
-from benchmark.data.records import ImageSet
 from benchmark.models.checkpoint import save_encoder
 from benchmark.training.config import AugmentConfig, TrainingConfig
 from benchmark.training.fit import fit_defense

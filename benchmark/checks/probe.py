@@ -21,8 +21,8 @@ from benchmark.checks.strength import Sparring, chance_map
 from benchmark.core.adaptive import BackwardThrough, ExpectedEncoder
 from benchmark.core.device import DevicePolicy
 from benchmark.core.guides import Guides, mean_positive
+from benchmark.core.image_set import ImageSet
 from benchmark.core.progress import Bar, Progress, SilentProgress
-from benchmark.data.records import ImageSet
 from benchmark.metrics.attacked import CleanRanking
 from benchmark.metrics.ranking import RankingResult
 

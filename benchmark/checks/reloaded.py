@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from benchmark.core.device import DevicePolicy
 from benchmark.core.encoder import embed, encoder_faults, evaluating
 from benchmark.core.errors import PluginError
+from benchmark.core.image_set import ImageSet
 from benchmark.core.seeding import seed_everything
-from benchmark.data.records import ImageSet
 
 IMAGES = 4
 """Images that both encoders embed."""

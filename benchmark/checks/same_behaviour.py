@@ -25,7 +25,7 @@ from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
 
-from benchmark.checks.behaviour_scenes import DEFAULT, MOUNTED, Outputs, play, scenes
+from benchmark.checks.behaviour_scenes import DEFAULT, WITH_ARGUMENT, Outputs, play, scenes
 from benchmark.checks.behaviour_table import Entry, Table, latest, next_id, read_table, write_table
 from benchmark.core.behaviour import behaviour_of_source
 from benchmark.core.own_packages import ROOT
@@ -95,7 +95,11 @@ def outputs_in(tree: Path, plugins: Iterable[str], defaults_only: bool = False) 
 def outputs_of(plugin: str, outputs: Outputs) -> Outputs:
     """Return the part of outputs that a plugin made."""
     kind, _, name = plugin.partition(" ")
-    mark = {"defense": f": {name} · ", "attack": f" {MOUNTED.get(name, name)} ", "backbone": ""}
+    mark = {
+        "defense": f": {name} · ",
+        "attack": f" {WITH_ARGUMENT.get(name, name)} ",
+        "backbone": "",
+    }
     runs = (f"{plugin}: ",) if kind == "backbone" else (f"{kind} {DEFAULT}: ", f"{plugin}-")
     return {
         key: value for key, value in outputs.items() if key.startswith(runs) and mark[kind] in key

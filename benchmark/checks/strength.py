@@ -11,9 +11,9 @@ from torch import nn
 
 from benchmark.core.attack import Attack
 from benchmark.core.device import DevicePolicy
+from benchmark.core.image_set import ImageSet
 from benchmark.core.progress import Bar
 from benchmark.core.registry import ATTACKS
-from benchmark.data.records import ImageSet
 from benchmark.metrics.attacked import AttackedRanking, CleanRanking, Vantage, attacked_ranking
 
 BATCH = 64

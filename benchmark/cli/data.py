@@ -144,9 +144,9 @@ def _finding_lines(findings: Sequence[Finding]) -> Iterator[str]:
     for finding in findings:
         kind = (finding.level, finding.check)
         shown[kind] += 1
-        mend = f"  → {finding.mend}" if finding.mend else ""
+        hint = f"  → {finding.hint}" if finding.hint else ""
         if shown[kind] <= SHOWN:
-            yield f"{finding.level:<8} {finding.check}: {finding.message}{mend}"
+            yield f"{finding.level:<8} {finding.check}: {finding.message}{hint}"
         elif shown[kind] == totals[kind]:
             yield f"{finding.level:<8} {finding.check}: and {totals[kind] - SHOWN} more"
     failed = any(level == "error" for level, _ in totals)

@@ -113,7 +113,7 @@ def check_plugins() -> Iterator[Line]:
                 registry.get(name)
                 good += 1
             except BenchmarkError as error:
-                yield Line("fail", kind, f"{error.what} → {error.mend}")
+                yield Line("fail", kind, f"{error.what} → {error.hint}")
         yield Line("ok", kind, f"{good} import")
 
 
@@ -126,7 +126,7 @@ def check_torchattacks() -> Iterator[Line]:
     try:
         ATTACKS.get("torchattacks:PGD")
     except BenchmarkError as error:
-        told = f"{error.what} → {error.mend}"
+        told = f"{error.what} → {error.hint}"
         yield Line("warn" if found else "ok", "torchattacks", told)
         return
     yield Line("ok", "torchattacks", f"{found}; it brings a package robustbench of its own")
@@ -134,8 +134,8 @@ def check_torchattacks() -> Iterator[Line]:
         yield Line("warn", "robustbench", "torchattacks overwrote files of it; uninstall one")
     requests = _version("requests") or ""
     if requests.startswith(PINNED_REQUESTS):
-        mend = "has known security holes; pip install --upgrade requests"
-        yield Line("warn", "requests", f"{requests}, which torchattacks pins, {mend}")
+        hint = "has known security holes; pip install --upgrade requests"
+        yield Line("warn", "requests", f"{requests}, which torchattacks pins, {hint}")
 
 
 CHECKS: tuple[Callable[[], Iterator[Line]], ...] = (
@@ -161,10 +161,10 @@ def _existing(path: Path) -> Path:
     return path
 
 
-def _writable(subject: str, path: Path, mend: str) -> Iterator[Line]:
+def _writable(subject: str, path: Path, hint: str) -> Iterator[Line]:
     found = _existing(path)
     try:
         with tempfile.TemporaryFile(dir=found):
             yield Line("ok", subject, f"{path} is writable")
     except OSError:
-        yield Line("fail", subject, f"{path} is not writable; {mend}")
+        yield Line("fail", subject, f"{path} is not writable; {hint}")

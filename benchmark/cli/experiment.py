@@ -79,7 +79,7 @@ def _show(question: Experiment, conducted: Conducted, json_: bool) -> None:
     else:
         _print(question, conducted)
     for trouble in conducted.troubles:
-        show_error(f"{trouble.what}: {trouble.error.what}", trouble.error.mend)
+        show_error(f"{trouble.what}: {trouble.error.what}", trouble.error.hint)
 
 
 def _print(question: Experiment, conducted: Conducted) -> None:

@@ -30,14 +30,14 @@ def report(error: BaseException, *, as_json: bool = False) -> int:
     """Show an error on stderr, and as a JSON document on stdout if asked; return the exit code."""
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else int(error.code is not None)
-    what, mend, code = describe_error(error)
+    what, hint, code = describe_error(error)
     if not what:
         return code
-    show_error(what, mend, is_stop=code == EXIT_INTERRUPTED)
+    show_error(what, hint, is_stop=code == EXIT_INTERRUPTED)
     if os.environ.get(TRACEBACK_VARIABLE):
         traceback.print_exception(error)
     if as_json:
-        write_json({"error": {"what": what, "mend": mend, "exit_code": code}})
+        write_json({"error": {"what": what, "hint": hint, "exit_code": code}})
     return code
 
 
@@ -55,9 +55,9 @@ def report_unwritten(error: OSError | None, code: int) -> int:
     return code or EXIT_ENVIRONMENT
 
 
-def show_error(what: str, mend: str, *, is_stop: bool = False) -> None:
+def show_error(what: str, hint: str, *, is_stop: bool = False) -> None:
     """Write an error in two lines on stderr; a stop by the user in one."""
-    lines = f"{what}\n" if is_stop else f"error: {what}\n" + (f"  → {mend}\n" if mend else "")
+    lines = f"{what}\n" if is_stop else f"error: {what}\n" + (f"  → {hint}\n" if hint else "")
     sys.stderr.write(lines)
     sys.stderr.flush()
 
@@ -65,11 +65,11 @@ def show_error(what: str, mend: str, *, is_stop: bool = False) -> None:
 def describe_error(error: BaseException) -> tuple[str, str, int]:
     """Return what went wrong, how to mend it, and the exit code."""
     if isinstance(error, BenchmarkError):
-        return error.what, error.mend, error.exit_code
+        return error.what, error.hint, error.exit_code
     if isinstance(error, WriteRefusedError):
-        return error.what, error.mend, EXIT_ENVIRONMENT
+        return error.what, error.hint, EXIT_ENVIRONMENT
     if isinstance(error, RecordError):
-        return error.what, error.mend, EXIT_DATA
+        return error.what, error.hint, EXIT_DATA
     if isinstance(error, OSError) and error.filename is not None:  # a path that a user gave
         return f"{error.filename}: {error.strerror}", "check the path", EXIT_ENVIRONMENT
     if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "Abort":

@@ -45,7 +45,7 @@ def run(config: RunConfig, json_: bool) -> int:
     else:
         _print_board(outcome, config.preset)
     for failure in outcome.failures:
-        show_error(f"{failure.cell.label}: {failure.error.what}", failure.error.mend)
+        show_error(f"{failure.cell.label}: {failure.error.what}", failure.error.hint)
     if outcome.failures:
         show_error(
             f"rows that need what failed have no record; all else is kept in {config.output}",
@@ -91,7 +91,7 @@ def _write_json(config: RunConfig, outcome: RunOutcome, code: int) -> None:
         "leaderboard": [str(path) for path in outcome.board],
         "flags": outcome.flags,
         "failures": [
-            {"cell": f.cell.label, "what": f.error.what, "mend": f.error.mend}
+            {"cell": f.cell.label, "what": f.error.what, "hint": f.error.hint}
             for f in outcome.failures
         ],
         "exit_code": code,

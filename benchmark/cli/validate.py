@@ -36,6 +36,6 @@ def validate(
                     load_per_query(path.parent / name)
             write_line(f"ok    {path}")
         except RecordError as error:
-            show_error(error.what, error.mend)
+            show_error(error.what, error.hint)
             code = EXIT_DATA
     return code

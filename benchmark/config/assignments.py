@@ -11,7 +11,7 @@ import yaml
 from benchmark.config.explain import unknown_key
 from benchmark.config.yaml_text import read_yaml, yaml_problem
 from benchmark.core.errors import UsageError, unknown_name
-from benchmark.core.mount import base_name
+from benchmark.core.parametrised import base_name
 from benchmark.core.registry import Registry
 
 PLUGIN_SECTIONS = ("defense", "attack")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from benchmark.core.errors import unknown_name
-from benchmark.core.mount import base_name
+from benchmark.core.parametrised import base_name
 
 _GRADIENT = (
     "metric-fgsm",

@@ -1,4 +1,4 @@
-"""Turn a failed validation of the configuration into one line and its mend."""
+"""Turn a failed validation of the configuration into one line and its hint."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ def unknown_key(what: str, key: str, part: str, known: list[str]) -> UsageError:
     """
     close = get_close_matches(part, known, n=3, cutoff=0.6)
     if close:
-        mend = f"did you mean {' or '.join(close)}?"
+        hint = f"did you mean {' or '.join(close)}?"
     else:
-        mend = f"known keys: {', '.join(known)}" if known else "remove it"
-    return UsageError(f"{what} {key!r}", mend)
+        hint = f"known keys: {', '.join(known)}" if known else "remove it"
+    return UsageError(f"{what} {key!r}", hint)
 
 
 def known_keys(model: type[BaseModel], path: list[Any]) -> list[str]:

@@ -14,7 +14,7 @@ from benchmark.config.paths import user_path
 from benchmark.config.presets import read_preset
 from benchmark.core.budget import Eps255, split_budgets
 from benchmark.core.errors import UsageError
-from benchmark.core.mount import MOUNT
+from benchmark.core.parametrised import SEPARATOR
 from benchmark.core.threat import EOT_SAMPLES, Scenario
 from benchmark.core.training_seeds import LARGEST_SEED, check_training_seed
 from benchmark.models.config import BackboneConfig
@@ -67,7 +67,7 @@ def _as_names(value: Any) -> list[Any]:
     """Accept what `_as_list` does; ``KEY=VALUE`` after ``NAME:ARGUMENT`` belongs to that name."""
     names: list[Any] = []
     for part in _as_list(value):
-        if names and "=" in str(part) and MOUNT in str(names[-1]):
+        if names and "=" in str(part) and SEPARATOR in str(names[-1]):
             names[-1] += f",{part}"
         else:
             names.append(part)

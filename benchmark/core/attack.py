@@ -23,13 +23,13 @@ from benchmark.core.errors import BenchmarkError, PluginError
 from benchmark.core.guides import Guides
 from benchmark.core.oracle import DecisionOracle, QueryCounter, ScoreOracle
 from benchmark.core.plugin import Plugin, PluginConfig
+from benchmark.core.plugin_errors import HINT, in_backward, raised_by, told
 from benchmark.core.progress import Progress
-from benchmark.core.raised import MEND, in_backward, raised_by, told
 from benchmark.core.surrogate import Surrogate
 from benchmark.core.threat import Intent, ThreatModel, check_eps_255
 
 if TYPE_CHECKING:
-    from benchmark.data.records import ImageSet
+    from benchmark.core.image_set import ImageSet
 
 BALL_TOLERANCE = 1e-6
 
@@ -332,7 +332,7 @@ class Attack(Plugin):
             raise PluginError(
                 f"{self.owner}: the gradient of {self.name!r} through the encoder raised "
                 f"{told(error)}",
-                MEND,
+                HINT,
             ) from error
 
     @final

@@ -66,11 +66,11 @@ def _in_255(share: float) -> str:
 
 
 def _decimal_comma(whole: str, rest: str) -> UsageError:
-    mend = "write a decimal point, and a space between two budgets"
+    hint = "write a decimal point, and a space between two budgets"
     with suppress(ValueError):
         share = float(f"{whole}.{rest}")
-        mend += f"; {_in_255(share)}" if 0 < share < LEAST else ""
-    return UsageError(f"eps '{whole},{rest}' can be read as a number with a decimal comma", mend)
+        hint += f"; {_in_255(share)}" if 0 < share < LEAST else ""
+    return UsageError(f"eps '{whole},{rest}' can be read as a number with a decimal comma", hint)
 
 
 Eps255 = Annotated[float, BeforeValidator(as_number), AfterValidator(check_unit)]

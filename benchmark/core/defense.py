@@ -16,7 +16,7 @@ from benchmark.core.plugin import Plugin, PluginConfig
 from benchmark.core.progress import Progress
 
 if TYPE_CHECKING:
-    from benchmark.data.records import ImageSet
+    from benchmark.core.image_set import ImageSet
 
 
 @dataclass(frozen=True)

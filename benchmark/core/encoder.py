@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.core.errors import EnvironmentProblem, PluginError
-from benchmark.core.raised import line_outside_torch, mend_of, told
+from benchmark.core.plugin_errors import hint_of, line_outside_torch, told
 
 Encoder = nn.Module
 """Any module that maps float32 (B, 3, H, W) images in [0, 1] to (B, D) embeddings.
@@ -52,7 +52,7 @@ def encoder_faults(owner: str, doing: str = "") -> Iterator[None]:
         raise
     except (Exception, SystemExit) as error:
         what = f"{owner}: the encoder raised {told(error)}{line_outside_torch(error)}{doing}"
-        raise PluginError(what, mend_of(error)) from error
+        raise PluginError(what, hint_of(error)) from error
 
 
 def check_embeddings(embeddings: object, batch: int, owner: str) -> Tensor:

@@ -19,15 +19,15 @@ class BenchmarkError(Exception):
 
     Args:
         what: What went wrong and where, in one line.
-        mend: How to mend it, in one line; empty when there is nothing to add.
+        hint: How to mend it, in one line; empty when there is nothing to add.
     """
 
     exit_code = 1
 
-    def __init__(self, what: str, mend: str = "") -> None:
+    def __init__(self, what: str, hint: str = "") -> None:
         super().__init__(what)
         self.what = what
-        self.mend = mend
+        self.hint = hint
 
 
 class UsageError(BenchmarkError):
@@ -59,7 +59,7 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
     names = sorted(known)
     close = get_close_matches(name, names, n=3, cutoff=0.5)
     if close:
-        mend = f"did you mean {' or '.join(close)}?"
+        hint = f"did you mean {' or '.join(close)}?"
     else:
-        mend = f"known: {', '.join(names[:20])}{' …' if len(names) > 20 else ''}"
-    return UsageError(f"unknown {kind} {name!r}", mend)
+        hint = f"known: {', '.join(names[:20])}{' …' if len(names) > 20 else ''}"
+    return UsageError(f"unknown {kind} {name!r}", hint)

@@ -142,7 +142,7 @@ def _behaviour_of(cls: type[Plugin]) -> Behaviour:
 
 
 def config_error(where: str, error: ValidationError, model: type[BaseModel]) -> UsageError:
-    """Turn the first problem of a validation into one line and its mend."""
+    """Turn the first problem of a validation into one line and its hint."""
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"])
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Generic, TypeVar, cast
 
 from benchmark.core.errors import PluginError, UsageError, unknown_name
-from benchmark.core.mount import MOUNT, Mountable, base_name
+from benchmark.core.parametrised import SEPARATOR, Parametrised, base_name
 from benchmark.core.plugin import PLUGIN_FILE_PREFIX, Plugin
-from benchmark.core.raised import NO_EXIT
+from benchmark.core.plugin_errors import NO_EXIT
 
 P = TypeVar("P", bound=Plugin)
 
@@ -115,7 +115,7 @@ class Registry(Generic[P]):
         """
         if name in self._classes:
             return self._classes[name]
-        if MOUNT in name:
+        if SEPARATOR in name:
             return self._mount(name)
         entry = self._entry_points().get(name)
         if entry is None:
@@ -136,13 +136,13 @@ class Registry(Generic[P]):
     def _mount(self, name: str) -> type[P]:
         if name not in self._mounted:
             base = self.get(base_name(name))
-            if not issubclass(base, Mountable):
+            if not issubclass(base, Parametrised):
                 raise UsageError(
                     f"the {self.kind} {base.name!r} takes no argument: {name!r}",
                     f"write {base.name}; --set sets its options",
                 )
-            base.check_mounted(name)
-            cls = base.mount(name.partition(MOUNT)[2])
+            base.check_argument(name)
+            cls = base.with_argument(name.partition(SEPARATOR)[2])
             self._check_class(name, cls)
             cls.name = name
             self._mounted[name] = cast(type[P], cls)

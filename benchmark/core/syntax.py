@@ -29,7 +29,8 @@ _PLAIN_DECORATORS = frozenset(
 """Decorators that do not read the annotations of what they decorate."""
 
 _PLAIN_BASES = frozenset(
-    {"ABC", "Attack", "Backbone", "Dataset", "Defense", "Exception", "IteratedAttack", "Mountable"}
+    {"ABC", "Attack", "Backbone", "Dataset", "Defense", "Exception", "IteratedAttack"}
+    | {"Parametrised"}
     | {"Module", "Plugin", "RuntimeError", "ValueError", "object"}
 )
 """Classes that make no fields of the annotations in the classes derived from them."""

@@ -55,7 +55,7 @@ class CheckedNames:
             try:
                 labels[name] = parse_name(name)
             except DataError as error:
-                raise DataError(f"{folder}: {error.what}", error.mend) from error
+                raise DataError(f"{folder}: {error.what}", error.hint) from error
         if split != "gallery":
             labels = {name: label for name, label in labels.items() if label.pid > 0}
         if not labels:

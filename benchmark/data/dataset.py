@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from benchmark.core.errors import UsageError
 from benchmark.core.fingerprint import fingerprint
+from benchmark.core.image_set import ImageSet
 from benchmark.core.plugin import Plugin, PluginConfig
 from benchmark.core.progress import Progress
 from benchmark.data.cache import PixelCache
 from benchmark.data.image_file import ImageFileError
 from benchmark.data.layout import SPLITS, ImageName, Split, parse_name
-from benchmark.data.records import ImageSet
 from benchmark.data.statistics import split_statistics
 
 CACHE_VERSION = 1

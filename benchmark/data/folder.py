@@ -61,18 +61,18 @@ class MarketLayout(Dataset):
             DataError: The root is not given, is missing, or holds nothing of the kind.
         """
         folders = ", ".join(FOLDERS.values())
-        mend = f"pass --data-root DIR, where DIR holds {folders}"
+        hint = f"pass --data-root DIR, where DIR holds {folders}"
         if self.root is None:
-            raise DataError(f"the data set {self.name} needs files, and no root was given", mend)
+            raise DataError(f"the data set {self.name} needs files, and no root was given", hint)
         if not is_folder(self.root):
-            raise DataError(f"no folder {self.root} for the data set {self.name}", mend)
+            raise DataError(f"no folder {self.root} for the data set {self.name}", hint)
         for candidate in (self.root, *(self.root / sub for sub in self.folders_within)):
             if any(is_folder(candidate / folder) for folder in FOLDERS.values()):
                 return candidate
         root = self.root.resolve()
         if root.name in FOLDERS.values():
-            mend = f"pass --data-root {root.parent}, the folder that holds {root.name}"
-        raise DataError(f"{self.root} holds none of {folders}", mend)
+            hint = f"pass --data-root {root.parent}, the folder that holds {root.name}"
+        raise DataError(f"{self.root} holds none of {folders}", hint)
 
     def names(self, split: Split) -> tuple[str, ...]:
         """Return the file names of `split`, sorted, after checking what they say.

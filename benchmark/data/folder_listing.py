@@ -33,9 +33,9 @@ def list_folder(folder: Path) -> FolderListing:
     Raises:
         DataError: There is no such folder, it cannot be read, or it holds no image.
     """
-    mend = f"the root must hold {', '.join(FOLDERS.values())} with images named {PATTERN}"
+    hint = f"the root must hold {', '.join(FOLDERS.values())} with images named {PATTERN}"
     if not is_folder(folder):
-        raise DataError(f"no folder {folder}", mend)
+        raise DataError(f"no folder {folder}", hint)
     try:
         entries = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
     except OSError as error:
@@ -45,7 +45,7 @@ def list_folder(folder: Path) -> FolderListing:
     unread = tuple(path.name for path in entries if path.suffix.lower() not in known)
     if not images:
         others = f"; {unread_line(unread)}" if unread else ""
-        raise DataError(f"no images in {folder}{others}", mend)
+        raise DataError(f"no images in {folder}{others}", hint)
     return FolderListing(images, unread)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from benchmark.core.errors import DataError
+from benchmark.core.image_set import ImageSet
 from benchmark.core.seeding import derive_seed
-from benchmark.data.records import ImageSet
 
 
 def split_held_out(train: ImageSet, share: float) -> tuple[ImageSet, ImageSet]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmark.core.errors import DataError
 
-MEND = "fetch the file again, remove it, or leave such files out with --set on_corrupt=skip"
+HINT = "fetch the file again, remove it, or leave such files out with --set on_corrupt=skip"
 
 
 class ImageFileError(DataError):
@@ -20,7 +20,7 @@ class ImageFileError(DataError):
     """
 
     def __init__(self, kind: str, what: str) -> None:
-        super().__init__(what, MEND)
+        super().__init__(what, HINT)
         self.kind = kind
 
 

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmark.core.errors import EnvironmentProblem, UsageError
+from benchmark.core.image_set import ImageSet
 from benchmark.core.progress import Progress
 from benchmark.data.cache import disk_errors
 from benchmark.data.contact_sheet import contact_sheet
 from benchmark.data.dataset import Dataset
 from benchmark.data.layout import FOLDERS
-from benchmark.data.records import ImageSet
 
 CARD = "card.json"
 SHEET_ROWS, SHEET_COLUMNS = 8, 8

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from benchmark.core.errors import DataError
+from benchmark.core.image_set import ImageSet
 from benchmark.core.listing import listed
 from benchmark.data.dataset import Dataset
-from benchmark.data.image_file import MEND
+from benchmark.data.image_file import HINT
 from benchmark.data.layout import SPLITS, ImageName, Split
-from benchmark.data.records import ImageSet
 
 Labels = Sequence[ImageName]
 
@@ -26,13 +26,13 @@ class Finding:
         level: ``info``, ``warning``, or ``error`` when the data should not be used.
         check: Which check found it.
         message: What was found.
-        mend: What to do about it; empty for ``info``.
+        hint: What to do about it; empty for ``info``.
     """
 
     level: Literal["info", "warning", "error"]
     check: str
     message: str
-    mend: str = ""
+    hint: str = ""
 
 
 def verify_dataset(dataset: Dataset) -> list[Finding]:
@@ -44,7 +44,7 @@ def verify_dataset(dataset: Dataset) -> list[Finding]:
     try:
         present = dataset.present()
     except DataError as error:
-        return [Finding("error", "root", error.what, error.mend)]
+        return [Finding("error", "root", error.what, error.hint)]
     findings: list[Finding] = []
     for split in SPLITS:
         if split not in present:
@@ -69,7 +69,7 @@ def _told(check: Callable[..., Iterable[Finding]], *given: Any) -> list[Finding]
     try:
         return list(check(*given))
     except DataError as error:
-        return [Finding("error", "split", error.what, error.mend)]
+        return [Finding("error", "split", error.what, error.hint)]
 
 
 def _unreadable(dataset: Dataset, split: Split) -> Iterator[Finding]:
@@ -78,9 +78,9 @@ def _unreadable(dataset: Dataset, split: Split) -> Iterator[Finding]:
         kinds = ", ".join(f"{n} {kind}" for kind, n in Counter(e.kind for e in bad).items())
         total = len(dataset.names(split))
         message = f"{split}: {len(bad)} of {total} images cannot be used: {kinds}"
-        yield Finding("error", "unreadable", message, MEND)
+        yield Finding("error", "unreadable", message, HINT)
     for error in bad:
-        yield Finding("error", "unreadable", error.what, error.mend)
+        yield Finding("error", "unreadable", error.what, error.hint)
 
 
 def _files(dataset: Dataset) -> Iterator[Finding]:
@@ -89,8 +89,8 @@ def _files(dataset: Dataset) -> Iterator[Finding]:
     changed = dataset.changed()
     if changed:
         message = f"{len(changed)} files changed while size and time did not: {listed(changed)}"
-        mend = "fetch them again if you did not change them; runs take them as new from now on"
-        yield Finding("warning", "changed", message, mend)
+        hint = "fetch them again if you did not change them; runs take them as new from now on"
+        yield Finding("warning", "changed", message, hint)
 
 
 def _pixels(dataset: Dataset, split: Split, images: dict[Split, ImageSet]) -> Iterator[Finding]:

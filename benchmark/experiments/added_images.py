@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from benchmark.core.defense import Defense
 from benchmark.core.errors import UsageError
 from benchmark.core.fingerprint import fingerprint
+from benchmark.core.image_set import ImageSet
 from benchmark.core.plugin import options_of
-from benchmark.data.records import ImageSet
 from benchmark.experiments.laboratory import Kept, Laboratory
 from benchmark.experiments.measurement import Trained
 from benchmark.experiments.variant import Variant

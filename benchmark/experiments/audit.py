@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from benchmark.core.device import DevicePolicy
+from benchmark.core.image_set import ImageSet
 from benchmark.core.progress import Progress
 from benchmark.core.seeding import derive_seed
-from benchmark.data.records import ImageSet
 from benchmark.metrics.embedding import embed_images
 from benchmark.models.config import BackboneConfig
 from benchmark.protocols.camera_classifier import CameraClassifier

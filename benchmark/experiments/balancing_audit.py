@@ -10,10 +10,10 @@ import numpy as np
 from pydantic import Field
 
 from benchmark.core.errors import UsageError
+from benchmark.core.image_set import ImageSet, concatenate
 from benchmark.core.plugin import Card, PluginConfig
 from benchmark.core.registry import DEFENSES
 from benchmark.data.contact_sheet import contact_sheet
-from benchmark.data.records import ImageSet, concatenate
 from benchmark.experiments.added_images import added_images, plain
 from benchmark.experiments.audit import SHEET_COLUMNS, Auditor, Figures
 from benchmark.experiments.experiment import Experiment

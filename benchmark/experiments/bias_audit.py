@@ -9,9 +9,9 @@ import numpy as np
 from pydantic import Field
 
 from benchmark.core.errors import UsageError
+from benchmark.core.image_set import ImageSet
 from benchmark.core.plugin import Card, PluginConfig
 from benchmark.data.held_out import query_and_gallery
-from benchmark.data.records import ImageSet
 from benchmark.experiments.bias_figure import draw_bias
 from benchmark.experiments.bias_tables import dependence_table, difference_tables, spread_table
 from benchmark.experiments.bias_values import POPULATIONS, Audited, IdentityValues

@@ -19,9 +19,9 @@ from torch.nn import functional as F
 
 from benchmark.core.encoder import evaluating
 from benchmark.core.errors import DataError, PluginError
+from benchmark.core.image_set import JUNK_PID, ImageSet
 from benchmark.core.plugin import Card, PluginConfig
 from benchmark.core.seeding import derive_seed
-from benchmark.data.records import JUNK_PID, ImageSet
 from benchmark.experiments.experiment import Experiment
 from benchmark.experiments.findings import Findings, Table, text
 from benchmark.experiments.laboratory import Kept, Laboratory

@@ -12,9 +12,9 @@ from pydantic import Field
 from torch import nn
 
 from benchmark.core.errors import UsageError
+from benchmark.core.image_set import ImageSet
 from benchmark.core.plugin import Card, PluginConfig
 from benchmark.core.seeding import derive_seed
-from benchmark.data.records import ImageSet
 from benchmark.experiments.experiment import Experiment
 from benchmark.experiments.findings import MISSING, Findings, Table
 from benchmark.experiments.identity_head import LOSSES, Ascent, HeadBench, split_by_identity

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from benchmark.core.errors import DataError
+from benchmark.core.image_set import ImageSet
 from benchmark.data.dataset import Dataset, Split
 from benchmark.data.layout import ImageName
-from benchmark.data.records import ImageSet
 from benchmark.runner.shelf import Shelf
 
 

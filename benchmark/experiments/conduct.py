@@ -93,7 +93,7 @@ def conduct(experiment: Experiment, config: RunConfig, progress: Progress) -> Co
                 },
                 "result": findings.result,
                 "failures": [
-                    {"what": f"{one.what}: {one.error.what}", "mend": one.error.mend}
+                    {"what": f"{one.what}: {one.error.what}", "hint": one.error.hint}
                     for one in lab.troubles
                 ],
                 "environment": here,

@@ -14,9 +14,9 @@ from benchmark.core.attack import Attack, AttackBatch, round_to_8_bits
 from benchmark.core.device import DevicePolicy
 from benchmark.core.errors import UsageError
 from benchmark.core.guides import Guides
+from benchmark.core.image_set import ImageSet
 from benchmark.core.progress import Progress, SilentProgress
 from benchmark.core.seeding import derive_seed
-from benchmark.data.records import ImageSet
 from benchmark.experiments.measurement import Trained
 from benchmark.metrics.attacked import AttackedRanking, CleanRanking, Vantage, attacked_ranking
 from benchmark.metrics.attacked import clean_ranking as rank_clean

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from benchmark.core.attack import Attack
 from benchmark.core.errors import DataError, PluginError
+from benchmark.core.image_set import ImageSet
 from benchmark.core.plugin import PluginConfig
-from benchmark.data.records import ImageSet
 from benchmark.experiments.detection_report import Kind, Verdict
 from benchmark.experiments.laboratory import Kept, Laboratory
 from benchmark.experiments.measurement import Trained

@@ -12,8 +12,8 @@ from pydantic import Field
 
 from benchmark.core.encoder import embed
 from benchmark.core.errors import UsageError
+from benchmark.core.image_set import ImageSet
 from benchmark.core.plugin import Card, PluginConfig
-from benchmark.data.records import ImageSet
 from benchmark.experiments.attention import spread_evenly
 from benchmark.experiments.crafting import Scene
 from benchmark.experiments.embedding_distances import displacement, identity_distance, silhouettes

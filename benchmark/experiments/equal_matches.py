@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmark.data.records import ImageSet
+from benchmark.core.image_set import ImageSet
 
 
 def equal_query_and_gallery(images: ImageSet, matches: int) -> tuple[ImageSet, ImageSet]:

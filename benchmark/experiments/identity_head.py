@@ -22,9 +22,9 @@ from benchmark.core.attack import round_to_8_bits
 from benchmark.core.defense import Output
 from benchmark.core.device import DevicePolicy
 from benchmark.core.encoder import embed
+from benchmark.core.image_set import ImageSet
 from benchmark.core.progress import Bar
 from benchmark.core.seeding import derive_seed, uniform_noise
-from benchmark.data.records import ImageSet
 from benchmark.models.classifier import IdentityClassifier
 from benchmark.training.inner import Objective, ascend
 

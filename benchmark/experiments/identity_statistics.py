@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.data.records import ImageSet
+from benchmark.core.image_set import ImageSet
 
 Values = NDArray[np.float64]
 RESAMPLES = 1000

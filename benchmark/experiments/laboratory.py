@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from benchmark.config.schema import RunConfig
 from benchmark.core.device import DevicePolicy
 from benchmark.core.errors import BenchmarkError, PluginError, UsageError
+from benchmark.core.image_set import ImageSet
 from benchmark.core.progress import Progress
 from benchmark.core.provenance import environment
 from benchmark.core.seeding import derive_seed, seed_everything
 from benchmark.data.dataset import Split
 from benchmark.data.held_out import split_held_out
 from benchmark.data.layout import SPLITS
-from benchmark.data.records import ImageSet
 from benchmark.experiments.closed_shelf import ClosedShelf
 from benchmark.experiments.measurement import Measurement, Trained, clean_of, outcomes_of
 from benchmark.experiments.variant import Variant

@@ -8,8 +8,8 @@ from functools import partial
 import numpy as np
 
 from benchmark.core.errors import UsageError
+from benchmark.core.image_set import ImageSet
 from benchmark.core.seeding import derive_seed, torch_seeded
-from benchmark.data.records import ImageSet
 from benchmark.experiments.crafting import Scene, check_direct
 from benchmark.experiments.laboratory import Kept, Laboratory
 from benchmark.experiments.measurement import CLEAN, WORST, Outcome, Trained

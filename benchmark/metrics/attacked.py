@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from benchmark.core.attack import Attack, AttackBatch
 from benchmark.core.device import DevicePolicy
 from benchmark.core.guides import Guides
+from benchmark.core.image_set import ImageSet
 from benchmark.core.progress import Bar
 from benchmark.core.seeding import derive_seed
 from benchmark.core.threat import Scenario
-from benchmark.data.records import ImageSet
 from benchmark.metrics.crafting import FORMS, Crafted, Form, Side, craft, fraction_of, own_images
 from benchmark.metrics.embedding import embed_images
 from benchmark.metrics.ranking import RankingResult, rank_queries

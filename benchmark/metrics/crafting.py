@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from benchmark.core.attack import Attack, AttackBatch, AttackOutcome, round_to_8_bits
 from benchmark.core.encoder import embed, evaluating
 from benchmark.core.errors import UsageError
+from benchmark.core.image_set import ImageSet
 from benchmark.core.progress import Bar
 from benchmark.core.seeding import derive_seed, torch_seeded
 from benchmark.data.jpeg import through_jpeg
-from benchmark.data.records import ImageSet
 
 Side = Literal["query", "gallery"]
 Form = Literal["rounded", "float", "jpeg"]

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from benchmark.core.device import DevicePolicy
 from benchmark.core.encoder import embed, evaluating
+from benchmark.core.image_set import ImageSet
 from benchmark.core.progress import Bar
-from benchmark.data.records import ImageSet
 
 
 @torch.no_grad()

@@ -9,9 +9,9 @@ from torch.nn import functional as F
 
 from benchmark.core.errors import DataError
 from benchmark.core.guides import Guides
+from benchmark.core.image_set import ImageSet
 from benchmark.core.seeding import derive_seed
 from benchmark.core.threat import TargetRule
-from benchmark.data.records import ImageSet
 
 
 def choose_targets(

@@ -87,19 +87,19 @@ def _check_kind(path: Path) -> None:
         ) from error
     if not start:
         raise DataError(f"the weights {path} are an empty file", "write or download it again")
-    for beginning, kind, mend in _NO_WEIGHTS:
+    for beginning, kind, hint in _NO_WEIGHTS:
         if start.lower().startswith(beginning.lower()):
-            raise DataError(f"the weights {path} are {kind}, no weights", mend)
+            raise DataError(f"the weights {path} are {kind}, no weights", hint)
 
 
 def _tensors(content: object, path: Path) -> dict[str, Tensor]:
-    mend = "save a plain state dict: torch.save(encoder.state_dict(), FILE)"
+    hint = "save a plain state dict: torch.save(encoder.state_dict(), FILE)"
     if not isinstance(content, Mapping):
-        raise DataError(f"the weights {path} hold {type(content).__name__}, no state dict", mend)
+        raise DataError(f"the weights {path} hold {type(content).__name__}, no state dict", hint)
     for key, value in content.items():
         if not (isinstance(key, str) and isinstance(value, Tensor)):
             raise DataError(
-                f"the weights {path} are no state dict: {key!r} is {type(value).__name__}", mend
+                f"the weights {path} are no state dict: {key!r} is {type(value).__name__}", hint
             )
     return dict(content)
 

@@ -9,9 +9,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from benchmark.core.device import DevicePolicy
+from benchmark.core.image_set import ImageSet
 from benchmark.core.progress import Bar
 from benchmark.core.seeding import derive_seed, seed_everything
-from benchmark.data.records import ImageSet
 from benchmark.metrics.embedding import embed_images
 from benchmark.models.config import BackboneConfig
 from benchmark.models.encoder import ReIDModel, build_encoder

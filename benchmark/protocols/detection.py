@@ -18,10 +18,10 @@ from torch import Tensor, nn
 from benchmark.core.attack import Attack, AttackBatch
 from benchmark.core.device import DevicePolicy
 from benchmark.core.guides import Guides
+from benchmark.core.image_set import ImageSet
 from benchmark.core.progress import Bar
 from benchmark.core.seeding import derive_seed
 from benchmark.core.surrogate import SurrogateEnsemble, joined_embeddings
-from benchmark.data.records import ImageSet
 from benchmark.metrics.attacked import rank_sets
 from benchmark.metrics.crafting import craft
 from benchmark.metrics.embedding import embed_images

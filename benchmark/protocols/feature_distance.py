@@ -20,8 +20,8 @@ from torch.nn import functional as F
 
 from benchmark.core.device import DevicePolicy
 from benchmark.core.encoder import evaluating
+from benchmark.core.image_set import ImageSet
 from benchmark.core.seeding import derive_seed
-from benchmark.data.records import ImageSet
 
 _BATCH = 64
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.data.records import ImageSet
+from benchmark.core.image_set import ImageSet
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

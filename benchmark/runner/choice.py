@@ -10,9 +10,9 @@ from benchmark.config.schema import CROSS_DATASETS, NO_CROSS_DATASET, RunConfig
 from benchmark.core.attack import Attack
 from benchmark.core.defense import Defense
 from benchmark.core.errors import BenchmarkError, PluginError, UsageError, unknown_name
-from benchmark.core.mount import Mountable, base_name
+from benchmark.core.parametrised import Parametrised, base_name
 from benchmark.core.plugin import PluginConfig
-from benchmark.core.raised import plugin_faults
+from benchmark.core.plugin_errors import plugin_faults
 from benchmark.core.registry import ATTACKS, BACKBONES, DATASETS, DEFENSES, Registry
 from benchmark.core.surrogate import Surrogate
 from benchmark.core.threat import Scenario, ThreatModel
@@ -183,8 +183,8 @@ def _base(name: str, path: tuple[str, ...]) -> Defense:
 def _attack(name: str, options: dict[str, dict[str, Any]]) -> ChosenAttack:
     """Return an attack; options of NAME are those of every ``NAME:ARGUMENT``, too."""
     plugin: type[Attack] = _class(ATTACKS, name, Attack)
-    if issubclass(plugin, Mountable):
-        plugin.check_mounted(name)
+    if issubclass(plugin, Parametrised):
+        plugin.check_argument(name)
     chosen = {**options.get(base_name(name), {}), **options.get(name, {})}
     with plugin_faults(plugin):
         return ChosenAttack(plugin, plugin.parse_config(chosen))

@@ -19,11 +19,11 @@ from benchmark.core.adaptive import adaptive_view
 from benchmark.core.attack import AttackTask, MeteredEncoder
 from benchmark.core.device import DevicePolicy
 from benchmark.core.encoder import evaluating
+from benchmark.core.image_set import ImageSet, no_images
 from benchmark.core.progress import Progress
 from benchmark.core.seeding import derive_seed, seed_everything
 from benchmark.core.surrogate import SurrogateEnsemble, joined_embeddings
 from benchmark.data.held_out import check_fitted, split_held_out
-from benchmark.data.records import ImageSet, no_images
 from benchmark.metrics.attacked import (
     CleanRanking,
     Vantage,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmark.core.errors import BenchmarkError, EnvironmentProblem, PluginError
 from benchmark.core.plugin import Plugin
-from benchmark.core.raised import raised_by, source_test
+from benchmark.core.plugin_errors import raised_by, source_test
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
@@ -105,7 +105,7 @@ def plugin_problem(error: BaseException, *plugins: type[Plugin]) -> BenchmarkErr
         if not _came_through(error, plugin):
             continue
         if isinstance(error, BenchmarkError):
-            return PluginError(f"{plugin.name!r}: {error.what}", error.mend)
+            return PluginError(f"{plugin.name!r}: {error.what}", error.hint)
         return raised_by(plugin, error)
     if isinstance(error, SystemExit) and plugins:  # the benchmark never leaves by itself
         return raised_by(plugins[0], error)

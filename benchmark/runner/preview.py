@@ -139,7 +139,7 @@ def _missing_splits(shelf: Shelf, reads: Mapping[str, Iterable[Split]]) -> dict[
 
 
 def _told(name: str, error: DataError) -> str:
-    return f"{name}: {error.what} → {error.mend}"
+    return f"{name}: {error.what} → {error.hint}"
 
 
 def _existing(path: Path) -> Path:

@@ -10,8 +10,8 @@ import numpy as np
 from benchmark.checks.evidence import Finding
 from benchmark.config.schema import RunConfig
 from benchmark.core.fingerprint import fingerprint
+from benchmark.core.image_set import ImageSet
 from benchmark.core.plugin import options_of
-from benchmark.data.records import ImageSet
 from benchmark.metrics.ranking import RankingResult, trivial_queries
 from benchmark.metrics.success import success_rate
 from benchmark.runner.cells import Cell

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from benchmark.config.schema import RunConfig
 from benchmark.core.errors import UsageError
+from benchmark.core.image_set import ImageSet
 from benchmark.core.progress import Progress
 from benchmark.data.dataset import Dataset, Split
-from benchmark.data.records import ImageSet
 from benchmark.runner.cells import Cell, splits_read
 from benchmark.runner.choice import Choice
 

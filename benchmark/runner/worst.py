@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.data.records import ImageSet
+from benchmark.core.image_set import ImageSet
 from benchmark.metrics.ranking import RankingResult
 from benchmark.metrics.worst_case import worst_case, worst_counts
 from benchmark.runner.repeats import Repeats

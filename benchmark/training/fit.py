@@ -14,12 +14,12 @@ from benchmark.core.defense import Copies, Defense, Preparation
 from benchmark.core.device import DevicePolicy
 from benchmark.core.encoder import encoder_faults
 from benchmark.core.errors import PluginError
+from benchmark.core.image_set import ImageSet
 from benchmark.core.memory import peak_memory_bytes
+from benchmark.core.plugin_errors import plugin_faults
 from benchmark.core.progress import Progress
-from benchmark.core.raised import plugin_faults
 from benchmark.core.seeding import derive_seed
 from benchmark.data.held_out import check_fitted, split_held_out
-from benchmark.data.records import ImageSet
 from benchmark.metrics.embedding import embed_images
 from benchmark.metrics.label_agreement import label_agreement
 from benchmark.models.classifier import IdentityClassifier

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from benchmark.core.defense import Defense
 from benchmark.core.device import DevicePolicy
 from benchmark.core.errors import PluginError
+from benchmark.core.image_set import ImageSet
 from benchmark.core.progress import Bar, Progress
 from benchmark.core.seeding import derive_seed, seed_everything
-from benchmark.data.records import ImageSet
 from benchmark.data.sampler import PKSampler
 from benchmark.data.transforms import augment
 from benchmark.models.classifier import IdentityClassifier

@@ -11,9 +11,9 @@ from benchmark.core.attack import Attack, AttackBatch, round_to_8_bits
 from benchmark.core.defense import Copies
 from benchmark.core.device import DevicePolicy
 from benchmark.core.guides import Guides
+from benchmark.core.image_set import ImageSet
 from benchmark.core.progress import Progress
 from benchmark.core.seeding import derive_seed
-from benchmark.data.records import ImageSet
 from benchmark.metrics.embedding import embed_images
 
 BATCH = 256

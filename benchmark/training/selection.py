@@ -8,9 +8,9 @@ from torch import nn
 
 from benchmark.core.device import DevicePolicy
 from benchmark.core.errors import DataError
+from benchmark.core.image_set import ImageSet
 from benchmark.core.progress import SilentProgress
 from benchmark.data.held_out import can_be_ranked, query_and_gallery
-from benchmark.data.records import ImageSet
 from benchmark.metrics.attacked import attacked_ranking, clean_ranking
 from benchmark.training.config import TrainingConfig
 from benchmark.training.step import inner_attacks

@@ -18,9 +18,9 @@ from benchmark.core.device import DevicePolicy
 from benchmark.core.encoder import evaluating
 from benchmark.core.errors import PluginError
 from benchmark.core.guides import Companions, Guides
+from benchmark.core.image_set import ImageSet
 from benchmark.core.registry import ATTACKS
 from benchmark.core.seeding import derive_seed, uniform_noise
-from benchmark.data.records import ImageSet
 from benchmark.models.encoder import ReIDModel
 from benchmark.training.config import TrainingConfig
 from benchmark.training.inner import Objective, ascend

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from benchmark.data.records import ImageSet
+from benchmark.core.image_set import ImageSet
 
 Reason = Literal["inter-identity", "intra-identity"]
 

@@ -12,9 +12,9 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.core.image_set import ImageSet
 from benchmark.data.cache import publish
 from benchmark.data.contact_sheet import contact_sheet
-from benchmark.data.records import ImageSet
 from defenses.ddid.balance_plan import SynthesisRequest
 from defenses.ddid.quality_gate import QualityGate, Verdict
 from defenses.ddid.synthesis import Slot

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
+from benchmark.core.image_set import ImageSet
 from benchmark.core.plugin import PluginConfig
 from benchmark.core.progress import Progress
 from benchmark.core.seeding import derive_seed
-from benchmark.data.records import ImageSet
 from defenses.ddid.balance_plan import SynthesisRequest, plan_balance
 from defenses.ddid.balance_report import (
     Attempt,

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmark.data.records import ImageSet
+from benchmark.core.image_set import ImageSet
 
 _PRIOR_IMAGES = 8.0
 """A camera's mean and covariance count those of the whole split as so many images (chosen)."""

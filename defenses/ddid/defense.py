@@ -16,9 +16,9 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from benchmark.core.defense import Defense, FitTask, Output, Preparation, TrainingStep
+from benchmark.core.image_set import concatenate
 from benchmark.core.plugin import Card, PluginConfig
 from benchmark.core.seeding import derive_seed
-from benchmark.data.records import concatenate
 from defenses.ddid.alternating import AlternatingDiscriminator
 from defenses.ddid.balancing import BalancingConfig, balance
 from defenses.ddid.discriminator import FeatureDiscriminator, discriminator_loss, log_likelihood

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmark.core.errors import UsageError
+from benchmark.core.image_set import ImageSet
 from benchmark.core.plugin import PluginConfig
-from benchmark.data.records import ImageSet
 from defenses.ddid.camera_look import CameraLook
 from defenses.ddid.edm import EDM
 

@@ -18,10 +18,10 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor
 
 from benchmark.core.errors import PluginError
+from benchmark.core.image_set import ImageSet
 from benchmark.core.plugin import PluginConfig
 from benchmark.core.progress import Progress
 from benchmark.core.seeding import derive_seed
-from benchmark.data.records import ImageSet
 from defenses.ddid.denoiser import Denoiser, DenoiserConfig
 from defenses.ddid.diffusion_checkpoint import load_checkpoint, save_checkpoint, work_identity
 from defenses.ddid.edm import EDM, Network

@@ -12,8 +12,8 @@ from safetensors.torch import save as serialise
 from torch import Tensor, nn
 
 from benchmark.core.fingerprint import fingerprint
+from benchmark.core.image_set import ImageSet
 from benchmark.data.cache import publish
-from benchmark.data.records import ImageSet
 
 _FORMAT = 1
 _BLOCK = 1024

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from benchmark.core.encoder import check_embeddings, evaluating
 from benchmark.core.errors import DataError
-from benchmark.data.records import ImageSet
+from benchmark.core.image_set import ImageSet
 
 _BATCH = 256
 Floats = NDArray[np.float64]

@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torchvision.transforms import v2
 
+from benchmark.core.image_set import ImageSet
 from benchmark.core.seeding import derive_seed
-from benchmark.data.records import ImageSet
 from defenses.ddid.synthesis import Slot
 
 _STRONG = v2.Compose(

@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from benchmark.core.image_set import ImageSet
 from benchmark.core.seeding import derive_seed
-from benchmark.data.records import ImageSet
 from defenses.ddid.balance_plan import Reason, SynthesisRequest
 from defenses.ddid.denoiser import Denoiser
 from defenses.ddid.diffusion import DiffusionConfig

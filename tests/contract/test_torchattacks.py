@@ -106,7 +106,7 @@ def test_what_cannot_be_mounted_says_why(name: str) -> None:
         ATTACKS.get(f"torchattacks:{name}")
     assert caught.value.what.startswith(f"{name} of torchattacks cannot be mounted: ")
     assert OUTCOMES[name] in caught.value.what
-    assert caught.value.mend == f"these can: {', '.join(sorted(MOUNTED))}"
+    assert caught.value.hint == f"these can: {', '.join(sorted(MOUNTED))}"
 
 
 @pytest.mark.parametrize("name", MOUNTED)

@@ -126,12 +126,12 @@ def test_the_reader_of_imports_reads() -> None:
     tree = ast.parse(
         "from typing import TYPE_CHECKING\n"
         "if TYPE_CHECKING:\n    import never\n"
-        "def f():\n    from benchmark.data.records import ImageSet\n"
+        "def f():\n    from benchmark.core.image_set import ImageSet\n"
     )
     names = [n for n in run_time_nodes(tree) if isinstance(n, (ast.Import, ast.ImportFrom))]
     assert [ast.unparse(n) for n in names] == [
         "from typing import TYPE_CHECKING",
-        "from benchmark.data.records import ImageSet",
+        "from benchmark.core.image_set import ImageSet",
     ]
-    assert room("benchmark.data.records.ImageSet") == "data"
+    assert room("benchmark.core.image_set.ImageSet") == "data"
     assert room("benchmark.Defense") == "__init__"

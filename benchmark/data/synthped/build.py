@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import lru_cache
 
+from benchmark.core.image_set import DISTRACTOR_PID, JUNK_PID
 from benchmark.data.layout import ImageName
-from benchmark.data.records import DISTRACTOR_PID, JUNK_PID
 from benchmark.data.synthped.domains import DOMAINS, Domain
 from benchmark.data.synthped.draw import Draw
 

@@ -81,7 +81,7 @@ def test_it_attacks_as_far_as_it_is_defined(
 def test_a_target_that_is_not_there_is_told(name: str, intent: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="2 of 2 queries have no target") as caught:
         attacked(name, stage_of(1, 1), tmp_path, intent=intent)
-    assert "dodge" in caught.value.mend
+    assert "dodge" in caught.value.hint
 
 
 @pytest.mark.parametrize("intent", ["impersonate", "rank-down"])

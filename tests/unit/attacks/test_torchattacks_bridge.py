@@ -158,9 +158,9 @@ def test_too_few_identities_are_refused(name, identities):
 
 
 @pytest.mark.parametrize(
-    ("argument", "what", "mend"),
+    ("argument", "what", "hint"),
     [
-        ("", "'torchattacks' does not say what to mount", "write torchattacks:PGD"),
+        ("", "'torchattacks' does not say what it takes", "write torchattacks:PGD"),
         ("PDG", "has no attack 'PDG'", "did you mean PGD"),
         ("pgd", "has no attack 'pgd'", "did you mean PGD"),
         ("zzzzzzzz", "has no attack 'zzzzzzzz'", "it has APGD, APGDT"),
@@ -183,12 +183,12 @@ def test_too_few_identities_are_refused(name, identities):
         ("AutoAttack,version=x", "AutoAttack of torchattacks refuses its arguments: Not valid", ""),
     ],
 )
-def test_a_wrong_argument_is_told_in_one_line(argument, what, mend):
+def test_a_wrong_argument_is_told_in_one_line(argument, what, hint):
     with pytest.raises(UsageError) as caught:
         ATTACKS.get(f"torchattacks:{argument}")
     assert what in caught.value.what
-    assert mend in caught.value.mend
-    assert "\n" not in caught.value.what + caught.value.mend
+    assert hint in caught.value.hint
+    assert "\n" not in caught.value.what + caught.value.hint
 
 
 def test_a_mounted_class_is_a_plugin_of_its_own():

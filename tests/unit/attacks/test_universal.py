@@ -18,8 +18,8 @@ from attacks.trained_first import Lesson, TrainedFirst, pk_batches
 from attacks.uap import UAP
 from attacks.universal import UniversalAttack
 from benchmark.core.errors import PluginError
+from benchmark.core.image_set import ImageSet
 from benchmark.core.seeding import derive_seed, uniform_noise
-from benchmark.data.records import ImageSet
 from tests.tiny_preparation import assert_kills_do_not_matter, assert_same, prepared, task
 from tests.tiny_scene import guides_of, image_set, make_attack, scene, tiny_encoder
 

@@ -40,10 +40,10 @@ def test_who_asks_for_it_is_told_what_to_install(
     absent: None, arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert exit_code(arguments) == 2
-    what, mend = capsys.readouterr().err.splitlines()
+    what, hint = capsys.readouterr().err.splitlines()
     assert what.startswith("error: attacks of torchattacks cannot be used: ")
-    assert EXTRA in mend
-    assert "--no-deps torchattacks" in mend
+    assert EXTRA in hint
+    assert "--no-deps torchattacks" in hint
 
 
 @pytest.mark.parametrize(

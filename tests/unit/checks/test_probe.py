@@ -17,7 +17,7 @@ from benchmark.checks.gradients import has_graph, measure_gradients
 from benchmark.checks.probe import QUERIES, probe_encoder, probed_rows
 from benchmark.checks.strength import chance_map
 from benchmark.core.adaptive import BackwardThrough, ExpectedEncoder
-from benchmark.data.records import ImageSet
+from benchmark.core.image_set import ImageSet
 from benchmark.metrics.attacked import clean_ranking
 from benchmark.metrics.ranking import RankingResult
 from tests.tiny_scene import CPU, image_set, tiny_encoder

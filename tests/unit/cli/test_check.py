@@ -142,7 +142,7 @@ def test_a_terminal_gets_a_table(cli, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "what", "mend"),
+    ("arguments", "what", "hint"),
     [
         (("attack", "metric-pdg"), "unknown attack 'metric-pdg'", "did you mean metric-pgd"),
         (("atack", "sma"), "unknown kind 'atack'", "did you mean attack"),
@@ -158,11 +158,11 @@ def test_a_terminal_gets_a_table(cli, monkeypatch):
         (("attack",), "Missing argument", "--help"),
     ],
 )
-def test_mistakes_give_two_lines_and_2(cli, arguments, what, mend):
+def test_mistakes_give_two_lines_and_2(cli, arguments, what, hint):
     code, out, err = cli(*arguments)
     assert (code, out) == (2, "")
     assert what in err
-    assert mend in err
+    assert hint in err
     assert len(err.splitlines()) == 2
 
 

@@ -71,7 +71,7 @@ def test_impossible_combinations_are_told_in_one_line(options, what):
         read_config({**BASE, **options})
     assert what in caught.value.what
     assert "\n" not in caught.value.what
-    assert caught.value.mend
+    assert caught.value.hint
 
 
 def test_plan_shows_a_training_for_each_train_attack(cli, tiny_arguments):

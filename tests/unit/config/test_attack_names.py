@@ -11,7 +11,7 @@ from benchmark.cli.argv import spread
 from benchmark.config.attack_groups import expand_attacks
 from benchmark.config.load import load_run_config, to_yaml
 from benchmark.core.errors import UsageError
-from benchmark.core.mount import base_name
+from benchmark.core.parametrised import base_name
 from benchmark.core.registry import ATTACKS
 from benchmark.runner.choice import choose
 
@@ -104,14 +104,14 @@ def test_set_reaches_what_a_name_mounts(assignment, first, second):
 
 
 @pytest.mark.parametrize(
-    ("options", "what", "mend"),
+    ("options", "what", "hint"),
     [
         (
             {"attack": ["torchattacks"]},
-            "'torchattacks' does not say what to mount",
+            "'torchattacks' does not say what it takes",
             "write torchattacks:PGD or torchattacks:PGD,steps=20",
         ),
-        ({"attack": ["torchattacks:"]}, "'torchattacks' does not say what to mount", ""),
+        ({"attack": ["torchattacks:"]}, "'torchattacks' does not say what it takes", ""),
         ({"attack": ["torchatacks:PGD"]}, "unknown attack 'torchatacks'", "torchattacks"),
         ({"attack": ["default:PGD"]}, "unknown attack 'default'", ""),
         ({"attack": ["sma:PGD"]}, "the attack 'sma' takes no argument: 'sma:PGD'", "write sma;"),
@@ -131,11 +131,11 @@ def test_set_reaches_what_a_name_mounts(assignment, first, second):
         ),
     ],
 )
-def test_a_wrong_name_is_told(options, what, mend):
+def test_a_wrong_name_is_told(options, what, hint):
     with pytest.raises(UsageError) as caught:
         choose(load(**options))
     assert what in caught.value.what
-    assert mend in caught.value.mend
+    assert hint in caught.value.hint
 
 
 def test_a_plugin_that_is_not_chosen_takes_no_set():

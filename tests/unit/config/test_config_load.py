@@ -143,7 +143,7 @@ def test_the_resolved_configuration_loads_to_the_same(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("options", "assignments", "what", "mend"),
+    ("options", "assignments", "what", "hint"),
     [
         ({"defense": None}, (), "no defense was chosen", "--defense ddid"),
         ({"preset": "embeded"}, (), "unknown preset 'embeded'", "did you mean embedded"),
@@ -188,15 +188,15 @@ def test_the_resolved_configuration_loads_to_the_same(tmp_path):
     ],
 )
 def test_a_mistake_is_told_in_one_line_with_a_mend(
-    options, assignments, what, mend, tmp_path, monkeypatch
+    options, assignments, what, hint, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder.yaml").mkdir()
     with pytest.raises(UsageError) as caught:
         load(*assignments, **options)
     assert what in caught.value.what
-    assert mend in caught.value.mend
-    assert "\n" not in caught.value.what + caught.value.mend
+    assert hint in caught.value.hint
+    assert "\n" not in caught.value.what + caught.value.hint
     assert caught.value.exit_code == 2
 
 

@@ -43,7 +43,7 @@ def test_valid_options() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "what", "mend"),
+    ("options", "what", "hint"),
     [
         ({"wieght": 1}, "options of 'example': unknown key 'wieght'", "known keys: inner, steps"),
         ({"inner": {"x": 1}}, "options of 'example': unknown key 'inner.x'", "remove it"),
@@ -55,11 +55,11 @@ def test_valid_options() -> None:
     ],
 )
 def test_wrong_options_are_told_in_one_line(
-    options: dict[str, object], what: str, mend: str
+    options: dict[str, object], what: str, hint: str
 ) -> None:
     with pytest.raises(UsageError, match=what) as caught:
         Example.parse_config(options)
-    assert caught.value.mend.startswith(mend)
+    assert caught.value.hint.startswith(hint)
     assert "\n" not in caught.value.what
     assert caught.value.exit_code == 2
 

@@ -75,10 +75,10 @@ def test_what_is_no_plugin_class_is_refused(things: Registry[Plugin]) -> None:
 def test_an_unknown_name_gets_the_closest(things: Registry[Plugin]) -> None:
     with pytest.raises(UsageError, match="unknown thing 'smaa'") as caught:
         things.get("smaa")
-    assert caught.value.mend == "did you mean sma?"
+    assert caught.value.hint == "did you mean sma?"
     with pytest.raises(UsageError) as caught:
         things.get("zzzzzz")
-    assert caught.value.mend == "known: broken, function, sma"
+    assert caught.value.hint == "known: broken, function, sma"
 
 
 def test_register_decorates_and_refuses_a_second(things: Registry[Plugin]) -> None:

@@ -1,4 +1,4 @@
-"""Seeds that must never change, devices, and errors with a mend and an exit code."""
+"""Seeds that must never change, devices, and errors with a hint and an exit code."""
 
 from __future__ import annotations
 
@@ -99,8 +99,8 @@ def test_unknown_device() -> None:
     ],
 )
 def test_exit_codes(error: type[errors.BenchmarkError], code: int) -> None:
-    raised = error("what", "mend")
-    assert (raised.exit_code, raised.what, raised.mend, str(raised)) == (
+    raised = error("what", "hint")
+    assert (raised.exit_code, raised.what, raised.hint, str(raised)) == (
         code,
         "what",
         "mend",
@@ -110,4 +110,4 @@ def test_exit_codes(error: type[errors.BenchmarkError], code: int) -> None:
 
 def test_many_known_names_are_cut() -> None:
     error = errors.unknown_name("thing", "zzz", [f"name-{i:02d}" for i in range(30)])
-    assert error.mend.endswith("name-19 …")
+    assert error.hint.endswith("name-19 …")

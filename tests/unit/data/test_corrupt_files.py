@@ -43,7 +43,7 @@ def test_by_default_it_is_fatal_and_the_mend_names_the_option(
     with pytest.raises(DataError, match=BROKEN) as caught:
         open_market(market_root, tmp_path / "cache", "fail").split("train")
     assert caught.value.exit_code == EXIT_DATA == 3
-    assert "--set on_corrupt=skip" in caught.value.mend
+    assert "--set on_corrupt=skip" in caught.value.hint
 
 
 def test_skipping_is_as_if_the_file_were_not_there(market_root: Path, tmp_path: Path) -> None:

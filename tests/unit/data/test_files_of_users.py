@@ -131,7 +131,7 @@ def test_what_is_no_readable_file_is_told_or_skipped(
         with pytest.raises(ImageFileError, match=NAME) as caught:
             open_market(market_root).split("train")
         assert caught.value.exit_code == 3
-        assert "on_corrupt=skip" in caught.value.mend
+        assert "on_corrupt=skip" in caught.value.hint
     skipping = open_market(market_root).without_unreadable()
     assert skipping.split("train").pids.tolist() == [2, 7]
     assert any(line.startswith("1 file cannot be decoded") for line in skipping.warnings())

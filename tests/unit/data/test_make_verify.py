@@ -62,7 +62,7 @@ def test_a_stranger_s_folder_is_left_alone(content: str, plaza: SynthPed, tmp_pa
     (tmp_path / content).write_text("[]", encoding="utf-8")
     with pytest.raises(UsageError, match="is not empty") as caught:
         make_dataset(plaza, tmp_path, SilentProgress())
-    assert "--output" in caught.value.mend
+    assert "--output" in caught.value.hint
     assert [path.name for path in tmp_path.iterdir()] == [content]
 
 

@@ -53,7 +53,7 @@ def test_grey_pictures_become_rgb(market_root: Path, open_market: Open) -> None:
 def test_a_root_is_needed(open_market: Open) -> None:
     with pytest.raises(DataError, match="no root was given") as caught:
         open_market(None).split("train")
-    assert "--data-root" in caught.value.mend
+    assert "--data-root" in caught.value.hint
 
 
 def test_a_missing_root_is_named(tmp_path: Path, open_market: Open) -> None:
@@ -112,7 +112,7 @@ def test_a_broken_file_is_named(damage: str, market_root: Path, open_market: Ope
     dataset = open_market(market_root)
     with pytest.raises(DataError, match=path.name) as caught:
         dataset.split("train")
-    assert caught.value.mend
+    assert caught.value.hint
     assert len(dataset.unreadable("train")) == 1
     assert len(dataset.split("query")) == 2
 
@@ -141,7 +141,7 @@ def test_queries_must_have_some_match(market_root: Path, open_market: Open) -> N
     (market_root / FOLDERS["gallery"] / "0003_c2s1_000021_02.jpg").unlink()
     with pytest.raises(DataError, match="no query") as caught:
         open_market(market_root).split("query")
-    assert caught.value.mend
+    assert caught.value.hint
 
 
 def test_the_manifest_follows_the_content(market_root: Path, open_market: Open) -> None:

@@ -47,7 +47,7 @@ def test_other_names_are_refused_with_the_pattern(text: str) -> None:
         parse_name(text)
     assert text in caught.value.what
     assert PATTERN in caught.value.what
-    assert caught.value.mend
+    assert caught.value.hint
 
 
 @pytest.mark.parametrize("suffix", [*SUFFIXES, ".BMP", ".Tiff"])
@@ -66,7 +66,7 @@ def test_labels_fit_64_bits_or_are_refused(number: int) -> None:
             with pytest.raises(DataError, match="64 bits") as caught:
                 parse_name(name)
             assert name in caught.value.what
-            assert "18 digits" in caught.value.mend
+            assert "18 digits" in caught.value.hint
 
 
 def test_listing_tells_images_from_harmless_files_and_from_others(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_a_folder_without_images_tells_what_it_holds(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="30 entries are not read") as caught:
         list_folder(tmp_path)
     assert caught.value.what.endswith("19.heic and 10 more")
-    assert caught.value.mend
+    assert caught.value.hint
 
 
 def test_a_folder_that_is_a_link_to_nothing_is_refused(tmp_path: Path) -> None:

@@ -130,7 +130,7 @@ def test_two_at_once_render_once(cache: PixelCache) -> None:
 def test_a_refusing_disk_is_explained(code: int, words: str, tmp_path: Path) -> None:
     with pytest.raises(EnvironmentProblem, match=words) as caught, disk_errors(tmp_path):
         raise OSError(code, "refused")
-    assert caught.value.mend
+    assert caught.value.hint
 
 
 @pytest.mark.parametrize("name", ["train.npy", "train.json"])
@@ -138,7 +138,7 @@ def test_something_else_of_the_name_is_told(name: str, cache: PixelCache) -> Non
     (cache.folder / name).mkdir(parents=True)
     with pytest.raises(EnvironmentProblem, match="cannot write to") as caught:
         cache.load("train", NAMES, SIZE, Renderer())
-    assert "in the way" in caught.value.mend
+    assert "in the way" in caught.value.hint
 
 
 def test_a_full_disk_while_writing_leaves_no_draft(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmark.data.records import ImageSet
+from benchmark.core.image_set import ImageSet
 
 COLOURS = {1: (220, 40, 40), 2: (40, 200, 60), 3: (50, 70, 230)}
 GROUNDS = {1: 90, 2: 150, 5: 120}

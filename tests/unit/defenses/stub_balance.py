@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from benchmark.data.records import ImageSet
+from benchmark.core.image_set import ImageSet
 from tests.tiny_scene import image_set
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark.data.records import ImageSet
+from benchmark.core.image_set import ImageSet
 from defenses.ddid.balance_plan import SynthesisRequest, plan_balance
 
 

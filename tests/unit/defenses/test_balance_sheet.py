@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from benchmark.core.image_set import ImageSet
 from benchmark.data.contact_sheet import GAP, HEADER, LABEL_WIDTH, PAPER
-from benchmark.data.records import ImageSet
 from defenses.ddid.balance_report import Attempt, draw_sheet
 from defenses.ddid.synthesis import Slot
 

@@ -9,8 +9,8 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
+from benchmark.core.image_set import ImageSet
 from benchmark.core.progress import SilentProgress
-from benchmark.data.records import ImageSet
 from defenses.ddid.balance_report import BalanceReport
 from defenses.ddid.balancing import BalancingConfig, balance
 from defenses.ddid.denoiser import Denoiser, DenoiserConfig

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.data.records import ImageSet
+from benchmark.core.image_set import ImageSet
 from defenses.ddid.camera_look import CameraLook
 from tests.unit.defenses.small_split import small_split
 

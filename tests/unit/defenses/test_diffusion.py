@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from benchmark.core.errors import PluginError, UsageError
+from benchmark.core.image_set import ImageSet
 from benchmark.core.progress import Progress, SilentProgress
-from benchmark.data.records import ImageSet
 from defenses.ddid.denoiser import Denoiser, DenoiserConfig
 from defenses.ddid.diffusion import Diffusion, DiffusionConfig, train_diffusion
 from tests.kills import KillAfter, Killed
@@ -95,7 +95,7 @@ def test_a_loss_that_is_not_finite_ends_the_training(tmp_path: Path) -> None:
 def test_an_image_size_that_does_not_divide_says_how_to_mend_it(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="18x8 do not divide by 4") as caught:
         fit(tmp_path, train=small_split({(1, 1): 2}, height=18))
-    assert "patch" in caught.value.mend
+    assert "patch" in caught.value.hint
 
 
 def test_training_lowers_the_loss(tmp_path: Path) -> None:

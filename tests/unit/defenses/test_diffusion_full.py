@@ -11,8 +11,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from benchmark.config.load import load_run_config
+from benchmark.core.image_set import ImageSet
 from benchmark.core.progress import SilentProgress
-from benchmark.data.records import ImageSet
 from defenses.ddid.balancing import BalancingConfig
 from defenses.ddid.defense import DDID
 from defenses.ddid.denoiser import Denoiser

@@ -15,9 +15,9 @@ from attacks.metric_pgd import MetricPGD
 from benchmark.core.attack import AttackBatch
 from benchmark.core.defense import TrainingStep
 from benchmark.core.errors import UsageError
+from benchmark.core.image_set import ImageSet
 from benchmark.core.seeding import derive_seed, uniform_noise
 from benchmark.data.held_out import split_held_out
-from benchmark.data.records import ImageSet
 from benchmark.training.config import AugmentConfig, InnerConfig
 from benchmark.training.step import Step
 from defenses.goat import GOAT

@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from benchmark.core.defense import Copies, TrainingStep
+from benchmark.core.image_set import ImageSet
 from benchmark.data.held_out import split_held_out
-from benchmark.data.records import ImageSet
 from benchmark.training import fit as fitting
 from benchmark.training.config import AugmentConfig
 from defenses.offline_at import OfflineAT

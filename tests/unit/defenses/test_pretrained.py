@@ -137,7 +137,7 @@ def test_a_factory_that_gives_no_encoder_is_a_plugin_error(tmp_path, factory, sa
     with pytest.raises(PluginError, match=re.escape(says)) as caught:
         fitted(tmp_path, factory=factory)
     assert "\n" not in caught.value.what
-    assert caught.value.mend
+    assert caught.value.hint
 
 
 class Unpickled:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from benchmark.core.errors import DataError, PluginError
-from benchmark.data.records import ImageSet
+from benchmark.core.image_set import ImageSet
 from defenses.ddid.quality_gate import QualityGate
 
 CPU = torch.device("cpu")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmark.core.errors import DataError
-from benchmark.data.records import ImageSet
+from benchmark.core.image_set import ImageSet
 from benchmark.experiments.certificate import chosen_rows, sides
 
 QUICK = {"queries": 5, "selection": 20, "draws": 300}

@@ -106,4 +106,4 @@ def test_without_scikit_learn_one_line_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.manifold", None)
     with pytest.raises(UsageError, match="scikit-learn, which is not installed") as caught:
         check_tsne()
-    assert "reid-robustbench[experiments]" in caught.value.mend
+    assert "reid-robustbench[experiments]" in caught.value.hint

@@ -210,7 +210,7 @@ def test_every_name_leads_to_an_experiment_with_a_card():
         assert found(found.parse_config({})).config is not None
     with pytest.raises(UsageError, match="unknown experiment 'mian'") as caught:
         experiment_named("mian")
-    assert "main" in caught.value.mend
+    assert "main" in caught.value.hint
 
 
 def test_listing_experiments_imports_none():

@@ -81,13 +81,13 @@ def test_the_shortcut_is_a_strided_convolution(width: int) -> None:
 def test_small_resnet_has_no_published_weights() -> None:
     with pytest.raises(UsageError, match="small-resnet has no ImageNet weights") as caught:
         build_encoder(BackboneConfig(weights="imagenet"))
-    assert "backbone.weights=none" in caught.value.mend
+    assert "backbone.weights=none" in caught.value.hint
 
 
 def test_unknown_backbone() -> None:
     with pytest.raises(UsageError, match="unknown backbone 'resnet81'") as caught:
         build_encoder(BackboneConfig(name="resnet81"))
-    assert "resnet18" in caught.value.mend
+    assert "resnet18" in caught.value.hint
 
 
 def test_offline_the_error_names_the_option(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,8 +99,8 @@ def test_offline_the_error_names_the_option(monkeypatch: pytest.MonkeyPatch) -> 
         EnvironmentProblem, match=r"resnet18 could not be loaded.*no route"
     ) as caught:
         build_encoder(BackboneConfig(name="resnet18", weights="imagenet"))
-    assert "backbone.weights=none" in caught.value.mend
-    assert "resnet18-f37072fd.pth" in caught.value.mend
+    assert "backbone.weights=none" in caught.value.hint
+    assert "resnet18-f37072fd.pth" in caught.value.hint
 
 
 @pytest.fixture
@@ -160,7 +160,7 @@ def test_damaged_checkpoints_are_data_errors(tmp_path: Path, damage: str) -> Non
         card.write_text("{}")
     with pytest.raises(DataError, match=r"encoder\.safetensors cannot be read") as caught:
         load_encoder(tmp_path, tiny_encoder)
-    assert "train again" in caught.value.mend
+    assert "train again" in caught.value.hint
 
 
 def test_weights_that_do_not_fit(tmp_path: Path) -> None:

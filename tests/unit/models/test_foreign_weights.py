@@ -16,7 +16,7 @@ LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\
 
 @pytest.mark.parametrize("ending", [".pth", ".safetensors"])
 @pytest.mark.parametrize(
-    ("content", "what", "mend"),
+    ("content", "what", "hint"),
     [
         (LFS, "a pointer of Git LFS", "git lfs pull"),
         (b"\n<!DOCTYPE html><html><title>Google Drive</title>", "a web page", "browser"),
@@ -28,13 +28,13 @@ LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\
     ],
 )
 def test_what_is_no_weights_is_told_as_what_it_is(
-    tmp_path: Path, ending: str, content: bytes, what: str, mend: str
+    tmp_path: Path, ending: str, content: bytes, what: str, hint: str
 ) -> None:
     path = tmp_path / f"net{ending}"
     path.write_bytes(content)
     with pytest.raises(DataError, match=what) as caught:
         read_state_dict(path)
-    assert mend in caught.value.mend
+    assert hint in caught.value.hint
 
 
 def test_a_pickle_that_would_run_code_is_still_told_as_one(tmp_path: Path) -> None:

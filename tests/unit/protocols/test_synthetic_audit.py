@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
+from benchmark.core.image_set import ImageSet
 from benchmark.core.progress import SilentProgress
-from benchmark.data.records import ImageSet
 from benchmark.models.config import BackboneConfig
 from benchmark.protocols.camera_classifier import CameraClassifier
 from benchmark.protocols.feature_distance import distance_within, feature_distance

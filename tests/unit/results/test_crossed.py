@@ -51,4 +51,4 @@ def test_without_a_data_set_records_stand_where_they_were_trained(folder):
 def test_an_unknown_data_set_is_told_with_those_that_there_are(folder):
     with pytest.raises(RecordError, match="no record was tested on 'x'") as told:
         read_measured([folder], "x")
-    assert told.value.mend == "choose among synthped-campus"
+    assert told.value.hint == "choose among synthped-campus"

@@ -77,7 +77,7 @@ def test_full_disk_leaves_nothing_behind(
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(RecordError, match=r"no space left to write .*npz") as caught:
         write_record(make_record(), tmp_path, {"synthped-plaza": per_query})
-    assert "free some space" in caught.value.mend
+    assert "free some space" in caught.value.hint
     assert list((tmp_path / "records").iterdir()) == []
 
 

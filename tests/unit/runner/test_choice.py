@@ -10,7 +10,7 @@ from benchmark.runner.choice import choose
 
 
 @pytest.mark.parametrize(
-    ("options", "what", "mend"),
+    ("options", "what", "hint"),
     [
         ({"defense": ["nome"]}, "unknown defense 'nome'", "did you mean none"),
         ({"attack": ["smaa"]}, "unknown attack 'smaa'", "did you mean sma or"),
@@ -29,12 +29,12 @@ from benchmark.runner.choice import choose
         ),
     ],
 )
-def test_a_wrong_name_or_option_is_told(options, what, mend):
+def test_a_wrong_name_or_option_is_told(options, what, hint):
     config = load_run_config({"defense": ["none"], **options})
     with pytest.raises(BenchmarkError) as caught:
         choose(config)
     assert what in caught.value.what
-    assert mend in caught.value.mend
+    assert hint in caught.value.hint
     assert caught.value.exit_code == 2
 
 

@@ -207,7 +207,7 @@ def test_a_full_disk_loses_nothing_that_is_finished(tiny_config, monkeypatch, pl
     with pytest.raises(EnvironmentProblem) as caught:
         run(config)
     assert "no space left" in caught.value.what
-    assert "what is finished is kept" in caught.value.mend
+    assert "what is finished is kept" in caught.value.hint
     assert not list((config.output / "cells").glob(".partial-*"))
     finished = len(events(config, "finished"))
     assert finished == (3 if place == "arrays" else 2)

@@ -93,12 +93,12 @@ def test_the_machine_is_named_when_it_refuses(tmp_path, error, told):
 
 
 def test_the_cpu_is_offered_to_a_gpu_without_memory_alone(tmp_path):
-    mends = []
+    hints = []
     for error in (MemoryError(), RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")):
         problem = machine_problem(error, tmp_path)
         assert problem is not None
-        mends.append("--device cpu" in problem.mend)
-    assert mends == [False, True]
+        hints.append("--device cpu" in problem.hint)
+    assert hints == [False, True]
 
 
 def test_the_machine_is_found_behind_the_error_of_a_plugin(tmp_path):

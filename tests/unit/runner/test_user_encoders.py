@@ -68,7 +68,7 @@ def test_what_an_encoder_does_wrong_fails_its_own_rows(tiny_config, tmp_path, fa
     assert [record.defense.name for record, _ in outcome.records] == ["tiny-defense"]
     ((failure),) = outcome.failures
     assert told in failure.error.what
-    assert failure.error.mend
+    assert failure.error.hint
     assert failure.error.exit_code == 4
 
 
@@ -85,7 +85,7 @@ def test_a_factory_whose_module_parses_arguments_is_refused(tiny_config, tmp_pat
     options = {"defense_config": {"pretrained": {"factory": factory}}}
     with pytest.raises(PluginError, match="does not import: SystemExit: 2") as caught:
         measured(tiny_config, tmp_path, "x", **options)
-    assert "argparse" in caught.value.mend
+    assert "argparse" in caught.value.hint
 
 
 @pytest.mark.parametrize("how", ["data", "usage"])

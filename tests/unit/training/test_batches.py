@@ -52,7 +52,7 @@ def test_every_identity_comes_before_any_comes_twice() -> None:
 def test_too_few_identities() -> None:
     with pytest.raises(DataError, match="3 training identities are fewer than the 4") as caught:
         PKSampler(np.array([1, 1, 2, 2, 3, 3]), 4, 2)
-    assert "training.identities=2" in caught.value.mend
+    assert "training.identities=2" in caught.value.hint
 
 
 @settings(max_examples=30, deadline=None)

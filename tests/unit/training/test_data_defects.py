@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from benchmark.core.errors import DataError
-from benchmark.data.records import ImageSet
+from benchmark.core.image_set import ImageSet
 from benchmark.metrics.attacked import clean_ranking
 from benchmark.training.config import AugmentConfig, TrainingConfig
 from tests.tiny_scene import CPU, TRAINING, fit, image_set, make_defense
@@ -118,7 +118,7 @@ def test_what_is_advised_for_few_identities_mends_it(
     recipe = TRAINING.model_copy(update={"identities": 16, "held_out": share, "epochs": 1})
     with pytest.raises(DataError, match="training identities are") as caught:
         fit(make_defense("none"), tmp_path / "a", train=train, training=recipe)
-    advised = dict(re.findall(r"training\.(\w+)=(\d+)", caught.value.mend))
+    advised = dict(re.findall(r"training\.(\w+)=(\d+)", caught.value.hint))
     mended = TrainingConfig.model_validate(recipe.model_dump() | advised)
     assert fit(make_defense("none"), tmp_path / "b", train=train, training=mended).epochs == 1
 
@@ -128,11 +128,11 @@ def test_a_single_identity_cannot_be_trained_on(share: float, tmp_path: Path) ->
     recipe = TRAINING.model_copy(update={"identities": 2, "held_out": share})
     with pytest.raises(DataError) as caught:
         fit(make_defense("none"), tmp_path, train=image_set(identities=1), training=recipe)
-    assert caught.value.mend == "add identities: two are needed at least"
+    assert caught.value.hint == "add identities: two are needed at least"
 
 
 def test_balancing_without_a_single_pair_says_what_to_do(tmp_path: Path) -> None:
     first = np.unique(SOUND.pids, return_index=True)[1]
     with pytest.raises(DataError, match="no training identity has two images") as caught:
         fit(make_defense("ddid", **OPTIONS["ddid"]), tmp_path, train=SOUND.subset(first))
-    assert caught.value.mend
+    assert caught.value.hint

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.core.defense import Defense, Output, TrainingStep
+from benchmark.core.image_set import ImageSet
 from benchmark.core.plugin import PluginConfig
 from benchmark.core.progress import SilentProgress
-from benchmark.data.records import ImageSet
 from benchmark.training.inner import ascend
 from benchmark.training.offline import attack_images
 from defenses.none import NoDefense

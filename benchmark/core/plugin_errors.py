@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmark.core.errors import BenchmarkError, PluginError
 from benchmark.core.plugin import Plugin
 
-MEND = "mend it; the traceback is in run.log"
+HINT = "mend it; the traceback is in run.log"
 NO_EXIT = "call neither sys.exit nor argparse there: a script's own part belongs under __main__"
 
 _TOLD = 200
@@ -29,7 +29,7 @@ def told(error: BaseException) -> str:
 def raised_by(plugin: type[Plugin], error: BaseException) -> PluginError:
     """Return the error of a plugin that raised, with its line if its own files were passed."""
     what = f"{plugin.name!r} raised {told(error)}{line_in(error, plugin)}"
-    return PluginError(what, mend_of(error))
+    return PluginError(what, hint_of(error))
 
 
 @contextmanager
@@ -43,9 +43,9 @@ def plugin_faults(plugin: type[Plugin]) -> Iterator[None]:
         raise raised_by(plugin, error) from error
 
 
-def mend_of(error: BaseException) -> str:
+def hint_of(error: BaseException) -> str:
     """Return how to mend what raised an error."""
-    return NO_EXIT if isinstance(error, SystemExit) else MEND
+    return NO_EXIT if isinstance(error, SystemExit) else HINT
 
 
 def line_in(error: BaseException, plugin: type[Plugin]) -> str:

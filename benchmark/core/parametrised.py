@@ -1,4 +1,4 @@
-"""Mounted plugins: `NAME:ARGUMENT` makes a class of its own out of a plugin."""
+"""Parametrised plugins: `NAME:ARGUMENT` makes a class of its own out of a plugin."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import ClassVar
 from benchmark.core.errors import UsageError
 from benchmark.core.plugin import Plugin
 
-MOUNT = ":"
+SEPARATOR = ":"
 
 
 def base_name(name: str) -> str:
     """Return the registered part of a name: all before the colon of ``NAME:ARGUMENT``."""
-    return name.partition(MOUNT)[0]
+    return name.partition(SEPARATOR)[0]
 
 
-class Mountable(Plugin):
+class Parametrised(Plugin):
     """Base of plugins that are chosen as ``NAME:ARGUMENT``.
 
     Attributes:
@@ -27,22 +27,22 @@ class Mountable(Plugin):
 
     @classmethod
     @abstractmethod
-    def mount(cls, argument: str) -> type[Plugin]:
+    def with_argument(cls, argument: str) -> type[Plugin]:
         """Return the class behind ``NAME:ARGUMENT``.
 
         Raises:
-            UsageError: The argument does not name anything that can be mounted.
+            UsageError: The argument names nothing that it can take.
         """
 
     @classmethod
-    def check_mounted(cls, name: str) -> None:
-        """Refuse a choice of this plugin that does not say what to mount.
+    def check_argument(cls, name: str) -> None:
+        """Refuse a choice of this plugin that does not say what it takes.
 
         Raises:
             UsageError: `name` has no argument.
         """
-        if not name.partition(MOUNT)[2]:
+        if not name.partition(SEPARATOR)[2]:
             raise UsageError(
-                f"{base_name(name)!r} does not say what to mount",
-                f"write {base_name(name)}{MOUNT}{cls.example}",
+                f"{base_name(name)!r} does not say what it takes",
+                f"write {base_name(name)}{SEPARATOR}{cls.example}",
             )

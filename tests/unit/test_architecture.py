@@ -133,5 +133,5 @@ def test_the_reader_of_imports_reads() -> None:
         "from typing import TYPE_CHECKING",
         "from benchmark.core.image_set import ImageSet",
     ]
-    assert room("benchmark.core.image_set.ImageSet") == "data"
+    assert room("benchmark.core.image_set.ImageSet") == "core"
     assert room("benchmark.Defense") == "__init__"

@@ -30,7 +30,10 @@ def things(monkeypatch: pytest.MonkeyPatch) -> Registry[Plugin]:
         EntryPoint("broken", "attacks.no_such_module:X", GROUP),
         EntryPoint("function", "benchmark.core.seeding:derive_seed", GROUP),
     ]
-    monkeypatch.setattr(registry, "entry_points", lambda group: entries)
+    real = registry.entry_points
+    monkeypatch.setattr(
+        registry, "entry_points", lambda group: entries if group == GROUP else real(group=group)
+    )
     return Registry("thing", GROUP)
 
 

@@ -103,7 +103,7 @@ def test_exit_codes(error: type[errors.BenchmarkError], code: int) -> None:
     assert (raised.exit_code, raised.what, raised.hint, str(raised)) == (
         code,
         "what",
-        "mend",
+        "hint",
         "what",
     )
 

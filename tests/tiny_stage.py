@@ -6,7 +6,8 @@ import functools
 
 import numpy as np
 
-from benchmark.checks.canary import Stage, rank_clean
+from benchmark.checks.canary import Stage
+from benchmark.evaluation.evaluator import Evaluator
 from tests.tiny_scene import CPU, image_set, tiny_encoder
 
 
@@ -17,6 +18,8 @@ def tiny_stage() -> Stage:
     is_query = np.arange(len(images)) % 3 == 0
     query, gallery = images.subset(is_query), images.subset(~is_query)
     train = image_set(identities=8, size=(16, 8), first_pid=11)
-    target = tiny_encoder()
-    clean = rank_clean(target, query, gallery, CPU)
-    return Stage(target, tiny_encoder(1), query, gallery, train, clean, CPU)
+    target, surrogate = (
+        Evaluator.of(tiny_encoder(seed), query, gallery, policy=CPU, owner="tiny")
+        for seed in (0, 1)
+    )
+    return Stage(target, surrogate, train)

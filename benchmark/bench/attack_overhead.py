@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmark.checks.stored_canary import read_images
-from benchmark.core.attack import Attack, AttackBatch
+from benchmark.core.attack import Attack
+from benchmark.core.attack_batch import AttackBatch
 from benchmark.core.encoder import evaluating
 from benchmark.core.guides import Guides
 from benchmark.core.iterated_attack import IteratedAttack

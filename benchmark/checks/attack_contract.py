@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.checks.attack_subject import IMAGES, AttackSubject, in_double, one_by_one
-from benchmark.checks.canary import Stage, map_under, open_stage, rank_clean, try_on_canary
+from benchmark.checks.canary import Stage, map_under, open_stage, try_on_canary
 from benchmark.checks.contract import (
     Check,
     CheckResult,
@@ -88,8 +88,7 @@ def _canary(subject: AttackSubject, config: PluginConfig, work_dir: Path) -> str
     figures = try_on_canary(
         subject.plugin,
         config,
-        policy=subject.stage.policy,
-        cache_dir=work_dir,
+        policy=subject.stage.target.policy,
         work_dir=work_dir,
     )
     hint = "it is too weak: look at its objective, its steps and their size"
@@ -215,9 +214,8 @@ def _same_share(subject: AttackSubject) -> float:
 
 def _budget_counts(subject: AttackSubject) -> str:
     whole = subject.stage
-    query = whole.query.subset(np.arange(0, len(whole.query), len(whole.query) // QUERIES))
-    clean = rank_clean(whole.target, query, whole.gallery, whole.policy)
-    stage = replace(whole, query=query, clean=clean)
+    queries = len(whole.target.query)
+    stage = whole.subset(np.arange(0, queries, queries // QUERIES))
     small, large = (map_under(subject.attack(eps), stage) for eps in (SMALL_255, LARGE_255))
     seen = f"mAP {small:.1f} at {SMALL_255:g}/255, {large:.1f} at {LARGE_255:g}/255"
     require(large <= small + BUDGET_TOLERANCE_MAP, f"more budget is weaker: {seen}")
@@ -239,9 +237,9 @@ def _metered(subject: AttackSubject) -> str:
         hook.remove()
     seen = f"{outcome.forwards} forwards, {outcome.backwards} backwards for {IMAGES} images"
     require(calls == outcome.forwards, f"{calls} images went forward, {outcome.forwards} counted")
-    if subject.knowledge == "none":
+    if subject.threat.knowledge == "none":
         require(calls == 0, f"it claims to know nothing and asks the encoder: {seen}")
-    if subject.knowledge in ("score", "decision"):
+    if subject.threat.knowledge in ("score", "decision"):
         require(outcome.backwards == 0, f"a black box gives no gradient: {seen}")
         answers, budget = outcome.queries, attack.query_budget()
         require(0 < answers <= budget * IMAGES, f"{answers} answers, {budget} allowed an image")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.checks.canary import SEED, Stage, ready_attack
-from benchmark.core.attack import Attack, AttackBatch, AttackOutcome
+from benchmark.core.attack import Attack, AttackOutcome
+from benchmark.core.attack_batch import AttackBatch
 from benchmark.core.guides import Guides
-from benchmark.core.image_set import ImageSet
 from benchmark.core.plugin import PluginConfig
-from benchmark.core.seeding import derive_seed
-from benchmark.core.threat import Knowledge
+from benchmark.core.threat import ThreatModel
 
 IMAGES = 4
 """Images that are attacked."""
@@ -47,9 +46,9 @@ class AttackSubject:
     _outcomes: dict[float, AttackOutcome] = field(default_factory=dict)
 
     @property
-    def knowledge(self) -> Knowledge:
-        """What it knows of the encoder."""
-        return self.plugin.threat_with(self.config).knowledge
+    def threat(self) -> ThreatModel:
+        """What it may change and what it knows of the encoder."""
+        return self.plugin.threat_with(self.config)
 
     def attack(self, eps_255: float) -> Attack:
         """Return the attack, prepared if it has to be."""
@@ -63,25 +62,13 @@ class AttackSubject:
 
     def view(self) -> nn.Module:
         """Return what the attacker looks through."""
-        return self.stage.vantage(self.knowledge).encoder
+        return self.stage.view(self.threat).encoder
 
     def batch(self, rows: list[int] | None = None) -> AttackBatch:
         """Return some queries as the attacker sees them, the first ones by default."""
-        rows = list(range(IMAGES)) if rows is None else rows
-        view, query, device = self.stage.vantage(self.knowledge), self.stage.query, self.device
-        index = torch.tensor(rows, device=device)
-        guides = self._guides(query, view.query_embeddings)
-        return AttackBatch(
-            images=query.tensor(np.array(rows)).to(device, self.dtype),
-            pids=guides.pids[index],
-            camids=guides.camids[index],
-            seeds=[derive_seed(SEED, self.plugin.name, query.names[row]) for row in rows],
-            query_guides=guides,
-            gallery_guides=self._guides(self.stage.gallery, view.gallery_embeddings),
-            query_rows=index,
-            gallery_rows=torch.full_like(index, -1),
-            clean=guides.embeddings[index],
-        )
+        chosen = np.arange(IMAGES) if rows is None else np.array(rows)
+        inputs = self.stage.target.inputs(self.stage.view(self.threat), SEED)
+        return _in(self.dtype, inputs.batch("query", chosen, self.plugin.name))
 
     def outcome(self, eps_255: float) -> AttackOutcome:
         """Return the outcome of the first attack on the first queries with this budget."""
@@ -93,17 +80,20 @@ class AttackSubject:
         """Attack some queries, the first ones by default."""
         return self.attack(eps_255).run(self.view(), self.batch(rows))
 
-    @property
-    def device(self) -> torch.device:
-        """Where it is."""
-        return self.stage.policy.device
 
-    def _guides(self, images: ImageSet, embeddings: Tensor) -> Guides:
-        return Guides(
-            embeddings.to(self.device, self.dtype),
-            torch.from_numpy(images.pids).to(self.device),
-            torch.from_numpy(images.camids).to(self.device),
-        )
+def _in(dtype: torch.dtype, batch: AttackBatch) -> AttackBatch:
+    """Return a batch in another precision."""
+
+    def guides(one: Guides) -> Guides:
+        return replace(one, embeddings=one.embeddings.to(dtype))
+
+    return replace(
+        batch,
+        images=batch.images.to(dtype),
+        query_guides=guides(batch.query_guides),
+        gallery_guides=guides(batch.gallery_guides),
+        clean=batch.clean.to(dtype),
+    )
 
 
 class OneByOne(nn.Module):
@@ -124,19 +114,20 @@ class OneByOne(nn.Module):
 
 def one_by_one(subject: AttackSubject) -> AttackSubject:
     """Return the subject with encoders that embed one image at a time."""
-    stage = subject.stage
-    target, surrogate = OneByOne(stage.target).eval(), OneByOne(stage.surrogate).eval()
-    return _on(subject, replace(stage, target=target, surrogate=surrogate))
+    return _with(subject, lambda encoder: OneByOne(encoder).eval())
 
 
 def in_double(subject: AttackSubject) -> AttackSubject:
     """Return the subject in double precision."""
-    stage = subject.stage
-    target, surrogate = (copy.deepcopy(e).double() for e in (stage.target, stage.surrogate))
-    stage = replace(stage, target=target, surrogate=surrogate)
-    return replace(_on(subject, stage), dtype=torch.float64)
+    double = _with(subject, lambda encoder: copy.deepcopy(encoder).double())
+    return replace(double, dtype=torch.float64)
 
 
-def _on(subject: AttackSubject, stage: Stage) -> AttackSubject:
-    """Return the subject, with its preparations, on another stage."""
+def _with(subject: AttackSubject, change: Callable[[nn.Module], nn.Module]) -> AttackSubject:
+    """Return the subject, with its preparations, before changed encoders."""
+    target, surrogate = (
+        replace(one, encoder=change(one.encoder))
+        for one in (subject.stage.target, subject.stage.surrogate)
+    )
+    stage = replace(subject.stage, target=target, surrogate=surrogate)
     return replace(subject, stage=stage, _outcomes={})

@@ -8,12 +8,13 @@ code that attacks the defenses, and has to bring mAP down to a bar.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+import numpy as np
+from numpy.typing import NDArray
 
 from benchmark.checks.stored_canary import (
     CANARY_SPLITS,
@@ -24,28 +25,21 @@ from benchmark.checks.stored_canary import (
     read_strengths,
     stored_files,
 )
-from benchmark.core.attack import Attack, AttackTask, MeteredEncoder
+from benchmark.core.attack import Attack
 from benchmark.core.device import DevicePolicy
 from benchmark.core.digits import told_apart
-from benchmark.core.encoder import evaluating
 from benchmark.core.image_set import ImageSet
 from benchmark.core.plugin import PluginConfig
 from benchmark.core.progress import Progress, SilentProgress
-from benchmark.core.seeding import derive_seed
-from benchmark.core.surrogate import SurrogateEnsemble, joined_embeddings
-from benchmark.core.threat import Knowledge
+from benchmark.core.threat import ThreatModel
 from benchmark.data.held_out import split_held_out
-from benchmark.metrics.attacked import (
-    CleanRanking,
-    Vantage,
-    attacked_ranking,
-    clean_ranking,
-)
+from benchmark.evaluation.attack_inputs import AttackerView
+from benchmark.evaluation.evaluator import Evaluator
+from benchmark.evaluation.preparation import prepare_attack
 
 CANARY_VERSION = 1
 EPS_255 = 8.0
 SEED = 0
-BATCH = 64
 OWNER = "canary"
 SILENT = SilentProgress()
 HELD_OUT = 0.12
@@ -63,57 +57,39 @@ CONTROL = "random-noise"
 
 @dataclass(frozen=True)
 class Stage:
-    """The canary, loaded.
+    """The canary, loaded and ranked.
 
     Attributes:
-        target: The encoder that is attacked.
-        surrogate: What a transfer attack sees instead of it.
-        query: Its queries.
-        gallery: Its gallery.
+        target: The encoder that is attacked, before its queries and its gallery.
+        surrogate: What a transfer attack sees instead of it, before the same.
         train: Training images, for attacks that are trained first.
-        clean: Its clean ranking.
-        policy: Where it is.
     """
 
-    target: nn.Module
-    surrogate: nn.Module
-    query: ImageSet
-    gallery: ImageSet
+    target: Evaluator
+    surrogate: Evaluator
     train: ImageSet
-    clean: CleanRanking
-    policy: DevicePolicy
 
-    @property
-    def clean_map(self) -> float:
-        """The mAP of clean queries, in percent."""
-        return self.clean.ranking.summary()["map"]
+    def subset(self, rows: NDArray[np.int64]) -> Stage:
+        """Return the stage with some of its queries."""
+        return replace(self, target=self.target.subset(rows), surrogate=self.surrogate.subset(rows))
 
-    def vantage(self, knowledge: Knowledge) -> Vantage:
-        """Return what an attacker looks through: the target or, for transfer, the surrogate."""
-        if knowledge != "transfer":
-            clean = self.clean
-            return Vantage(self.target, clean.query_embeddings, clean.gallery_embeddings)
-        seen = rank_clean(self.surrogate, self.query, self.gallery, self.policy)
-        return Vantage(
-            SurrogateEnsemble([self.surrogate]),
-            joined_embeddings([seen.query_embeddings]),
-            joined_embeddings([seen.gallery_embeddings]),
-        )
+    def surrogates(self, threat: ThreatModel) -> list[Evaluator]:
+        """Return what an attacker sees instead of the target: nothing, or for transfer one."""
+        return [self.surrogate] if threat.knowledge == "transfer" else []
+
+    def view(self, threat: ThreatModel) -> AttackerView:
+        """Return what an attacker looks through."""
+        return self.target.view(threat, self.surrogates(threat))
 
 
 def open_stage(policy: DevicePolicy, folder: Path = FOLDER) -> Stage:
     """Load the canary from its folder and rank its clean queries."""
-    target, surrogate = (read_encoder(role, policy, folder) for role in ROLES)
     query, gallery, train = (read_images(split, folder) for split in CANARY_SPLITS)
-    clean = rank_clean(target, query, gallery, policy)
-    return Stage(target, surrogate, query, gallery, train, clean, policy)
-
-
-def rank_clean(
-    encoder: nn.Module, query: ImageSet, gallery: ImageSet, policy: DevicePolicy
-) -> CleanRanking:
-    """Rank the clean queries of the canary."""
-    return clean_ranking(encoder, query, gallery, policy=policy, batch=BATCH, owner=OWNER)
+    target, surrogate = (
+        Evaluator.of(read_encoder(role, policy, folder), query, gallery, policy=policy, owner=OWNER)
+        for role in ROLES
+    )
+    return Stage(target, surrogate, train)
 
 
 def ready_attack(
@@ -134,21 +110,19 @@ def ready_attack(
     if not attack.needs_preparation:
         return attack
     fitted, held_out = split_held_out(stage.train, HELD_OUT)
-    view = stage.vantage(attack.threat_with(config).knowledge).encoder
-    with evaluating(view):
-        prepared = attack.prepare(
-            AttackTask(
-                encoder=MeteredEncoder(view, OWNER),
-                train=fitted,
-                held_out=held_out,
-                policy=stage.policy,
-                seed=derive_seed(seed, "prepare", attack.name),
-                progress=progress,
-                work_dir=work_dir,
-            )
-        )
+    policy = stage.target.policy
+    prepared = prepare_attack(
+        attack,
+        stage.view(attack.threat_with(config)).encoder,
+        fitted,
+        held_out,
+        policy=policy,
+        seed=seed,
+        progress=progress,
+        work_dir=work_dir,
+    )
     ready = plugin(config, eps_255, OWNER)  # a run, too, keeps nothing but what was returned
-    ready.prepared = {name: tensor.to(stage.policy.device) for name, tensor in prepared.items()}
+    ready.prepared = {name: tensor.to(policy.device) for name, tensor in prepared.items()}
     return ready
 
 
@@ -160,21 +134,9 @@ def map_under(
     Raises:
         PluginError: The attack broke its contract.
     """
-    with progress.task(title, len(stage.query)) as bar:
-        attacked = attacked_ranking(
-            stage.target,
-            attack,
-            stage.query,
-            stage.gallery,
-            stage.clean,
-            seed=SEED,
-            policy=stage.policy,
-            batch=BATCH,
-            bar=bar,
-            owner=OWNER,
-            vantage=stage.vantage(attack.threat_with(attack.config).knowledge),
-        )
-    return attacked.ranking.summary()["map"]
+    surrogates = stage.surrogates(attack.threat_with(attack.config))
+    with progress.task(title, len(stage.target.query)) as bar:
+        return stage.target.attacked(attack, SEED, bar, surrogates=surrogates).map
 
 
 def bar_for(plugin: type[Attack], config: PluginConfig, clean_map: float) -> tuple[float, str]:
@@ -210,7 +172,6 @@ def try_on_canary(
     config: PluginConfig,
     *,
     policy: DevicePolicy,
-    cache_dir: Path,
     work_dir: Path,
     progress: Progress = SILENT,
     title: str = OWNER,
@@ -221,7 +182,6 @@ def try_on_canary(
         plugin: The attack.
         config: Its options.
         policy: Where to compute.
-        cache_dir: Not read: all that the canary needs is stored with the code.
         work_dir: Folder of a preparation; must exist.
         progress: Where to report.
         title: What the attack is reported under.
@@ -234,7 +194,7 @@ def try_on_canary(
         PluginError: The attack broke its contract.
     """
     stage = open_stage(policy)
-    bar, why = bar_for(plugin, config, stage.clean_map)
+    bar, why = bar_for(plugin, config, stage.target.clean_map)
     start = time.perf_counter()
     attack = ready_attack(plugin, config, EPS_255, stage, work_dir, progress=progress)
     reached = map_under(attack, stage, progress, title)
@@ -246,7 +206,7 @@ def try_on_canary(
         "passed": passed,
         "map": reached,
         "bar": bar,
-        "clean_map": stage.clean_map,
+        "clean_map": stage.target.clean_map,
         "reason": f"mAP {found} under {plugin.name} at {EPS_255:g}/255 {verdict} {limit} ({why})",
         "seconds": seconds,
     }

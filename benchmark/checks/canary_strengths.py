@@ -67,7 +67,7 @@ def store_strengths(chosen: Sequence[str], command: str, folder: Path = FOLDER) 
             _LOG.warning("%s is left out: %s", name, error.what)
             continue
         reached = max(one["map"] for one in measured)
-        _LOG.info("%-20s mAP %5.1f of %.1f", name, reached, stage.clean_map)
+        _LOG.info("%-20s mAP %5.1f of %.1f", name, reached, stage.target.clean_map)
         if name != CONTROL and reached > strengths[CONTROL] - CONTROL_MARGIN_MAP:
             _LOG.warning("%s is left out: it is hardly stronger than %s", name, CONTROL)
             continue
@@ -78,7 +78,7 @@ def store_strengths(chosen: Sequence[str], command: str, folder: Path = FOLDER) 
         "command": command,
         "card_sha256": sha256_file(folder / CARD_FILE),
         "eps_255": EPS_255,
-        "clean_map": round(stage.clean_map, 2),
+        "clean_map": round(stage.target.clean_map, 2),
         "attacks": dict(sorted(strengths.items())),
         "trainings": dict(sorted(trainings.items())),
     }

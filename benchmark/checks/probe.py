@@ -6,24 +6,22 @@ On one CPU core it takes about six seconds at 64x32, times the draws of EOT for 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.nn import functional as F
 
 from benchmark.checks.consistency import measure_consistency
 from benchmark.checks.figures import ProbeFigures, SweepFigure
 from benchmark.checks.gradients import has_graph, measure_gradients
-from benchmark.checks.strength import Sparring, chance_map
 from benchmark.core.adaptive import BackwardThrough, ExpectedEncoder
-from benchmark.core.device import DevicePolicy
-from benchmark.core.guides import Guides, mean_positive
 from benchmark.core.image_set import ImageSet
 from benchmark.core.progress import Bar, Progress, SilentProgress
-from benchmark.metrics.attacked import CleanRanking
+from benchmark.evaluation.evaluator import BATCH, Evaluator, attack_named
+from benchmark.evaluation.rankings import AttackedRanking
+from benchmark.metrics.chance import chance_map
 from benchmark.metrics.ranking import RankingResult
 
 Measured = TypeVar("Measured")
@@ -39,78 +37,69 @@ SWEEP_255 = (2.0, 4.0, EPS_255, 16.0)
 UNBOUNDED_255 = 255.0
 """It allows any image at all."""
 
-SINGLE_STEP = "metric-fgsm"
-ITERATED: tuple[str, dict[str, object]] = ("metric-ifgsm", {"steps": 10})
+Chosen = tuple[str, dict[str, object]]
+"""An attack of the registry, and its options."""
+
+SINGLE_STEP: Chosen = ("metric-fgsm", {})
+ITERATED: Chosen = ("metric-ifgsm", {"steps": 10})
 """The same objective in one step and in several."""
-LONG: tuple[str, dict[str, object]] = (ITERATED[0], {"steps": 50})
+LONG: Chosen = (ITERATED[0], {"steps": 50})
 """The same in so many steps that more should bring little."""
-SWEPT: tuple[str, dict[str, object]] = ("metric-pgd", {"steps": 10, "start": 0.0})
+SWEPT: Chosen = ("metric-pgd", {"steps": 10, "start": 0.0})
 """No random start: at eps = 255 noise alone breaks an encoder, whatever its gradient."""
 UNBOUNDED_OPTIONS: dict[str, object] = {"steps": 20, "alpha_255": 8.0}
 """A quarter of 255/255 would leap over all that an undefended encoder is weak to, and ten steps of
 4/255 end before a robust one gives in; both would look like a masked gradient."""
-BLACK_BOX: tuple[str, dict[str, object]] = ("square", {"queries": 200})
+BLACK_BOX: Chosen = ("square", {"queries": 200})
 """Needs no gradient."""
 WHITE_BOX_ATTACKS = len((*SWEEP_255, UNBOUNDED_255)) + len((SINGLE_STEP, ITERATED, LONG))
 MEASUREMENTS = WHITE_BOX_ATTACKS + 4
 """The white-box attacks, the black-box one, consistency, and two gradients."""
-PROBE_ATTACKS = (SINGLE_STEP, ITERATED[0], SWEPT[0], BLACK_BOX[0])
+PROBE_ATTACKS = (SINGLE_STEP[0], ITERATED[0], SWEPT[0], BLACK_BOX[0])
 
 
 def probe_encoder(
-    encoder: nn.Module,
-    view: nn.Module,
-    query: ImageSet,
-    gallery: ImageSet,
-    clean: CleanRanking,
-    *,
-    policy: DevicePolicy,
-    seed: int,
-    owner: str,
-    progress: Progress | None = None,
-    title: str = "probe",
+    evaluator: Evaluator, *, seed: int, progress: Progress | None = None, title: str = "probe"
 ) -> dict[str, Any]:
     """Return the fields of `ProbeFigures` for an encoder.
 
     Args:
-        encoder: The encoder.
-        view: What a white-box attacker differentiates.
-        query: All queries; a few are chosen, always the same ones.
-        gallery: The gallery.
-        clean: Clean ranking and embeddings of all of them.
-        policy: Where to run.
+        evaluator: The encoder before all queries, of which a few are chosen, always the same ones.
         seed: Attack seed.
-        owner: Name of the defense, for error messages.
         progress: Where to report: in queries, once for each attack and other measurement.
         title: What it is reported under.
 
     Raises:
         PluginError: The encoder breaks its contract.
     """
-    rows = probed_rows(query, clean.ranking)
-    few, seen = query.subset(rows), _subset(clean, rows)
-    images = few.tensor(slice(None)).to(policy.device)
-    goal = _mean_match(few, gallery, seen, policy)
-    sparring = Sparring(encoder, view, few, gallery, seen, policy, seed, owner)
+    rows = probed_rows(evaluator.query, evaluator.clean.ranking)
+    few = replace(evaluator.subset(rows), batch=BATCH)
+    encoder, owner = few.encoder, few.owner
+    view = encoder if few.adaptive is None else few.adaptive
+    images = few.query.tensor(slice(None)).to(few.policy.device)
+    goal, differentiable = few.mean_matches(), has_graph(view, images[:1], owner)
     through = view.encoder if isinstance(view, ExpectedEncoder) else view
-    with (progress or SilentProgress()).task(title, len(few) * MEASUREMENTS) as bar:
+    with (progress or SilentProgress()).task(title, len(rows) * MEASUREMENTS) as bar:
 
         def done(measured: Measured) -> Measured:
-            bar.advance(len(few))
+            bar.advance(len(rows))
             return measured
 
+        def under(attack: Chosen, eps_255: float = EPS_255) -> AttackedRanking:
+            return few.attacked(attack_named(attack[0], eps_255, attack[1], owner), seed, bar)
+
         figures = ProbeFigures(
-            queries=len(few),
+            queries=len(rows),
             eps_255=EPS_255,
-            clean_map=seen.ranking.summary()["map"],
-            chance_map=chance_map(few, gallery),
+            clean_map=few.clean_map,
+            chance_map=chance_map(few.query, few.gallery),
             has_surrogate=isinstance(through, BackwardThrough),
             eot_samples=view.samples if isinstance(view, ExpectedEncoder) else 1,
             consistency=done(measure_consistency(encoder, images, owner)),
             encoder_gradients=done(measure_gradients(encoder, images, goal, owner)),
             view_gradients=done(measure_gradients(view, images, goal, owner)),
-            black_box_map=_map(sparring, BLACK_BOX, bar),
-            **_white_box(sparring, images, bar),
+            black_box_map=under(BLACK_BOX).map,
+            **(_white_box(under) if differentiable else _no_white_box(len(rows), bar)),
         )
     return figures.model_dump(mode="json")
 
@@ -135,45 +124,22 @@ def probed_rows(query: ImageSet, ranking: RankingResult) -> NDArray[np.int64]:
     return rows
 
 
-def _white_box(sparring: Sparring, images: Tensor, bar: Bar) -> dict[str, Any]:
-    """Attack by gradient, unless autograd has none to return."""
-    if not has_graph(sparring.view, images[:1], sparring.owner):
-        bar.advance(len(images) * WHITE_BOX_ATTACKS)
-        return {"single_step_map": None, "iterated_map": None, "long_map": None, "sweep": []}
+def _white_box(under: Callable[..., AttackedRanking]) -> dict[str, Any]:
+    """Attack by gradient."""
     sweep = []
     for eps_255 in (*SWEEP_255, UNBOUNDED_255):
         options = SWEPT[1] | (UNBOUNDED_OPTIONS if eps_255 == UNBOUNDED_255 else {})
-        attacked = sparring.under(SWEPT[0], eps_255, options, bar)
-        reached = attacked.ranking.summary()["map"]
-        sweep.append(SweepFigure(eps_255=eps_255, map=reached, trace=attacked.trace))
+        attacked = under((SWEPT[0], options), eps_255)
+        sweep.append(SweepFigure(eps_255=eps_255, map=attacked.map, trace=attacked.trace))
     return {
-        "single_step_map": _map(sparring, (SINGLE_STEP, {}), bar),
-        "iterated_map": _map(sparring, ITERATED, bar),
-        "long_map": _map(sparring, LONG, bar),
+        "single_step_map": under(SINGLE_STEP).map,
+        "iterated_map": under(ITERATED).map,
+        "long_map": under(LONG).map,
         "sweep": sweep,
     }
 
 
-def _map(sparring: Sparring, attack: tuple[str, dict[str, object]], bar: Bar) -> float:
-    return sparring.under(attack[0], EPS_255, attack[1], bar).ranking.summary()["map"]
-
-
-def _subset(clean: CleanRanking, rows: NDArray[np.int64]) -> CleanRanking:
-    ranking = clean.ranking
-    return CleanRanking(
-        RankingResult(ranking.ap[rows], ranking.inp[rows], ranking.rank[rows]),
-        clean.query_embeddings[torch.from_numpy(rows)],
-        clean.gallery_embeddings,
-    )
-
-
-def _mean_match(
-    query: ImageSet, gallery: ImageSet, clean: CleanRanking, policy: DevicePolicy
-) -> Tensor:
-    """Return (B, D), the mean unit embedding of the matches of each query."""
-    guides = Guides(
-        clean.gallery_embeddings, torch.from_numpy(gallery.pids), torch.from_numpy(gallery.camids)
-    )
-    mask = guides.positive_mask(torch.from_numpy(query.pids), torch.from_numpy(query.camids))
-    own = F.normalize(clean.query_embeddings)
-    return mean_positive(guides, mask, own, unit=True).to(policy.device)
+def _no_white_box(queries: int, bar: Bar) -> dict[str, Any]:
+    """Attack by no gradient: autograd has none to return."""
+    bar.advance(queries * WHITE_BOX_ATTACKS)
+    return {"single_step_map": None, "iterated_map": None, "long_map": None, "sweep": []}

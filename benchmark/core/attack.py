@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, ClassVar, final
 import torch
 from torch import Tensor, nn
 
+from benchmark.core.attack_batch import AttackBatch
 from benchmark.core.device import DevicePolicy
 from benchmark.core.digits import told_apart
 from benchmark.core.encoder import embed, evaluating
 from benchmark.core.errors import BenchmarkError, PluginError
-from benchmark.core.guides import Guides
 from benchmark.core.oracle import DecisionOracle, QueryCounter, ScoreOracle
 from benchmark.core.plugin import Plugin, PluginConfig
 from benchmark.core.plugin_errors import HINT, in_backward, raised_by, told
@@ -32,62 +32,6 @@ if TYPE_CHECKING:
     from benchmark.core.image_set import ImageSet
 
 BALL_TOLERANCE = 1e-6
-
-
-@dataclass(frozen=True)
-class AttackBatch:
-    """What an attacker sees of a batch of images.
-
-    Attributes:
-        images: (B, 3, H, W) clean float32 images in [0, 1].
-        pids: (B,) identities that guide: the images' own, or their targets.
-        camids: (B,) cameras whose guides of these identities do not count; -1 for none.
-        seeds: One seed an image, so that its result does not depend on its neighbours.
-        query_guides: Clean embeddings of the query side (in training: of the batch).
-        gallery_guides: Clean embeddings of the gallery (in training: of the batch).
-        query_rows: (B,) row of each image among `query_guides`.
-        gallery_rows: (B,) row of each image among `gallery_guides`; -1 if it is not there.
-        clean: (B, D) clean embeddings of the images, detached.
-        direction: 1 to leave the identities of `pids`, -1 to come close to them.
-    """
-
-    images: Tensor
-    pids: Tensor
-    camids: Tensor
-    seeds: list[int]
-    query_guides: Guides
-    gallery_guides: Guides
-    query_rows: Tensor
-    gallery_rows: Tensor
-    clean: Tensor
-    direction: float = 1.0
-
-    def rows(self, chosen: Tensor) -> AttackBatch:
-        """Return some images of the batch, by a (B,) mask or indices; the guides stay."""
-        index = torch.arange(len(self.images), device=chosen.device)[chosen]
-        return replace(
-            self,
-            images=self.images[index],
-            pids=self.pids[index],
-            camids=self.camids[index],
-            seeds=[self.seeds[i] for i in index.tolist()],
-            query_rows=self.query_rows[index],
-            gallery_rows=self.gallery_rows[index],
-            clean=self.clean[index],
-        )
-
-    def without_embeddings(self) -> AttackBatch:
-        """Return what a decision-based attacker knows: labels, but no embedding."""
-        return replace(
-            self,
-            query_guides=_labels_alone(self.query_guides),
-            gallery_guides=_labels_alone(self.gallery_guides),
-            clean=self.clean[:, :0],
-        )
-
-
-def _labels_alone(guides: Guides) -> Guides:
-    return replace(guides, embeddings=guides.embeddings[:, :0])
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from benchmark.core.image_set import ImageSet
+
 logger = logging.getLogger(__name__)
 
 
@@ -26,6 +28,15 @@ class Guides:
     embeddings: Tensor
     pids: Tensor
     camids: Tensor
+
+    @classmethod
+    def of(cls, images: ImageSet, embeddings: Tensor, device: torch.device) -> Guides:
+        """Return the guides of a set on a device, as a copy: attacks may write on them."""
+        return cls(
+            embeddings.to(device, copy=True),
+            torch.from_numpy(images.pids).to(device),
+            torch.from_numpy(images.camids).to(device),
+        )
 
     @cached_property
     def identities(self) -> Tensor:

@@ -26,9 +26,13 @@ class Progress(Protocol):
         """Return a context manager that yields a `Bar` of `total` steps."""
 
 
-class _Silent:
+class _SilentBar:
     def advance(self, steps: int = 1, note: str = "") -> None:
         """Report nothing."""
+
+
+SILENT_BAR: Bar = _SilentBar()
+"""A bar that ignores its calls."""
 
 
 class SilentProgress:
@@ -36,8 +40,8 @@ class SilentProgress:
 
     @contextmanager
     def task(self, title: str, total: int) -> Iterator[Bar]:
-        """Yield a bar that ignores its calls."""
-        yield _Silent()
+        """Yield the bar that ignores its calls."""
+        yield SILENT_BAR
 
 
 class _PlainBar:

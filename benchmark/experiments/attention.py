@@ -10,13 +10,11 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
-from torch.nn import functional as F
 
 from benchmark.core.errors import UsageError
-from benchmark.core.guides import Guides, mean_positive
 from benchmark.core.plugin import Card, PluginConfig
 from benchmark.experiments.attention_sheet import Looks, attention_sheet
-from benchmark.experiments.crafting import Scene
+from benchmark.experiments.crafting import direct_attack, evaluator_of
 from benchmark.experiments.experiment import Experiment
 from benchmark.experiments.findings import Findings, Table, picture_png
 from benchmark.experiments.laboratory import Kept, Laboratory
@@ -120,12 +118,13 @@ class Attention(Experiment):
 
         def compute() -> Kept:
             query, gallery = lab.split(dataset, "query"), lab.split(dataset, "gallery")
-            scene = Scene.of(trained, query, gallery, lab.policy)
-            references = match_embeddings(scene, rows)
+            evaluator = evaluator_of(trained, query, gallery, lab.policy)
+            references = evaluator.subset(rows).mean_matches()
             clean = query.tensor(rows).to(lab.policy.device)
             title = f"{trained.variant.label} · seed {trained.seed} · maps"
+            attack = direct_attack(single.attack, single.eps_255, trained.variant.defense)
             with lab.progress.task(title, len(rows)) as bar:
-                attacked = scene.adversarial(single.attack, single.eps_255, rows)
+                attacked = evaluator.adversarial(attack, lab.config.attack_seed[0], rows)
                 before, after = (
                     _in_batches(trained, images, references) for images in (clean, attacked)
                 )
@@ -176,21 +175,6 @@ def chance_overlap(share: float = TOP_SHARE) -> float:
 def spread_evenly(count: int, most: int) -> NDArray[np.int64]:
     """Return up to `most` positions spread evenly over `count`."""
     return np.linspace(0, count - 1, min(most, count)).round().astype(np.int64)
-
-
-def match_embeddings(scene: Scene, rows: NDArray[np.int64]) -> Tensor:
-    """Return (N, D): the mean unit embedding of each query's true matches, else its own."""
-    gallery, query = scene.gallery, scene.query
-    guides = Guides(
-        scene.clean.gallery_embeddings,
-        torch.from_numpy(gallery.pids),
-        torch.from_numpy(gallery.camids),
-    )
-    mask = guides.positive_mask(
-        torch.from_numpy(query.pids[rows]), torch.from_numpy(query.camids[rows])
-    )
-    own = F.normalize(scene.clean.query_embeddings[torch.from_numpy(rows)])
-    return mean_positive(guides, mask, own, unit=True).to(scene.policy.device)
 
 
 def _in_batches(trained: Trained, images: Tensor, references: Tensor) -> NDArray[np.float32]:

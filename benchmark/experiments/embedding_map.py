@@ -15,7 +15,7 @@ from benchmark.core.errors import UsageError
 from benchmark.core.image_set import ImageSet
 from benchmark.core.plugin import Card, PluginConfig
 from benchmark.experiments.attention import spread_evenly
-from benchmark.experiments.crafting import Scene
+from benchmark.experiments.crafting import direct_attack, evaluator_of
 from benchmark.experiments.embedding_distances import displacement, identity_distance, silhouettes
 from benchmark.experiments.embedding_figure import Cloud, check_tsne, draw_clouds
 from benchmark.experiments.experiment import Experiment
@@ -107,20 +107,21 @@ class EmbeddingMap(Experiment):
         """Return embeddings: ``gallery`` and ``clean`` and ``attacked`` queries."""
 
         def compute() -> Kept:
-            scene = Scene.of(trained, query, gallery, lab.policy)
+            evaluator = evaluator_of(trained, query, gallery, lab.policy)
+            attack = direct_attack(single.attack, single.eps_255, trained.variant.defense)
             title = f"{trained.variant.label} · seed {trained.seed} · embeddings"
             batch, parts = trained.config.evaluation.batch, []
             with lab.progress.task(title, len(query)) as bar:
                 for start in range(0, len(query), batch):
                     rows = np.arange(start, min(start + batch, len(query)))
-                    images = scene.adversarial(single.attack, single.eps_255, rows)
+                    images = evaluator.adversarial(attack, lab.config.attack_seed[0], rows)
                     with torch.no_grad():
                         embedded = embed(trained.encoder, images, trained.cell.defense)
                         parts.append(embedded.float().cpu())
                     bar.advance(len(rows))
             arrays = {
-                "gallery": scene.clean.gallery_embeddings.numpy(),
-                "clean": scene.clean.query_embeddings.numpy(),
+                "gallery": evaluator.clean.gallery_embeddings.numpy(),
+                "clean": evaluator.clean.query_embeddings.numpy(),
                 "attacked": torch.cat(parts).numpy(),
             }
             return Kept({}, arrays)

@@ -14,10 +14,10 @@ from torch import nn
 from benchmark.config.schema import RunConfig
 from benchmark.core.adaptive import adaptive_view
 from benchmark.core.defense import Defense
+from benchmark.evaluation.rankings import CleanRanking
+from benchmark.evaluation.worst_case import worst_case
 from benchmark.experiments.variant import Variant
-from benchmark.metrics.attacked import CleanRanking
 from benchmark.metrics.ranking import RankingResult
-from benchmark.metrics.worst_case import worst_case
 from benchmark.models.classifier import IdentityClassifier, load_classifier
 from benchmark.runner.cells import AttackCell, Cell, CleanCell, TrainCell
 from benchmark.runner.evidence import counts

@@ -10,11 +10,12 @@ import numpy as np
 from benchmark.core.errors import UsageError
 from benchmark.core.image_set import ImageSet
 from benchmark.core.seeding import derive_seed, torch_seeded
-from benchmark.experiments.crafting import Scene, check_direct
+from benchmark.evaluation.evaluator import Evaluator
+from benchmark.evaluation.worst_case import worst_case
+from benchmark.experiments.crafting import check_direct, direct_attack, evaluator_of
 from benchmark.experiments.laboratory import Kept, Laboratory
 from benchmark.experiments.measurement import CLEAN, WORST, Outcome, Trained
 from benchmark.metrics.ranking import RankingResult
-from benchmark.metrics.worst_case import worst_case
 from benchmark.runner.choice import ChosenAttack
 from benchmark.runner.make_cells import attack_content
 
@@ -66,20 +67,22 @@ def scored(
     attacks = scoring_attacks(lab)
     (eps_255,) = lab.config.eps
     noise = derive_seed("scene", what, trained.cell.fingerprint)
-    scene: list[Scene] = []  # embedded when the first of its results is missing
+    evaluators: list[Evaluator] = []  # embedded when the first of its results is missing
 
-    def ready() -> Scene:
-        if not scene:
+    def ready() -> Evaluator:
+        if not evaluators:
             with torch_seeded(noise, lab.policy.device):  # also after a kill, for each attack
-                scene.append(Scene.of(trained, query, gallery, lab.policy))
-        return scene[0]
+                evaluators.append(evaluator_of(trained, query, gallery, lab.policy))
+        return evaluators[0]
 
     def clean() -> Kept:
         return _kept(ready().clean.ranking)
 
     def attacked(attack: ChosenAttack) -> Kept:
         title = f"{trained.variant.label} · seed {trained.seed} · {attack.name} {what}"
-        return _kept(ready().attacked(attack, eps_255, lab.progress, title).ranking)
+        made = direct_attack(attack, eps_255, trained.variant.defense)
+        with lab.progress.task(title, len(query)) as bar:
+            return _kept(ready().attacked(made, lab.config.attack_seed[0], bar).ranking)
 
     def stored(more: Mapping[str, object], compute: partial[Kept]) -> RankingResult:
         cell = lab.kept(what, SCORE_VERSION, trained, {**inputs, **more}, compute)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from benchmark.core.device import DevicePolicy
 from benchmark.core.encoder import embed, evaluating
 from benchmark.core.image_set import ImageSet
-from benchmark.core.progress import Bar
+from benchmark.core.progress import SILENT_BAR, Bar
 
 
 @torch.no_grad()
@@ -19,7 +19,7 @@ def embed_images(
     policy: DevicePolicy,
     batch: int,
     owner: str,
-    bar: Bar | None = None,
+    bar: Bar = SILENT_BAR,
 ) -> Tensor:
     """Return (N, D) float32 embeddings on the CPU.
 
@@ -39,6 +39,5 @@ def embed_images(
         for start in range(0, len(images), batch):
             pixels = images.tensor(slice(start, start + batch)).to(policy.device)
             parts.append(embed(encoder, pixels, owner).float().cpu())
-            if bar is not None:
-                bar.advance(len(pixels))
+            bar.advance(len(pixels))
     return torch.cat(parts)

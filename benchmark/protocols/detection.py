@@ -15,15 +15,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from benchmark.core.attack import Attack, AttackBatch
+from benchmark.core.attack import Attack
 from benchmark.core.device import DevicePolicy
-from benchmark.core.guides import Guides
 from benchmark.core.image_set import ImageSet
 from benchmark.core.progress import Bar
-from benchmark.core.seeding import derive_seed
 from benchmark.core.surrogate import SurrogateEnsemble, joined_embeddings
-from benchmark.metrics.attacked import rank_sets
-from benchmark.metrics.crafting import craft
+from benchmark.evaluation.attack_inputs import AttackerView, AttackInputs
+from benchmark.evaluation.crafting import craft
+from benchmark.evaluation.evaluator import DODGING_QUERIES, seen_by
+from benchmark.evaluation.rankings import rank_sets
 from benchmark.metrics.embedding import embed_images
 from benchmark.metrics.ranking import RankingResult
 from benchmark.protocols.detection_attack import Evading
@@ -113,37 +113,22 @@ class DetectionScene:
 
         An attack sees the target alone, as in a run; one that evades a detector sees all experts.
         """
-        white = attack.threat_with(attack.config).knowledge in ("white", "none")
-        view: nn.Module = self._view if white else self._target
-        stored, clean = self._stored[0], self._clean[0]
-        if isinstance(attack, Evading):
-            view = self._views
-            stored, clean = joined_embeddings(self._stored), joined_embeddings(self._clean)
-        guides = self._guides(self._gallery, stored)
-        own = self._guides(self._query, clean)
-
-        def batch_of(rows: NDArray[np.int64]) -> AttackBatch:
-            index = torch.from_numpy(rows).to(self._policy.device)
-            names = [self._query.names[row] for row in rows]
-            return AttackBatch(
-                images=self._query.tensor(rows).to(self._policy.device),
-                pids=own.pids[index],
-                camids=own.camids[index],
-                seeds=[derive_seed(seed, attack.name, name) for name in names],
-                query_guides=own,
-                gallery_guides=guides,
-                query_rows=index,
-                gallery_rows=torch.full_like(index, -1),
-                clean=own.embeddings[index],
-            )
-
+        evades = isinstance(attack, Evading)
+        clean, stored = (
+            joined_embeddings(parts) if evades else parts[0]
+            for parts in (self._clean, self._stored)
+        )
+        threat = attack.threat_with(attack.config)
+        encoder = self._views if evades else seen_by(threat, self._target, self._view)
+        view = AttackerView(encoder, clean, stored)
+        inputs = AttackInputs(
+            self._query, self._gallery, view, DODGING_QUERIES, seed, self._policy.device
+        )
         crafted = craft(
             self._experts,
-            view,
             attack,
-            self._query,
-            batch_of,
-            np.arange(len(self._query)),
+            inputs,
+            "query",
             seed=seed,
             batch=self._batch,
             bar=bar,
@@ -159,11 +144,6 @@ class DetectionScene:
             scores=logits.double().cpu().numpy(),
             ranking=rank_sets(target, self._stored[0], self._query, self._gallery),
         )
-
-    def _guides(self, images: ImageSet, embeddings: Tensor) -> Guides:
-        device = self._policy.device
-        pids, camids = torch.from_numpy(images.pids), torch.from_numpy(images.camids)
-        return Guides(embeddings.to(device), pids.to(device), camids.to(device))
 
 
 def with_match(images: ImageSet) -> ImageSet:

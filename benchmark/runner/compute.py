@@ -16,21 +16,14 @@ from benchmark.checks.probe import probe_encoder
 from benchmark.checks.reloaded import check_reloaded
 from benchmark.config.schema import RunConfig
 from benchmark.core.adaptive import adaptive_view
-from benchmark.core.attack import AttackTask, MeteredEncoder
 from benchmark.core.device import DevicePolicy
-from benchmark.core.encoder import evaluating
 from benchmark.core.image_set import ImageSet, no_images
 from benchmark.core.progress import Progress
 from benchmark.core.seeding import derive_seed, seed_everything
-from benchmark.core.surrogate import SurrogateEnsemble, joined_embeddings
+from benchmark.core.surrogate import SurrogateEnsemble
 from benchmark.data.held_out import check_fitted, split_held_out
-from benchmark.metrics.attacked import (
-    CleanRanking,
-    Vantage,
-    attacked_images,
-    attacked_ranking,
-    clean_ranking,
-)
+from benchmark.evaluation.evaluator import Evaluator, seen_by
+from benchmark.evaluation.preparation import prepare_attack
 from benchmark.models.checkpoint import save_encoder
 from benchmark.models.classifier import save_classifier
 from benchmark.runner.cells import (
@@ -154,19 +147,17 @@ class Workshop:
         return self.shelf.split(cell.dataset, "train")
 
     def _rank_clean(self, cell: CleanCell, title: str) -> StoredCell:
-        encoder = self.encoder(cell.train)
-        query = self.shelf.split(cell.dataset, "query")
-        gallery = self.shelf.split(cell.dataset, "gallery")
+        query, gallery = self._sets(cell.dataset)
         with self.progress.task(title, len(query) + len(gallery)) as bar:
-            clean = clean_ranking(
-                encoder,
+            clean = Evaluator.of(
+                self.encoder(cell.train),
                 query,
                 gallery,
                 policy=self.policy,
-                batch=self.config.evaluation.batch,
                 owner=cell.defense,
+                batch=self.config.evaluation.batch,
                 bar=bar,
-            )
+            ).clean
 
         def write(folder: Path) -> dict[str, Any]:
             save_arrays(
@@ -179,13 +170,28 @@ class Workshop:
 
         return self.store.publish(cell, write)
 
-    def _view(self, train: TrainCell) -> nn.Module:
-        """Return what a white-box attacker differentiates."""
+    def _sets(self, dataset: str) -> tuple[ImageSet, ImageSet]:
+        return self.shelf.split(dataset, "query"), self.shelf.split(dataset, "gallery")
+
+    def _evaluator(self, cell: CleanCell, encoder: nn.Module | None = None) -> Evaluator:
+        """Return the evaluator of a finished clean cell; a surrogate brings its encoder."""
+        target = self.encoder(cell.train) if encoder is None else encoder
+        query, gallery = self._sets(cell.dataset)
+        return Evaluator(
+            target,
+            query,
+            gallery,
+            load_clean(self.store.get(cell.fingerprint)),
+            self.policy,
+            cell.defense,
+            self.config.evaluation.batch,
+            None if encoder is not None else self._adaptive(cell.train),
+        )
+
+    def _adaptive(self, train: TrainCell) -> nn.Module:
+        """Return what a white-box attacker who knows the defense differentiates."""
         samples = self.config.evaluation.eot_samples
         return adaptive_view(self.encoder(train), train.plugin, samples)
-
-    def _joined(self, views: tuple[TrainCell, ...]) -> nn.Module:
-        return SurrogateEnsemble([self._load_encoder(view) for view in views])
 
     def _prepare(self, cell: PrepareCell) -> StoredCell:
         target = len(cell.views) == 1 and not cell.attack.surrogates
@@ -194,21 +200,23 @@ class Workshop:
         train = self.shelf.split(cell.dataset, "train")
         fitted, held_out = split_held_out(train, self.config.training.held_out)
         check_fitted(fitted, held_out)
-        encoder = self._view(cell.views[0]) if target else self._joined(cell.views)
-        attack = cell.attack.plugin(cell.attack.config, cell.eps_255, cell.defense)
+        (first, *_) = cell.views
+        view = (
+            seen_by(cell.attack.threat, self.encoder(first), self._adaptive(first))
+            if target
+            else SurrogateEnsemble([self._load_encoder(view) for view in cell.views])
+        )
         start = time.perf_counter()
-        with evaluating(encoder):
-            prepared = attack.prepare(
-                AttackTask(
-                    encoder=MeteredEncoder(encoder, cell.defense),
-                    train=fitted,
-                    held_out=held_out,
-                    policy=self.policy,
-                    seed=derive_seed(cell.attack_seed, "prepare", cell.attack.name),
-                    progress=self.progress,
-                    work_dir=work_dir,
-                )
-            )
+        prepared = prepare_attack(
+            cell.attack.plugin(cell.attack.config, cell.eps_255, cell.defense),
+            view,
+            fitted,
+            held_out,
+            policy=self.policy,
+            seed=cell.attack_seed,
+            progress=self.progress,
+            work_dir=work_dir,
+        )
         seconds = time.perf_counter() - start
 
         def write(folder: Path) -> dict[str, Any]:
@@ -220,57 +228,25 @@ class Workshop:
         self.store.forget_work(cell)
         return stored
 
-    def _vantage(self, cell: AttackCell, clean: CleanRanking) -> Vantage:
-        if not cell.surrogates:
-            encoder = self._view(cell.clean.train)
-            if cell.attack.threat.knowledge not in ("white", "none"):
-                encoder = self.encoder(cell.clean.train)
-            return Vantage(encoder, clean.query_embeddings, clean.gallery_embeddings)
-        seen = [load_clean(self.store.get(one.fingerprint)) for one in cell.surrogates]
-        return Vantage(
-            self._joined(tuple(one.train for one in cell.surrogates)),
-            joined_embeddings([one.query_embeddings for one in seen]),
-            joined_embeddings([one.gallery_embeddings for one in seen]),
-        )
-
     def _attack(self, cell: AttackCell, title: str) -> StoredCell:
-        encoder = self.encoder(cell.clean.train)
-        query = self.shelf.split(cell.dataset, "query")
-        gallery = self.shelf.split(cell.dataset, "gallery")
-        clean = load_clean(self.store.get(cell.clean.fingerprint))
+        evaluator, scenario = self._evaluator(cell.clean), self.config.scenario
+        surrogates = [
+            self._evaluator(one, self._load_encoder(one.train)) for one in cell.surrogates
+        ]
         attack = cell.attack.plugin(cell.attack.config, cell.eps_255, cell.defense)
         if cell.prepared is not None:
             folder = self.store.get(cell.prepared.fingerprint).folder
             attack.prepared = load_file(folder / PREPARED_FILE, device=str(self.policy.device))
-        scenario = self.config.scenario
-        with self.progress.task(title, attacked_images(query, gallery, scenario)) as bar:
-            attacked = attacked_ranking(
-                encoder,
-                attack,
-                query,
-                gallery,
-                clean,
-                seed=cell.attack_seed,
-                policy=self.policy,
-                batch=self.config.evaluation.batch,
-                bar=bar,
-                owner=cell.defense,
-                vantage=self._vantage(cell, clean),
-                scenario=scenario,
+        with self.progress.task(title, evaluator.images_under(scenario)) as bar:
+            attacked = evaluator.attacked(
+                attack, cell.attack_seed, bar, surrogates=surrogates, scenario=scenario
             )
         return self.store.publish(cell, lambda folder: write_attacked(folder, attacked))
 
     def _probe(self, cell: ProbeCell, title: str) -> StoredCell:
-        clean = load_clean(self.store.get(cell.clean.fingerprint))
         figures = probe_encoder(
-            self.encoder(cell.clean.train),
-            self._view(cell.clean.train),
-            self.shelf.split(cell.dataset, "query"),
-            self.shelf.split(cell.dataset, "gallery"),
-            clean,
-            policy=self.policy,
+            self._evaluator(cell.clean),
             seed=cell.attack_seed,
-            owner=cell.defense,
             progress=self.progress,
             title=title,
         )
@@ -283,7 +259,6 @@ class Workshop:
             cell.attack.plugin,
             cell.attack.config,
             policy=self.policy,
-            cache_dir=self.config.cache_dir,
             work_dir=work_dir,
             progress=self.progress,
             title=title,

@@ -12,8 +12,8 @@ from benchmark.config.schema import RunConfig
 from benchmark.core.fingerprint import fingerprint
 from benchmark.core.image_set import ImageSet
 from benchmark.core.plugin import options_of
+from benchmark.evaluation.success import success_rate
 from benchmark.metrics.ranking import RankingResult, trivial_queries
-from benchmark.metrics.success import success_rate
 from benchmark.runner.cells import Cell
 from benchmark.runner.evidence import counts, findings_on
 from benchmark.runner.make_cells import PROTOCOL_NAME

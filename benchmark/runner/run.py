@@ -17,7 +17,7 @@ from benchmark.core.plugin import Plugin
 from benchmark.core.progress import Progress
 from benchmark.core.provenance import environment
 from benchmark.data.layout import Split
-from benchmark.metrics.targets import check_targets
+from benchmark.evaluation.targets import check_targets
 from benchmark.runner.choice import Choice, choose
 from benchmark.runner.compute import REPORT_FOLDER, Workshop
 from benchmark.runner.estimate import Estimator

@@ -12,7 +12,7 @@ from benchmark.config.schema import RunConfig
 from benchmark.core.device import DevicePolicy
 from benchmark.core.encoder import encoder_faults
 from benchmark.core.errors import PluginError
-from benchmark.metrics.attacked import AttackedRanking, CleanRanking
+from benchmark.evaluation.rankings import AttackedRanking, CleanRanking
 from benchmark.metrics.ranking import RankingResult
 from benchmark.models.checkpoint import load_encoder
 from benchmark.models.encoder import build_encoder

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.core.image_set import ImageSet
+from benchmark.evaluation.worst_case import worst_case, worst_counts
 from benchmark.metrics.ranking import RankingResult
-from benchmark.metrics.worst_case import worst_case, worst_counts
 from benchmark.runner.repeats import Repeats
 from results.schema import SeedResult, SweepPoint, WorstCase
 from results.statistics import cluster_bootstrap_ci

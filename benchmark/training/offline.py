@@ -7,7 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from benchmark.core.attack import Attack, AttackBatch, round_to_8_bits
+from benchmark.core.attack import Attack, round_to_8_bits
+from benchmark.core.attack_batch import AttackBatch
 from benchmark.core.defense import Copies
 from benchmark.core.device import DevicePolicy
 from benchmark.core.guides import Guides

@@ -9,9 +9,8 @@ from torch import nn
 from benchmark.core.device import DevicePolicy
 from benchmark.core.errors import DataError
 from benchmark.core.image_set import ImageSet
-from benchmark.core.progress import SilentProgress
 from benchmark.data.held_out import can_be_ranked, query_and_gallery
-from benchmark.metrics.attacked import attacked_ranking, clean_ranking
+from benchmark.evaluation.evaluator import Evaluator
 from benchmark.training.config import TrainingConfig
 from benchmark.training.step import inner_attacks
 
@@ -20,6 +19,9 @@ SELECTION_ATTACK = "metric-pgd"
 
 SELECTION_STEPS = 8
 """Its steps; radius and step size are the inner attack's."""
+
+BATCH = 256
+"""Images at once."""
 
 
 @dataclass(frozen=True)
@@ -64,31 +66,17 @@ class HeldOutSelection:
 
     def score(self, encoder: nn.Module) -> Score:
         """Return the mAP, clean and under the inner attack."""
-        batch = 256
         build = inner_attacks(self._config, self._owner)
         attack = build(SELECTION_ATTACK, {"steps": SELECTION_STEPS})
         try:
-            clean = clean_ranking(
+            evaluator = Evaluator.of(
                 encoder,
                 self._query,
                 self._gallery,
                 policy=self._policy,
-                batch=batch,
                 owner=self._owner,
+                batch=BATCH,
             )
-            with SilentProgress().task("validation", len(self._query)) as bar:
-                attacked = attacked_ranking(
-                    encoder,
-                    attack,
-                    self._query,
-                    self._gallery,
-                    clean,
-                    seed=self._seed,
-                    policy=self._policy,
-                    batch=batch,
-                    bar=bar,
-                    owner=self._owner,
-                )
+            return Score(evaluator.clean_map, evaluator.attacked(attack, self._seed).map)
         except DataError:
             return Score(0.0, 0.0)
-        return Score(clean.ranking.summary()["map"], attacked.ranking.summary()["map"])

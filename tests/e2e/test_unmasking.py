@@ -7,7 +7,7 @@ or one that was trained adversarially, raises no flag.
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -16,18 +16,17 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from benchmark.checks.canary import Stage, open_stage, rank_clean
+from benchmark.checks.canary import Stage, open_stage
 from benchmark.checks.evidence import AttackEvidence, Evidence
 from benchmark.checks.figures import ProbeFigures
 from benchmark.checks.flags import raise_flags
 from benchmark.checks.probe import probe_encoder
-from benchmark.checks.strength import Sparring
 from benchmark.core.adaptive import adaptive_view
 from benchmark.core.defense import Defense
-from benchmark.core.progress import SilentProgress
 from benchmark.core.seeding import seed_everything
 from benchmark.core.threat import EOT_SAMPLES
-from benchmark.metrics.attacked import AttackedRanking
+from benchmark.evaluation.evaluator import Evaluator, attack_named
+from benchmark.evaluation.rankings import AttackedRanking
 from defenses.broken.masked import MaskedDefense
 from defenses.broken.quantised import Quantised
 from defenses.broken.random import Random
@@ -68,30 +67,25 @@ class Seen:
 def stage() -> Stage:
     """Return the canary with one query of each identity, to be quick."""
     whole = open_stage(CPU)
-    query = whole.query.subset(np.arange(0, len(whole.query), 3))
-    clean = rank_clean(whole.target, query, whole.gallery, CPU)
-    return replace(whole, query=query, clean=clean)
+    return whole.subset(np.arange(0, len(whole.target.query), 3))
 
 
 def look(encoder: nn.Module, defense: Defense) -> Seen:
     """Probe an encoder and attack it, as a run does that knows what the defense declares."""
     seed_everything(0)
-    whole, owner = stage(), "unmasking"
+    target, owner = stage().target, "unmasking"
     view = adaptive_view(encoder, defense, EOT_SAMPLES)
-    clean = rank_clean(encoder, whole.query, whole.gallery, CPU)
-    figures = probe_encoder(
-        encoder, view, whole.query, whole.gallery, clean, policy=CPU, seed=0, owner=owner
+    evaluator = Evaluator.of(
+        encoder, target.query, target.gallery, policy=CPU, owner=owner, adaptive=view
     )
-    probe = ProbeFigures.model_validate(figures)
-    rivals = Sparring(encoder, view, whole.query, whole.gallery, clean, CPU, 0, owner)
-    with SilentProgress().task("", 1) as bar:
-        attacked = rivals.under(ATTACK, EPS_255, {}, bar)
+    probe = ProbeFigures.model_validate(probe_encoder(evaluator, seed=0))
+    attacked = evaluator.attacked(attack_named(ATTACK, EPS_255, {}, owner), 0)
     evidence = Evidence(
         defense=defense.adaptive,
         has_surrogate=probe.has_surrogate,
         eot_samples=EOT_SAMPLES,
-        clean_map=clean.ranking.summary()["map"],
-        queries=int(clean.ranking.summary()["queries"]),
+        clean_map=evaluator.clean_map,
+        queries=int(evaluator.clean.ranking.summary()["queries"]),
         probe=probe,
         attacks=[evidence_of(attacked)],
     )
@@ -118,12 +112,12 @@ def evidence_of(attacked: AttackedRanking) -> AttackEvidence:
 def behind(name: str, declared: bool) -> Seen:
     """Look at the canary's encoder behind a mask, declared or not."""
     defense = BROKEN[name](BROKEN[name].parse_config({"declared": declared}))
-    return look(defense.masked(stage().target).eval(), defense)
+    return look(defense.masked(stage().target.encoder).eval(), defense)
 
 
 @cache
 def undefended() -> Seen:
-    return look(stage().target, make_defense("none"))
+    return look(stage().target.encoder, make_defense("none"))
 
 
 def test_an_undefended_encoder_raises_no_flag() -> None:
@@ -143,8 +137,8 @@ def hardened() -> nn.Module:
     seed_everything(0)
     images = stage().train.tensor(slice(None))
     with torch.no_grad():
-        goal = F.normalize(stage().target(images))
-    encoder = copy.deepcopy(stage().target)
+        goal = F.normalize(stage().target.encoder(images))
+    encoder = copy.deepcopy(stage().target.encoder)
     optimiser = torch.optim.Adam(encoder.parameters(), 1e-3)
     for _ in range(TEACHING_STEPS):
         rows = torch.randperm(len(images))[:TEACHING_BATCH]

@@ -55,11 +55,11 @@ def test_float32_is_not_rounded_to_tf32(cuda: DevicePolicy) -> None:
 def test_embeddings_and_clean_ranking_are_those_of_the_cpu(stage: Stage) -> None:
     on_cpu = open_stage(choose_device("cpu"))
     for mine, theirs in (
-        (stage.clean.query_embeddings, on_cpu.clean.query_embeddings),
-        (stage.clean.gallery_embeddings, on_cpu.clean.gallery_embeddings),
+        (stage.target.clean.query_embeddings, on_cpu.target.clean.query_embeddings),
+        (stage.target.clean.gallery_embeddings, on_cpu.target.clean.gallery_embeddings),
     ):
         assert (mine.cpu() - theirs).abs().max() < SAME_EMBEDDING * theirs.abs().max()
-    assert stage.clean_map == pytest.approx(on_cpu.clean_map, abs=1e-3)
+    assert stage.target.clean_map == pytest.approx(on_cpu.target.clean_map, abs=1e-3)
 
 
 @pytest.mark.parametrize("name", OF_EACH_FAMILY)

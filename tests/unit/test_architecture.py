@@ -11,15 +11,17 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("benchmark", "attacks", "defenses", "results")
 
-BELOW_RUNNER = {"core", "data", "models", "metrics", "training", "protocols", "checks", "config"}
+BELOW_TRAINING = {"core", "data", "models", "metrics", "evaluation"}
+BELOW_RUNNER = BELOW_TRAINING | {"training", "protocols", "checks", "config"}
 ROOMS: dict[str, set[str]] = {
     "core": set(),
     "data": {"core"},
     "models": {"core", "data"},
     "metrics": {"core", "data"},
-    "training": {"core", "data", "models", "metrics"},
-    "protocols": {"core", "data", "models", "metrics"},
-    "checks": {"core", "data", "models", "metrics", "training"},
+    "evaluation": {"core", "data", "models", "metrics"},
+    "training": BELOW_TRAINING,
+    "protocols": BELOW_TRAINING,
+    "checks": BELOW_TRAINING | {"training"},
     "config": {"core", "models", "training"},
     "runner": BELOW_RUNNER,
     "experiments": BELOW_RUNNER | {"runner"},

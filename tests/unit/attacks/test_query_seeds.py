@@ -7,11 +7,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from benchmark.core.attack import Attack, AttackBatch
+from benchmark.core.attack import Attack
+from benchmark.core.attack_batch import AttackBatch
 from benchmark.core.plugin import PluginConfig
-from benchmark.core.progress import SilentProgress
 from benchmark.data.held_out import query_and_gallery
-from benchmark.metrics.attacked import AttackedRanking, attacked_ranking, clean_ranking
+from benchmark.evaluation.evaluator import Evaluator
+from benchmark.evaluation.rankings import AttackedRanking
 from tests.tiny_scene import CPU, image_set, make_attack, tiny_encoder
 
 
@@ -40,20 +41,8 @@ def measure(
     query, gallery = query_and_gallery(image_set(size=(16, 8)))
     query = query.subset(order or list(range(len(query))))
     encoder = tiny_encoder()
-    clean = clean_ranking(encoder, query, gallery, policy=CPU, batch=batch, owner="tiny")
-    with SilentProgress().task("attack", len(query)) as bar:
-        return attacked_ranking(
-            encoder,
-            attack,
-            query,
-            gallery,
-            clean,
-            seed=seed,
-            policy=CPU,
-            batch=batch,
-            bar=bar,
-            owner="tiny",
-        )
+    evaluator = Evaluator.of(encoder, query, gallery, policy=CPU, owner="tiny", batch=batch)
+    return evaluator.attacked(attack, seed)
 
 
 def test_seeds_depend_on_the_name_alone() -> None:
@@ -78,6 +67,6 @@ def test_a_measurement_does_not_depend_on_the_batch_size(name: str) -> None:
 def test_an_idle_attack_ranks_as_clean_and_costs_nothing() -> None:
     attacked = measure(Spy())
     query, gallery = query_and_gallery(image_set(size=(16, 8)))
-    clean = clean_ranking(tiny_encoder(), query, gallery, policy=CPU, batch=8, owner="tiny")
+    clean = Evaluator.of(tiny_encoder(), query, gallery, policy=CPU, owner="tiny", batch=8).clean
     np.testing.assert_allclose(attacked.ranking.ap, clean.ranking.ap, atol=1e-6)
     assert (attacked.forwards, attacked.backwards, attacked.max_distance_255) == (0, 0, 0)

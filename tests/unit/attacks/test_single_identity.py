@@ -11,15 +11,15 @@ import pytest
 import torch
 
 from benchmark.checks.attack_contract import LIMITS
-from benchmark.checks.canary import Stage, rank_clean, ready_attack
+from benchmark.checks.canary import Stage, ready_attack
 from benchmark.checks.contract import affordable
 from benchmark.checks.probe import probe_encoder
 from benchmark.core import guides as guiding
 from benchmark.core.errors import DataError
-from benchmark.core.progress import SilentProgress
 from benchmark.core.registry import ATTACKS
 from benchmark.core.threat import Scenario
-from benchmark.metrics.attacked import AttackedRanking, attacked_ranking
+from benchmark.evaluation.evaluator import Evaluator
+from benchmark.evaluation.rankings import AttackedRanking
 from tests.tiny_scene import CPU
 from tests.tiny_stage import tiny_stage
 
@@ -29,10 +29,13 @@ TARGETED = [name for name in ATTACKS.names() if "impersonate" in ATTACKS.get(nam
 def stage_of(queries: int, shown: int) -> Stage:
     """Return the tiny stage with so many identities among the queries and in the gallery."""
     stage = tiny_stage()
-    query = stage.query.subset(stage.query.pids <= queries)
-    gallery = stage.gallery.subset(stage.gallery.pids <= shown)
-    clean = rank_clean(stage.target, query, gallery, CPU)
-    return replace(stage, query=query, gallery=gallery, clean=clean)
+    query = stage.target.query.subset(stage.target.query.pids <= queries)
+    gallery = stage.target.gallery.subset(stage.target.gallery.pids <= shown)
+    target, surrogate = (
+        Evaluator.of(one.encoder, query, gallery, policy=CPU, owner="tiny")
+        for one in (stage.target, stage.surrogate)
+    )
+    return replace(stage, target=target, surrogate=surrogate)
 
 
 def attacked(
@@ -41,21 +44,12 @@ def attacked(
     plugin = ATTACKS.get(name)
     config = affordable(plugin, options or {}, LIMITS)
     attack = ready_attack(plugin, config, 8.0, stage, folder)
-    with SilentProgress().task("", 1) as bar:
-        return attacked_ranking(
-            stage.target,
-            attack,
-            stage.query,
-            stage.gallery,
-            stage.clean,
-            seed=0,
-            policy=CPU,
-            batch=64,
-            bar=bar,
-            owner="tiny",
-            vantage=stage.vantage(attack.threat_with(attack.config).knowledge),
-            scenario=Scenario.model_validate(scenario),
-        )
+    return stage.target.attacked(
+        attack,
+        0,
+        surrogates=stage.surrogates(attack.threat_with(config)),
+        scenario=Scenario.model_validate(scenario),
+    )
 
 
 @pytest.mark.parametrize(("queries", "shown"), [(1, 1), (1, 6), (6, 1)])
@@ -70,7 +64,7 @@ def test_it_attacks_as_far_as_it_is_defined(
         return
     result = attacked(name, stage, tmp_path)
     assert result.max_distance_255 < 8.001
-    valid = stage.clean.ranking.valid
+    valid = stage.target.clean.ranking.valid
     np.testing.assert_array_equal(result.ranking.valid, valid)
     if shown == 1:
         assert np.all(result.ranking.ap[valid] == 1)
@@ -117,14 +111,5 @@ def test_one_of_several_identities_pulls_without_a_word(
 def test_the_probe_measures_such_an_encoder(queries: int, shown: int) -> None:
     stage = stage_of(queries, shown)
     torch.manual_seed(0)
-    figures = probe_encoder(
-        stage.target,
-        stage.target,
-        stage.query,
-        stage.gallery,
-        stage.clean,
-        policy=CPU,
-        seed=0,
-        owner="tiny",
-    )
+    figures = probe_encoder(stage.target, seed=0)
     assert len(figures["sweep"]) == 5

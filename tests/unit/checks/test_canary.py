@@ -42,7 +42,8 @@ from benchmark.checks.stored_canary import (
     stored_files,
     write_images,
 )
-from benchmark.core.attack import Attack, AttackBatch, AttackTask
+from benchmark.core.attack import Attack, AttackTask
+from benchmark.core.attack_batch import AttackBatch
 from benchmark.core.errors import DataError
 from benchmark.core.fingerprint import sha256_file
 from benchmark.core.plugin import PluginConfig
@@ -60,7 +61,7 @@ CHEAP = (
 
 def on_canary(plugin: type[Attack], folder: Path, **options: object) -> dict[str, Any]:
     config = plugin.parse_config(options)
-    return try_on_canary(plugin, config, policy=CPU, cache_dir=folder, work_dir=folder)
+    return try_on_canary(plugin, config, policy=CPU, work_dir=folder)
 
 
 def attack_named(name: str) -> type[Attack]:
@@ -88,7 +89,7 @@ def test_all_of_it_is_under_a_megabyte_and_as_its_card_says() -> None:
 def test_strengths_were_measured_on_this_canary() -> None:
     strengths = read_strengths()
     assert strengths["card_sha256"] == sha256_file(FOLDER / CARD_FILE)
-    assert strengths["clean_map"] == pytest.approx(stage().clean_map, abs=1)
+    assert strengths["clean_map"] == pytest.approx(stage().target.clean_map, abs=1)
     assert strengths["clean_map"] > 70
     weakest = STRENGTHS[CONTROL] - CONTROL_MARGIN_MAP
     assert all(reached <= weakest for name, reached in STRENGTHS.items() if name != CONTROL)
@@ -101,7 +102,7 @@ def test_images_are_of_the_published_size_and_identities_do_not_mix() -> None:
         assert len(set(images.names)) == len(images)
     assert not set(sets["query"].identities) & set(sets["train"].identities)
     assert not set(sets["gallery"].identities) & set(sets["train"].identities)
-    summary = stage().clean.ranking.summary()
+    summary = stage().target.clean.ranking.summary()
     assert (summary["queries"], summary["skipped"]) == (len(sets["query"]), 0)
 
 
@@ -304,8 +305,8 @@ def test_a_preparation_sees_training_images_and_what_its_knowledge_grants(
     assert len(task.held_out.identities) >= 2
     assert not set(task.train.identities) & set(task.held_out.identities)
     assert task.work_dir == tmp_path
-    images = whole.query.tensor(slice(0, 2))
-    target, surrogate = whole.target(images), whole.surrogate(images)
+    images = whole.target.query.tensor(slice(0, 2))
+    target, surrogate = whole.target.encoder(images), whole.surrogate.encoder(images)
     expected = target if knowledge == "white" else nn.functional.normalize(surrogate)
     assert torch.allclose(task.encoder(images), expected)
 
@@ -319,7 +320,7 @@ def test_storing_strengths_keeps_the_others_and_refuses_what_is_noise(
     assert read_strengths(folder)["attacks"] == pytest.approx(STRENGTHS, abs=MARGIN_MAP)
     assert read_strengths(folder)["command"] == "again"
     assert read_strengths(folder)["trainings"] == TRAININGS
-    monkeypatch.setattr(canary_strengths, "_map", lambda plugin, stage, *of: stage.clean_map)
+    monkeypatch.setattr(canary_strengths, "_map", lambda plugin, stage, *of: stage.target.clean_map)
     store_strengths(["sma", "uap"], "again", folder)
     assert set(STRENGTHS) - set(read_strengths(folder)["attacks"]) == {"sma", "uap"}
     assert set(TRAININGS) - set(read_strengths(folder)["trainings"]) == {"uap"}

@@ -15,10 +15,10 @@ from benchmark.checks.consistency import Consistency, measure_consistency
 from benchmark.checks.figures import ProbeFigures
 from benchmark.checks.gradients import has_graph, measure_gradients
 from benchmark.checks.probe import QUERIES, probe_encoder, probed_rows
-from benchmark.checks.strength import chance_map
 from benchmark.core.adaptive import BackwardThrough, ExpectedEncoder
 from benchmark.core.image_set import ImageSet
-from benchmark.metrics.attacked import clean_ranking
+from benchmark.evaluation.evaluator import Evaluator
+from benchmark.metrics.chance import chance_map
 from benchmark.metrics.ranking import RankingResult
 from tests.tiny_scene import CPU, image_set, tiny_encoder
 
@@ -210,8 +210,8 @@ def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def figures(encoder: nn.Module, view: nn.Module) -> ProbeFigures:
     query, gallery = halves(image_set(size=(16, 8)))
-    clean = clean_ranking(encoder, query, gallery, policy=CPU, batch=8, owner="x")
-    outcome = probe_encoder(encoder, view, query, gallery, clean, policy=CPU, seed=0, owner="x")
+    evaluator = Evaluator.of(encoder, query, gallery, policy=CPU, owner="x", adaptive=view)
+    outcome = probe_encoder(evaluator, seed=0)
     return ProbeFigures.model_validate(json.loads(json.dumps(outcome)))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmark.checks.canary import map_under, ready_attack
 from benchmark.checks.probe import MEASUREMENTS, probe_encoder
-from benchmark.metrics.attacked import clean_ranking
+from benchmark.evaluation.evaluator import Evaluator
 from tests.tiny_scene import CPU, make_attack
 from tests.tiny_stage import tiny_stage
 
@@ -35,20 +35,9 @@ class Heard:
 
 def test_the_probe_tells_of_each_measurement_and_each_pass() -> None:
     stage, heard = tiny_stage(), Heard()
-    probe_encoder(
-        stage.target,
-        stage.target,
-        stage.query,
-        stage.gallery,
-        stage.clean,
-        policy=CPU,
-        seed=0,
-        owner="tiny",
-        progress=heard,
-        title="probe tiny",
-    )
+    probe_encoder(stage.target, seed=0, progress=heard, title="probe tiny")
     assert heard.titles == ["probe tiny"]
-    assert heard.totals == [sum(heard.steps)] == [MEASUREMENTS * len(stage.query)]
+    assert heard.totals == [sum(heard.steps)] == [MEASUREMENTS * len(stage.target.query)]
     assert len([steps for steps in heard.steps if steps]) == MEASUREMENTS
     assert heard.notes.count("pass 40") == 2  # of the longest attack, and of the black box
 
@@ -66,13 +55,14 @@ def test_an_attack_of_one_batch_tells_of_its_passes() -> None:
     stage, heard = tiny_stage(), Heard()
     map_under(make_attack("metric-pgd", steps=5), stage, heard)
     assert [note for note in heard.notes if note] == [f"pass {n}" for n in range(1, 7)]
-    assert not stage.target._forward_hooks
+    assert not stage.target.encoder._forward_hooks
 
 
 def test_a_clean_ranking_tells_of_each_batch() -> None:
     stage, heard = tiny_stage(), Heard()
-    clean_ranking(
-        stage.target, stage.query, stage.gallery, policy=CPU, batch=5, owner="tiny", bar=heard
+    target = stage.target
+    Evaluator.of(
+        target.encoder, target.query, target.gallery, policy=CPU, owner="tiny", batch=5, bar=heard
     )
-    assert sum(heard.steps) == len(stage.query) + len(stage.gallery)
+    assert sum(heard.steps) == len(stage.target.query) + len(stage.target.gallery)
     assert max(heard.steps) == 5

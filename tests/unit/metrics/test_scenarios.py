@@ -8,10 +8,10 @@ import torch
 from pydantic import ValidationError
 
 from benchmark.core.errors import UsageError
-from benchmark.core.progress import SilentProgress
 from benchmark.core.threat import Scenario
 from benchmark.data.jpeg import through_jpeg
-from benchmark.metrics.attacked import attacked_images, attacked_ranking, clean_ranking
+from benchmark.evaluation.attack_inputs import attacked_images
+from benchmark.evaluation.evaluator import Evaluator
 from benchmark.metrics.ranking import rank_queries
 from tests.tiny_scene import CPU, image_set, make_attack, tiny_encoder
 
@@ -26,22 +26,9 @@ def sets():
 
 def measure(name="metric-ifgsm", encoder=ENCODER, batch=64, seed=0, eps_255=8.0, **scenario):
     query, gallery = sets()
-    clean = clean_ranking(encoder, query, gallery, policy=CPU, batch=64, owner="tiny")
-    with SilentProgress().task("", 1) as bar:
-        result = attacked_ranking(
-            encoder,
-            make_attack(name, eps_255),
-            query,
-            gallery,
-            clean,
-            seed=seed,
-            policy=CPU,
-            batch=batch,
-            bar=bar,
-            owner="tiny",
-            scenario=Scenario(**scenario),
-        )
-    return clean, result
+    evaluator = Evaluator.of(encoder, query, gallery, policy=CPU, owner="tiny", batch=batch)
+    scenario = Scenario(**scenario)
+    return evaluator.clean, evaluator.attacked(make_attack(name, eps_255), seed, scenario=scenario)
 
 
 @pytest.mark.parametrize("side", ["query", "gallery", "both"])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from benchmark.evaluation.success import success_rate
 from benchmark.metrics.ranking import RankingResult
-from benchmark.metrics.success import success_rate
 
 
 def ranked(*ranks: int) -> RankingResult:

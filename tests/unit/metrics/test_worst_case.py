@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from benchmark.evaluation.worst_case import worst_case, worst_counts
 from benchmark.metrics.ranking import RankingResult
-from benchmark.metrics.worst_case import worst_case, worst_counts
 
 NAN = float("nan")
 

@@ -12,9 +12,9 @@ from torch.nn import functional as F
 from benchmark.core.attack import round_to_8_bits
 from benchmark.core.errors import DataError
 from benchmark.core.guides import Guides
-from benchmark.core.progress import SilentProgress
+from benchmark.core.progress import SILENT_BAR, SilentProgress
 from benchmark.core.surrogate import SurrogateEnsemble, joined_embeddings
-from benchmark.metrics.attacked import attacked_ranking, clean_ranking
+from benchmark.evaluation.evaluator import Evaluator
 from benchmark.metrics.ranking import RankingResult
 from benchmark.protocols.detection import (
     DetectionScene,
@@ -172,16 +172,14 @@ def test_an_attack_is_that_of_a_run(scene):
     """The target ranks what the detector is shown as a run's attack cell ranks it."""
     query, gallery, target = scene._query, scene._gallery, tiny_encoder(0)
     attack = make_attack("metric-ifgsm")
-    clean = clean_ranking(target, query, gallery, policy=CPU, batch=7, owner="tiny")
-    with SilentProgress().task("", 1) as bar:
-        options = {"seed": 3, "policy": CPU, "batch": 7, "bar": bar, "owner": "tiny"}
-        run = attacked_ranking(target, attack, query, gallery, clean, **options)
-        joined = scene.attacked(make_attack("metric-ifgsm"), 3, bar)
+    evaluator = Evaluator.of(target, query, gallery, policy=CPU, owner="tiny", batch=7)
+    run = evaluator.attacked(attack, 3)
+    joined = scene.attacked(make_attack("metric-ifgsm"), 3, SILENT_BAR)
     panel = scene.panel(K)
     judged = scene.judge(panel, watchful(panel), joined)
     np.testing.assert_allclose(judged.ranking.ap, run.ranking.ap, atol=1e-6)
     untouched = scene.judge(panel, watchful(panel), scene.clean())
-    np.testing.assert_allclose(untouched.ranking.ap, clean.ranking.ap, atol=1e-6)
+    np.testing.assert_allclose(untouched.ranking.ap, evaluator.clean.ranking.ap, atol=1e-6)
     assert mean_ap(judged.ranking) < mean_ap(untouched.ranking)
 
 

@@ -12,7 +12,7 @@ import torch
 
 from benchmark.core.errors import DataError
 from benchmark.core.image_set import ImageSet
-from benchmark.metrics.attacked import clean_ranking
+from benchmark.evaluation.evaluator import Evaluator
 from benchmark.training.config import AugmentConfig, TrainingConfig
 from tests.tiny_scene import CPU, TRAINING, fit, image_set, make_defense
 
@@ -79,11 +79,9 @@ def test_a_defense_trains_and_ranks(defense: str, defective: object, tmp_path: P
     state = trained.encoder.state_dict()
     assert all(bool(torch.isfinite(value).all()) for value in state.values())
     query, gallery = SOUND.subset(SOUND.camids == 1), SOUND.subset(SOUND.camids == 3)
-    ranking = clean_ranking(
-        trained.encoder, query, gallery, policy=CPU, batch=32, owner=defense
-    ).ranking
+    evaluator = Evaluator.of(trained.encoder, query, gallery, policy=CPU, owner=defense, batch=32)
     # Colours rank without training, too (50 to 60); an encoder that collapsed would be at 8.
-    assert ranking.summary()["map"] > 45
+    assert evaluator.clean_map > 45
     if defense == "ddid":
         balancing = trained.report["balancing"]
         assert isinstance(balancing, dict)

@@ -15,7 +15,7 @@ from benchmark.core.defense import Defense, FitTask, Preparation, TrainingStep
 from benchmark.core.errors import PluginError
 from benchmark.core.plugin import PluginConfig
 from benchmark.data.held_out import split_held_out
-from benchmark.metrics.attacked import clean_ranking
+from benchmark.evaluation.evaluator import Evaluator
 from benchmark.training import selection
 from benchmark.training.config import AugmentConfig, InnerConfig
 from benchmark.training.state import CHECKPOINT
@@ -188,7 +188,7 @@ def test_selection_sees_held_out_training_identities_only(
     fitted, held_out = split_held_out(train, TRAINING.held_out)
     judged: set[int] = set()
     learned: set[int] = set()
-    real = clean_ranking
+    real = Evaluator.of
 
     def spy(encoder: nn.Module, query: Any, gallery: Any, **options: Any) -> Any:
         judged.update(query.pids.tolist(), gallery.pids.tolist())
@@ -203,7 +203,7 @@ def test_selection_sees_held_out_training_identities_only(
             assert torch.equal(step.labels, step.class_of(step.pids))
             return super().training_step(step)
 
-    monkeypatch.setattr(selection, "clean_ranking", spy)
+    monkeypatch.setattr(Evaluator, "of", spy)
     fit(Notes(PluginConfig()), tmp_path, train=train)
     assert judged == set(held_out.identities.tolist())
     assert learned == set(fitted.identities.tolist())

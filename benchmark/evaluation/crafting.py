@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
@@ -13,22 +13,23 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from benchmark.core.attack import Attack, AttackBatch, AttackOutcome, round_to_8_bits
+from benchmark.core.attack import Attack, AttackOutcome, round_to_8_bits
+from benchmark.core.attack_batch import AttackBatch
 from benchmark.core.encoder import embed, evaluating
 from benchmark.core.errors import UsageError
 from benchmark.core.image_set import ImageSet
 from benchmark.core.progress import Bar
 from benchmark.core.seeding import derive_seed, torch_seeded
 from benchmark.data.jpeg import through_jpeg
+from benchmark.evaluation.attack_inputs import AttackInputs, ImageSide
 
-Side = Literal["query", "gallery"]
 Form = Literal["rounded", "float", "jpeg"]
 FORMS: tuple[Form, ...] = get_args(Form)
 """Rounded to 8 bits, as PNG keeps them: the headline; as crafted; after JPEG."""
 
 
 @dataclass
-class Crafted:
+class PerturbedImages:
     """Embeddings of the adversarial images of a set, and what they cost.
 
     Attributes:
@@ -64,29 +65,25 @@ class Crafted:
 
 def craft(
     encoder: nn.Module,
-    view: nn.Module,
     attack: Attack,
-    own: ImageSet,
-    batch_of: Callable[[NDArray[np.int64]], AttackBatch],
-    rows: NDArray[np.int64],
+    inputs: AttackInputs,
+    side: ImageSide,
     *,
     seed: int,
     batch: int,
     bar: Bar,
     owner: str,
-) -> Crafted:
-    """Attack some images of a set, and embed the result.
+) -> PerturbedImages:
+    """Attack the images of a set that are to be perturbed, and embed the result.
 
     A random encoder embeds the images of every attack, and all their forms, with the same noise: a
     worst case over attacks is then not the luckiest of so many draws.
 
     Args:
         encoder: What ranks, and therefore embeds the result.
-        view: What the attack is given.
         attack: The attack.
-        own: The set.
-        batch_of: Returns the batch of some rows of the set.
-        rows: (N,) rows to perturb.
+        inputs: What it is handed.
+        side: The set.
         seed: Attack seed, from which a random encoder's noise derives when it is measured.
         batch: Images at a time.
         bar: Advanced by the number of finished images.
@@ -96,11 +93,11 @@ def craft(
         UsageError: The attack is given a target and does not look at it.
         PluginError: The attack or the encoder broke its contract.
     """
-    tally = _Tally()
+    tally, view, rows = _Tally(), inputs.view.encoder, inputs.rows(side)
     for start in range(0, len(rows), batch):
-        attack_batch = batch_of(rows[start : start + batch])
+        attack_batch = inputs.batch(side, rows[start : start + batch], attack.name)
         if start == 0 and attack.threat_with(attack.config).knowledge != "none":
-            _check_that_targets_matter(attack, view, attack_batch, own)
+            _check_that_targets_matter(attack, view, attack_batch, inputs.images(side))
         with _telling(bar, view):
             outcome = attack.run(view, attack_batch)
         rounded = round_to_8_bits(outcome.images, attack_batch.images, attack.eps_255)
@@ -136,23 +133,6 @@ def _telling(bar: Bar, view: nn.Module) -> Iterator[None]:
         hook.remove()
 
 
-def own_images(gallery: ImageSet, query: ImageSet) -> NDArray[np.int64]:
-    """Return the rows of the gallery that show an identity of the queries."""
-    shown = np.isin(gallery.pids, query.identities) & (gallery.pids > 0)
-    return np.flatnonzero(shown)
-
-
-def fraction_of(
-    images: ImageSet, rows: NDArray[np.int64], fraction: float, seed: int
-) -> NDArray[np.int64]:
-    """Return a share of some rows; which ones depends on names and seed alone."""
-    if fraction == 1:
-        return rows
-    keys = [derive_seed(seed, "fraction", images.names[row]) for row in rows]
-    count = max(1, round(fraction * len(rows)))
-    return np.sort(rows[np.argsort(np.array(keys), kind="stable")[:count]])
-
-
 def _embed(encoder: nn.Module, images: Tensor, noise: int, owner: str) -> Tensor:
     with torch_seeded(noise, images.device):
         return embed(encoder, images, owner).float().cpu()
@@ -175,8 +155,8 @@ class _Tally:
         self.outcomes.append(replace(outcome, images=outcome.images[:0].clone(), snapshots={}))
         self.farthest = max(self.farthest, farthest)
 
-    def total(self, rows: NDArray[np.int64]) -> Crafted:
-        return Crafted(
+    def total(self, rows: NDArray[np.int64]) -> PerturbedImages:
+        return PerturbedImages(
             rows=rows,
             embeddings={form: torch.cat(self.embeddings[form]) for form in FORMS},
             snapshots={spent: torch.cat(parts) for spent, parts in self.snapshots.items()},

@@ -1,0 +1,1 @@
+"""The one place where an encoder is embedded, ranked, attacked and scored."""

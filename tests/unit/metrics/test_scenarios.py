@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -26,8 +28,8 @@ def sets():
 
 def measure(name="metric-ifgsm", encoder=ENCODER, batch=64, seed=0, eps_255=8.0, **scenario):
     query, gallery = sets()
-    evaluator = Evaluator.of(encoder, query, gallery, policy=CPU, owner="tiny", batch=batch)
-    scenario = Scenario(**scenario)
+    ranked = Evaluator.of(encoder, query, gallery, policy=CPU, owner="tiny")
+    evaluator, scenario = replace(ranked, batch=batch), Scenario(**scenario)
     return evaluator.clean, evaluator.attacked(make_attack(name, eps_255), seed, scenario=scenario)
 
 

@@ -1,0 +1,1 @@
+"""The Python interface: evaluate an encoder, attack images, run defenses, load what was made."""

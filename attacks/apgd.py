@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from attacks.fna import FNA
 from attacks.sma import SMA
-from benchmark.core.attack import AttackBatch
+from benchmark.core.attack_batch import AttackBatch
 from benchmark.core.auto_pgd import AutoPGD, AutoPGDConfig
 from benchmark.core.iterated_attack import BudgetShare, Steps
 from benchmark.core.plugin import Card

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from attacks.metric_gradient import MetricIFGSM
 from attacks.recolour import Recolour
-from benchmark.core.attack import AttackBatch
+from benchmark.core.attack_batch import AttackBatch
 from benchmark.core.iterated_attack import IteratedConfig, Steps
 from benchmark.core.plugin import Card
 from benchmark.core.seeding import uniform_noise

@@ -17,7 +17,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from benchmark.core.attack import AttackBatch
+from benchmark.core.attack_batch import AttackBatch
 from benchmark.core.guides import Guides
 from benchmark.core.iterated_attack import IteratedAttack, IteratedConfig, Steps
 from benchmark.core.plugin import Card

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from attacks.black_box import Answers, BlackBoxAttack, BlackBoxConfig
-from benchmark.core.attack import AttackBatch
+from benchmark.core.attack_batch import AttackBatch
 from benchmark.core.plugin import Card
 from benchmark.core.threat import Intent, ThreatModel
 

@@ -15,7 +15,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from benchmark.core.attack import AttackBatch
+from benchmark.core.attack_batch import AttackBatch
 from benchmark.core.guides import mean_positive
 from benchmark.core.iterated_attack import IteratedAttack, IteratedConfig, Momentum, Steps
 from benchmark.core.plugin import Card

@@ -14,7 +14,7 @@ from typing import ClassVar
 from pydantic import model_validator
 from torch import Tensor
 
-from benchmark.core.attack import AttackBatch
+from benchmark.core.attack_batch import AttackBatch
 from benchmark.core.iterated_attack import IteratedAttack, IteratedConfig, Steps
 from benchmark.core.plugin import Card
 from benchmark.core.threat import Intent

@@ -6,7 +6,8 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from benchmark.core.attack import Attack, AttackBatch
+from benchmark.core.attack import Attack
+from benchmark.core.attack_batch import AttackBatch
 from benchmark.core.plugin import Card, PluginConfig
 from benchmark.core.seeding import uniform_noise
 from benchmark.core.threat import ThreatModel

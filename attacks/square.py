@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from attacks.black_box import BlackBoxAttack, BlackBoxConfig
-from benchmark.core.attack import AttackBatch
+from benchmark.core.attack_batch import AttackBatch
 from benchmark.core.guides import mean_positive
 from benchmark.core.plugin import Card
 from benchmark.core.seeding import uniform_noise

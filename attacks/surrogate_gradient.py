@@ -18,7 +18,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from benchmark.core.attack import AttackBatch
+from benchmark.core.attack_batch import AttackBatch
 from benchmark.core.iterated_attack import IteratedAttack, IteratedConfig, Steps
 from benchmark.core.plugin import PluginConfig
 from benchmark.core.surrogate import Surrogate, SurrogateData

@@ -24,7 +24,8 @@ from attacks.torchattacks_classes import (
     parameters_of,
     parse_arguments,
 )
-from benchmark.core.attack import Attack, AttackBatch
+from benchmark.core.attack import Attack
+from benchmark.core.attack_batch import AttackBatch
 from benchmark.core.errors import DataError, UsageError
 from benchmark.core.parametrised import Parametrised
 from benchmark.core.plugin import Card, PluginConfig

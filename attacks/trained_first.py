@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
 
-from benchmark.core.attack import Attack, AttackBatch, AttackTask
+from benchmark.core.attack import Attack, AttackTask
+from benchmark.core.attack_batch import AttackBatch
 from benchmark.core.epoch_checkpoint import load_epoch, save_epoch
 from benchmark.core.errors import PluginError
 from benchmark.core.plugin import PluginConfig

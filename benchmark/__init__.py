@@ -14,7 +14,7 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "Attack": "benchmark.core.attack",
-    "AttackBatch": "benchmark.core.attack",
+    "AttackBatch": "benchmark.core.attack_batch",
     "Card": "benchmark.core.plugin",
     "Dataset": "benchmark.data.dataset",
     "Defense": "benchmark.core.defense",
@@ -33,7 +33,7 @@ find_own_packages_first()
 
 if TYPE_CHECKING:
     from benchmark.core.attack import Attack as Attack
-    from benchmark.core.attack import AttackBatch as AttackBatch
+    from benchmark.core.attack_batch import AttackBatch as AttackBatch
     from benchmark.core.defense import Defense as Defense
     from benchmark.core.iterated_attack import IteratedAttack as IteratedAttack
     from benchmark.core.plugin import Card as Card

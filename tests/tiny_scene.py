@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmark.core.attack import Attack, AttackBatch
+from benchmark.core.attack import Attack
+from benchmark.core.attack_batch import AttackBatch
 from benchmark.core.defense import Defense
 from benchmark.core.device import DevicePolicy
 from benchmark.core.guides import Guides

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.checks.canary import SEED, Stage, ready_attack
-from benchmark.core.attack import Attack, AttackBatch, AttackOutcome
+from benchmark.core.attack import Attack, AttackOutcome
+from benchmark.core.attack_batch import AttackBatch
 from benchmark.core.guides import Guides
 from benchmark.core.image_set import ImageSet
 from benchmark.core.plugin import PluginConfig

@@ -24,11 +24,12 @@ from benchmark.checks.stored_canary import (
     read_strengths,
     stored_files,
 )
-from benchmark.core.attack import Attack, AttackTask, MeteredEncoder
+from benchmark.core.attack import Attack, AttackTask
 from benchmark.core.device import DevicePolicy
 from benchmark.core.digits import told_apart
 from benchmark.core.encoder import evaluating
 from benchmark.core.image_set import ImageSet
+from benchmark.core.metered_encoder import MeteredEncoder
 from benchmark.core.plugin import PluginConfig
 from benchmark.core.progress import Progress, SilentProgress
 from benchmark.core.seeding import derive_seed

@@ -20,7 +20,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from benchmark.core.attack import AttackBatch
+from benchmark.core.attack_batch import AttackBatch
 from benchmark.core.iterated_attack import BestIterate, IteratedAttack, IteratedConfig, Steps
 from benchmark.core.seeding import derive_seed, uniform_noise
 

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from benchmark.core.image_set import ImageSet
+
 logger = logging.getLogger(__name__)
 
 
@@ -26,6 +28,18 @@ class Guides:
     embeddings: Tensor
     pids: Tensor
     camids: Tensor
+
+    @staticmethod
+    def of(images: ImageSet, embeddings: Tensor, device: torch.device) -> Guides:
+        """Return the guides of a set on a device, from its (N, D) clean embeddings.
+
+        They are copied: what attacks write on must not be what is ranked.
+        """
+        return Guides(
+            embeddings.to(device, copy=True),
+            torch.from_numpy(images.pids).to(device),
+            torch.from_numpy(images.camids).to(device),
+        )
 
     @cached_property
     def identities(self) -> Tensor:

@@ -18,7 +18,8 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmark.core.attack import Attack, AttackBatch
+from benchmark.core.attack import Attack
+from benchmark.core.attack_batch import AttackBatch
 from benchmark.core.plugin import PluginConfig
 from benchmark.core.seeding import derive_seed, uniform_noise
 from benchmark.core.threat import Intent

@@ -10,11 +10,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmark.core.attack import Attack, AttackBatch, round_to_8_bits
+from benchmark.core.attack import Attack
+from benchmark.core.attack_batch import AttackBatch
 from benchmark.core.device import DevicePolicy
 from benchmark.core.errors import UsageError
 from benchmark.core.guides import Guides
 from benchmark.core.image_set import ImageSet
+from benchmark.core.legal_images import round_to_8_bits
 from benchmark.core.progress import Progress, SilentProgress
 from benchmark.core.seeding import derive_seed
 from benchmark.experiments.measurement import Trained

@@ -27,7 +27,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmark.core.attack import AttackBatch
+from benchmark.core.attack_batch import AttackBatch
 from benchmark.core.errors import DataError
 from benchmark.core.guides import Guides
 from benchmark.core.iterated_attack import BudgetShare, IteratedAttack, IteratedConfig, Steps

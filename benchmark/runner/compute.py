@@ -16,10 +16,11 @@ from benchmark.checks.probe import probe_encoder
 from benchmark.checks.reloaded import check_reloaded
 from benchmark.config.schema import RunConfig
 from benchmark.core.adaptive import adaptive_view
-from benchmark.core.attack import AttackTask, MeteredEncoder
+from benchmark.core.attack import AttackTask
 from benchmark.core.device import DevicePolicy
 from benchmark.core.encoder import evaluating
 from benchmark.core.image_set import ImageSet, no_images
+from benchmark.core.metered_encoder import MeteredEncoder
 from benchmark.core.progress import Progress
 from benchmark.core.seeding import derive_seed, seed_everything
 from benchmark.core.surrogate import SurrogateEnsemble, joined_embeddings

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from attacks.torchattacks_bridge import TorchattacksBridge
 from attacks.torchattacks_classes import class_named, class_names, parameters_of
-from benchmark.core.attack import AttackBatch
+from benchmark.core.attack_batch import AttackBatch
 from benchmark.core.errors import UsageError
 from benchmark.core.registry import ATTACKS
 from benchmark.metrics.retrieval_logits import class_indices, identity_logits

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from attacks.apgd import RankedGallery
 from attacks.fna import FNA
 from attacks.sma import SMA
-from benchmark.core.attack import AttackBatch
+from benchmark.core.attack_batch import AttackBatch
 from benchmark.core.errors import UsageError
 from benchmark.core.guides import Guides
 from benchmark.core.iterated_attack import IteratedAttack

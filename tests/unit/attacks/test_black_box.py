@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from attacks.black_box import BlackBoxAttack
-from benchmark.core.attack import Attack, AttackBatch
+from benchmark.core.attack import Attack
+from benchmark.core.attack_batch import AttackBatch
 from benchmark.core.errors import UsageError
 from benchmark.core.registry import ATTACKS
 from benchmark.core.threat import Intent

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from attacks.color_lut import ColorLUT
 from attacks.recolour import Recolour
-from benchmark.core.attack import AttackBatch
+from benchmark.core.attack_batch import AttackBatch
 from benchmark.core.seeding import uniform_noise
 from benchmark.core.threat import ThreatModel
 from tests.tiny_scene import image_set, make_attack, scene, tiny_encoder

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from attacks.hsja import HSJA
-from benchmark.core.attack import AttackBatch
+from benchmark.core.attack_batch import AttackBatch
 from tests.black_box_toys import DISTANCE, Spy, boundary_toy, embed, matches_of, tiny, unit_rows
 from tests.tiny_scene import make_attack
 

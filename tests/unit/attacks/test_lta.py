@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from attacks.lta import LTA, luminance, rectangles
-from benchmark.core.attack import AttackBatch
+from benchmark.core.attack_batch import AttackBatch
 from benchmark.core.errors import UsageError
 from benchmark.core.seeding import derive_seed, uniform_noise
 from tests.tiny_scene import image_set, make_attack, scene, tiny_encoder

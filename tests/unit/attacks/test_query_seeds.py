@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from benchmark.core.attack import Attack, AttackBatch
+from benchmark.core.attack import Attack
+from benchmark.core.attack_batch import AttackBatch
 from benchmark.core.plugin import PluginConfig
 from benchmark.core.progress import SilentProgress
 from benchmark.data.held_out import query_and_gallery

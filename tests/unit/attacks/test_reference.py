@@ -12,7 +12,7 @@ import torchattacks
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmark.core.attack import AttackBatch
+from benchmark.core.attack_batch import AttackBatch
 from benchmark.core.iterated_attack import IteratedAttack
 from benchmark.core.seeding import uniform_noise
 from tests.tiny_scene import image_set, make_attack, scene, tiny_encoder

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from attacks.square import rectangle
-from benchmark.core.attack import AttackBatch
+from benchmark.core.attack_batch import AttackBatch
 from benchmark.core.seeding import uniform_noise
 from tests.black_box_toys import embed, matches_of, tiny, unit_rows
 from tests.tiny_scene import make_attack

@@ -17,7 +17,7 @@ from attacks.surrogate_gradient import (
     gaussian,
     resize_and_pad,
 )
-from benchmark.core.attack import AttackBatch
+from benchmark.core.attack_batch import AttackBatch
 from benchmark.core.errors import UsageError
 from benchmark.core.registry import ATTACKS
 from benchmark.core.seeding import derive_seed, uniform_noise

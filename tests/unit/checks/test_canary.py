@@ -42,7 +42,8 @@ from benchmark.checks.stored_canary import (
     stored_files,
     write_images,
 )
-from benchmark.core.attack import Attack, AttackBatch, AttackTask
+from benchmark.core.attack import Attack, AttackTask
+from benchmark.core.attack_batch import AttackBatch
 from benchmark.core.errors import DataError
 from benchmark.core.fingerprint import sha256_file
 from benchmark.core.plugin import PluginConfig

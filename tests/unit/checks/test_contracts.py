@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from benchmark.checks.attack_contract import check_attack
 from benchmark.checks.contract import CheckResult, affordable
 from benchmark.checks.defense_contract import check_defense
-from benchmark.core.attack import Attack, AttackBatch
+from benchmark.core.attack import Attack
+from benchmark.core.attack_batch import AttackBatch
 from benchmark.core.defense import Adaptive, Defense, FitTask, TrainingStep
 from benchmark.core.errors import PluginError, UsageError
 from benchmark.core.plugin import Card, PluginConfig

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from benchmark.core.attack import Attack, AttackBatch
+from benchmark.core.attack import Attack
+from benchmark.core.attack_batch import AttackBatch
 from benchmark.core.errors import PluginError
 from benchmark.core.plugin import PluginConfig
 from tests.tiny_scene import image_set, make_attack, scene, tiny_encoder

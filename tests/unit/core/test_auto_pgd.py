@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from benchmark.core.attack import AttackBatch
+from benchmark.core.attack_batch import AttackBatch
 from benchmark.core.auto_pgd import AutoPGD, _StepSizes, checkpoints
 from benchmark.core.errors import UsageError
 from benchmark.core.seeding import derive_seed, uniform_noise

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from benchmark.core.attack import Attack, AttackBatch
+from benchmark.core.attack import Attack
+from benchmark.core.attack_batch import AttackBatch
 from benchmark.core.errors import PluginError
 from benchmark.core.plugin import PluginConfig
 from benchmark.core.threat import ThreatModel

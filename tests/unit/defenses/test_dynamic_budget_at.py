@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attacks.metric_pgd import MetricPGD
-from benchmark.core.attack import AttackBatch
+from benchmark.core.attack_batch import AttackBatch
 from defenses.dynamic_budget_at import budget_share
 from tests.tiny_scene import make_defense
 from tests.unit.defenses.tiny_step import CONFIG, retrieval_loss, tiny_step, unit_rows

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from attacks.metric_gradient import MetricIFGSM
 from attacks.metric_pgd import MetricPGD
-from benchmark.core.attack import AttackBatch
+from benchmark.core.attack_batch import AttackBatch
 from benchmark.core.defense import TrainingStep
 from benchmark.core.errors import UsageError
 from benchmark.core.image_set import ImageSet

@@ -49,7 +49,7 @@ class MisRanking(TrainedFirst):
 
     def learner(self, task: AttackTask, clean: Tensor) -> MisRankingLearner:
         """Return networks with random weights."""
-        return MisRankingLearner(self.config, self.eps, self.project, task, clean)
+        return MisRankingLearner(self.config, self.radius, self.project, task, clean)
 
     def attacked(self, images: Tensor, prepared: Mapping[str, Tensor]) -> Tensor:
         """Return the images plus what the generator makes of them."""
@@ -57,7 +57,7 @@ class MisRanking(TrainedFirst):
         networks = learned_networks(
             config.width, config.discriminator_width, config.mask_ratio, prepared
         )
-        return self.project(images + networks.change(images, self.eps), images)
+        return self.project(images + networks.change(images, self.radius), images)
 
 
 def step_flops(config: MisRankingConfig, height: int, width: int) -> float:

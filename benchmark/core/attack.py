@@ -176,7 +176,7 @@ class Attack(Plugin):
         return {}
 
     @property
-    def eps(self) -> float:
+    def radius(self) -> float:
         """Budget in pixel units, 0–1."""
         return self.eps_255 / 255
 
@@ -259,4 +259,4 @@ class Attack(Plugin):
     @final
     def bounds(self, clean: Tensor) -> tuple[Tensor, Tensor]:
         """Return the lowest and the highest legal value of each pixel around `clean`."""
-        return (clean - self.eps).clamp_min_(0), (clean + self.eps).clamp_max_(1)
+        return (clean - self.radius).clamp_min_(0), (clean + self.radius).clamp_max_(1)

@@ -217,8 +217,8 @@ class HeadBench:
             objective,
             images,
             noise=noise * (ascent.eps_255 / 255),
-            eps=ascent.eps_255 / 255,
-            alpha=ascent.alpha_255 / 255,
+            radius=ascent.eps_255 / 255,
+            step_size=ascent.alpha_255 / 255,
             steps=ascent.steps,
         )
 

@@ -83,7 +83,7 @@ class Bandits(BlackBoxAttack):
             slope = (plus - minus) / (config.probe * config.exploration)
             prior = exponentiated(prior, slope[:, None, None, None] * noise, config.prior_rate)
             direction = enlarged(prior, clean).sign()
-            images = self.project(images - config.step_share * self.eps * direction, clean)
+            images = self.project(images - config.step_share * self.radius * direction, clean)
             self.trace.append(float(-(plus + minus).mean() / 2))
             self.keep(images, 2 * step + 2, 2)
         return images

@@ -51,7 +51,7 @@ class ColorLUT(MetricIFGSM):
 
     def step_size(self) -> float:
         """Return a quarter of the budget."""
-        return self.eps / 4
+        return self.radius / 4
 
     def start_noise(self, batch: AttackBatch) -> Tensor:
         """Return the noise at the touched nodes, drawn for all, so that no node's depends on K."""

@@ -97,7 +97,7 @@ class HSJA(BlackBoxAttack):
 
     def _at_budget(self, found: Tensor, clean: Tensor) -> Tensor:
         """Return images with every pixel of `found` that differs moved by eps."""
-        return self.project(clean + self.eps * (found - clean).sign(), clean)
+        return self.project(clean + self.radius * (found - clean).sign(), clean)
 
     def _ask(
         self, oracle: nn.Module, batch: AttackBatch, submitted: dict[int, Tensor]

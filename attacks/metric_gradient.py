@@ -72,7 +72,7 @@ class MetricFGSM(MetricIFGSM):
 
     def step_size(self) -> float:
         """Return the whole budget: a single step reaches the border of the ball."""
-        return self.eps
+        return self.radius
 
 
 class MetricMIFGSM(MetricIFGSM):

@@ -49,7 +49,7 @@ class MetricPGD(IteratedAttack):
 
     def step_size(self) -> float:
         """Return a quarter of the budget."""
-        return self.eps / 4
+        return self.radius / 4
 
     def begin(self, batch: AttackBatch) -> _PushPull:
         """Choose the guides of each image, on clean embeddings."""

@@ -39,7 +39,7 @@ class MUAP(UniversalAttack):
         paper="Ding et al., Beyond Universal Person Re-Identification Attack, TIFS 2021",
         notes="At the budget of the threat instead of 10/255; the step keeps its share of it.",
     )
-    alpha_share: ClassVar[float] = 0.004 * 255 / 10
+    step_share: ClassVar[float] = 0.004 * 255 / 10
     start: ClassVar[float] = 1e-6 * 255 / 10
 
     class Config(UniversalConfig):
@@ -68,7 +68,7 @@ class MUAP(UniversalAttack):
 
     def renewed(self, delta: Tensor, epoch: int) -> Tensor:
         """Return the perturbation scaled up, from the second epoch on."""
-        return delta if epoch == 0 else scaled_up(delta, self.eps)
+        return delta if epoch == 0 else scaled_up(delta, self.radius)
 
 
 def total_variation(images: Tensor) -> Tensor:
@@ -77,15 +77,15 @@ def total_variation(images: Tensor) -> Tensor:
     return scaled.diff(dim=2).square().mean() + scaled.diff(dim=3).square().mean()
 
 
-def scaled_up(delta: Tensor, eps: float) -> Tensor:
+def scaled_up(delta: Tensor, radius: float) -> Tensor:
     """Return `delta` scaled so that four fifths of its entries are at the border of the ball.
 
     A perturbation that has so many there already stays as it is.
     """
     magnitudes = delta.abs().flatten()
-    if float((magnitudes >= eps).float().mean()) >= SATURATED:
+    if float((magnitudes >= radius).float().mean()) >= SATURATED:
         return delta
     pivot = float(torch.quantile(magnitudes, 1 - SATURATED))
-    if pivot < torch.finfo(delta.dtype).tiny:  # nothing to scale, and eps / pivot may overflow
+    if pivot < torch.finfo(delta.dtype).tiny:  # nothing to scale, and radius / pivot may overflow
         return delta
-    return (delta * (eps / pivot)).clamp(-eps, eps)
+    return (delta * (radius / pivot)).clamp(-radius, radius)

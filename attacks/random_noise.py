@@ -32,4 +32,4 @@ class RandomNoise(Attack):
         noise = uniform_noise(batch.seeds, tuple(batch.images.shape[1:])).to(batch.images.device)
         if self.config.sign:
             noise = noise.sign()
-        return self.project(batch.images + self.eps * noise, batch.images)
+        return self.project(batch.images + self.radius * noise, batch.images)

@@ -16,8 +16,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from benchmark.core.attack import Attack, round_to_8_bits
+from benchmark.core.attack import Attack
 from benchmark.core.attack_batch import AttackBatch
+from benchmark.core.legal_images import round_to_8_bits
 from benchmark.core.plugin import Card, Plugin
 from benchmark.core.registry import ATTACKS
 from benchmark.core.threat import Intent

@@ -65,7 +65,7 @@ class Square(BlackBoxAttack):
         best, lowest = clean, loss(batch.clean)
         for step in range(steps):
             if step == 0:
-                tried = self.project(clean + self.eps * stripes, clean)
+                tried = self.project(clean + self.radius * stripes, clean)
             else:
                 sides = rectangle(step - 1, steps, self.config.area, (height, width))
                 tried = self._with_rectangle(best, clean, draws[:, step - 1], sides)
@@ -103,7 +103,7 @@ class Square(BlackBoxAttack):
         inside = inside & _covers(draws[:, 1], sides[1], clean.shape[3])[:, None, None, :]
         signs = _signs(draws[:, 2:, None, None])
         tried, flipped = (
-            torch.where(inside, self.project(clean + sign * self.eps, clean), images)
+            torch.where(inside, self.project(clean + sign * self.radius, clean), images)
             for sign in (signs, -signs)
         )
         idle = (tried == images).all(3).all(2).all(1)

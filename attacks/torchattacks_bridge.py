@@ -158,7 +158,7 @@ class TorchattacksBridge(Attack, Parametrised):
         parameters = parameters_of(cls)
         budget = budget_argument(cls)
         assert budget is not None
-        arguments: dict[str, Any] = {budget: self.eps, **self.config.options}
+        arguments: dict[str, Any] = {budget: self.radius, **self.config.options}
         if "seed" in parameters:
             arguments.setdefault("seed", image.seeds[0] % SEED_LIMIT)
         if "n_classes" in parameters:

@@ -27,7 +27,7 @@ class UAP(UniversalAttack):
         notes="Metric form: cosine to the clean embedding, steps of eps/8, momentum 1, gradient "
         "over mean magnitude, start U(±1e-3) at 8/255.",
     )
-    alpha_share: ClassVar[float] = 1 / 8
+    step_share: ClassVar[float] = 1 / 8
     start: ClassVar[float] = 1e-3 * 255 / 8
 
     def loss(self, images: Tensor, embeddings: Tensor, lesson: Lesson) -> Tensor:

@@ -36,13 +36,13 @@ class UniversalAttack(TrainedFirst):
     """Base of universal perturbations; an author writes `loss`.
 
     Attributes:
-        alpha_share: Default step as a share of the budget.
+        step_share: Default step as a share of the budget.
         start: Size of the uniform start as a share of the budget.
     """
 
     Config: ClassVar[type[UniversalConfig]] = UniversalConfig
     config: UniversalConfig
-    alpha_share: ClassVar[float]
+    step_share: ClassVar[float]
     start: ClassVar[float]
 
     @abstractmethod
@@ -63,17 +63,16 @@ class UniversalAttack(TrainedFirst):
         """Return the perturbation that an epoch starts from."""
         return delta
 
-    @property
-    def alpha(self) -> float:
+    def step_size(self) -> float:
         """Step size in pixel units."""
         stated = self.config.alpha_255
-        return self.eps * self.alpha_share if stated is None else stated / 255
+        return self.radius * self.step_share if stated is None else stated / 255
 
     def learner(self, task: AttackTask, clean: Tensor) -> UniversalLearner:
         """Return a perturbation at its start."""
         shape = tuple(task.train.tensor(slice(0, 1)).shape[1:])
         noise = uniform_noise([derive_seed(task.seed, "start")], shape)[0]
-        delta = (self.start * self.eps * noise).to(task.policy.device)
+        delta = (self.start * self.radius * noise).to(task.policy.device)
         return UniversalLearner(self, task.encoder, delta)
 
     def attacked(self, images: Tensor, prepared: Mapping[str, Tensor]) -> Tensor:
@@ -106,8 +105,8 @@ class UniversalLearner:
         loss = attack.loss(images, self._encoder(images), lesson)
         (gradient,) = torch.autograd.grad(loss, delta)
         self._velocity = attack.config.momentum * self._velocity + attack.scaled(gradient)
-        moved = delta.detach() - attack.alpha * self._velocity.sign()
-        self._delta = moved.clamp(-attack.eps, attack.eps)
+        moved = delta.detach() - attack.step_size() * self._velocity.sign()
+        self._delta = moved.clamp(-attack.radius, attack.radius)
         return float(loss.detach())
 
     def result(self) -> dict[str, Tensor]:

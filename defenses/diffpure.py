@@ -50,11 +50,12 @@ class Purifier(nn.Module):
     def __init__(self, denoiser: Denoiser, sigma: float, steps: int, detail: Detail) -> None:
         super().__init__()
         self.denoiser, self.sigma, self.steps, self.detail = denoiser, sigma, steps, detail
+        self._edm = EDM()
         self.register_load_state_dict_pre_hook(_take_size)  # type: ignore[no-untyped-call]
 
     def forward(self, images: Tensor) -> Tensor:
         """Return purified (B, 3, H, W) images, about in [0, 1]; other ones at each call."""
-        denoiser, edm = self.denoiser, EDM()
+        denoiser = self.denoiser
         only = torch.zeros(len(images), dtype=torch.int64, device=images.device)
         condition = denoiser.condition(only, only)
 
@@ -66,7 +67,7 @@ class Purifier(nn.Module):
         state = state + self.sigma * torch.randn_like(state)
         for step in range(self.steps):
             now, then = (self.sigma * (1 - k / self.steps) for k in (step, step + 1))
-            clean = edm.denoise(network, state, images.new_full((len(images),), now))
+            clean = self._edm.denoise(network, state, images.new_full((len(images),), now))
             state = clean + (then / now) * (state - clean)
         purified = denoiser.unfold(state, only)
         if self.detail == "keep":

@@ -7,14 +7,14 @@ Clean and adversarial images go forward in one batch, so they share batch statis
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
-from benchmark.core.defense import Defense, TrainingStep
+from benchmark.core.defense import TrainingStep
 from benchmark.core.plugin import Card
+from defenses.paired import PairedTraining
 
 
-class MetricAT(Defense):
+class MetricAT(PairedTraining):
     """Metric adversarial training on clean and metric-PGD images."""
 
     card = Card(
@@ -27,9 +27,4 @@ class MetricAT(Defense):
 
     def training_step(self, step: TrainingStep) -> Tensor:
         """Return the mean retrieval loss of clean and adversarial images."""
-        adversarial = step.attack("metric-pgd", step.images)
-        count = len(step.images)
-        output = step.forward(torch.cat([step.images, adversarial]))
-        clean_loss = step.output_loss(output.rows(slice(None, count)), step.labels)
-        adversarial_loss = step.output_loss(output.rows(slice(count, None)), step.labels)
-        return 0.5 * (clean_loss + adversarial_loss)
+        return self.mean_loss(step, step.attack("metric-pgd", step.images))

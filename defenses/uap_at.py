@@ -70,15 +70,17 @@ class UAPAT(Defense):
     def training_step(self, step: TrainingStep) -> Tensor:
         """Return the retrieval loss of the images, most of them with the perturbation."""
         config, carried = self.config, cast(Carried, step.modules["perturbation"])
-        eps = (step.eps_255 if config.eps_255 is None else config.eps_255) / 255
-        self._restart_if_due(carried, step, eps)
+        radius = (step.eps_255 if config.eps_255 is None else config.eps_255) / 255
+        self._restart_if_due(carried, step, radius)
         delta, velocity = (carried.tensors[k].to(step.images.device) for k in ("delta", "velocity"))
 
         def move(gradient: Tensor) -> None:  # called by the backward pass of the loss
             scaled = gradient / gradient.abs().mean().clamp_min(_TINY)
             carried.tensors["velocity"] = scaled + config.momentum * velocity
             sign = carried.tensors["velocity"].sign()
-            carried.tensors["delta"] = (delta + config.alpha_255 / 255 * sign).clamp(-eps, eps)
+            carried.tensors["delta"] = (delta + config.alpha_255 / 255 * sign).clamp(
+                -radius, radius
+            )
 
         leaf = delta.clone().requires_grad_(True)
         leaf.register_hook(move)  # type: ignore[no-untyped-call]
@@ -90,12 +92,12 @@ class UAPAT(Defense):
         draws = torch.rand(len(step.images), generator=generator)
         return (draws < self.config.share).to(step.images)
 
-    def _restart_if_due(self, carried: Carried, step: TrainingStep, eps: float) -> None:
+    def _restart_if_due(self, carried: Carried, step: TrainingStep, radius: float) -> None:
         age = int(carried.tensors.get("age", self.config.restart_steps))
         if age < self.config.restart_steps:
             carried.tensors["age"] = torch.tensor(age + 1)
             return
         seed = derive_seed(step.seed, "uap-at restart")
-        delta = eps * uniform_noise([seed], tuple(step.images.shape[1:]))
+        delta = radius * uniform_noise([seed], tuple(step.images.shape[1:]))
         velocity = torch.zeros_like(delta)
         carried.tensors = {"age": torch.tensor(1), "delta": delta, "velocity": velocity}

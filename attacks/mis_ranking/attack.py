@@ -10,16 +10,16 @@ Re-identification With Deep Mis-Ranking" (CVPR 2020, arXiv 2004.04199):
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import torch
-from pydantic import Field, model_validator
 from torch import Tensor
 
 from attacks.mis_ranking.learner import MisRankingLearner
 from attacks.mis_ranking.ms_ssim import ms_ssim
 from attacks.mis_ranking.networks import Networks, learned_networks
-from attacks.trained_first import TrainedConfig, TrainedFirst
+from attacks.mis_ranking.options import MisRankingConfig
+from attacks.trained_first import TrainedFirst
 from benchmark.core.attack import AttackTask
 from benchmark.core.plugin import Card
 
@@ -40,42 +40,8 @@ class MisRanking(TrainedFirst):
         "have no logarithm.",
     )
 
-    class Config(TrainedConfig):
-        """Options."""
-
-        epoch_steps: int = Field(default=20, ge=1)
-        """Batches of an epoch at least: a small training set is gone through more often. Chosen."""
-        width: int = Field(default=8, ge=1)
-        """Channels of the generator's first convolution; published: 32."""
-        discriminator_width: int = Field(default=8, ge=1)
-        """Channels of the discriminator's first convolution; published: 64."""
-        learning_rate: float = Field(default=2e-3, gt=0)
-        """Step size of Adam, for both networks; published: 2e-4, over 40 to 50 epochs."""
-        lambda_rank: float = Field(default=10.0, gt=0)
-        """Weight of the mis-ranking losses."""
-        lambda_visual: float = Field(default=0.1, ge=0)
-        """Weight of 1 - MS-SSIM."""
-        visual: bool = True
-        """Whether images must look natural, too: to a discriminator and by MS-SSIM."""
-        margin: float = Field(default=0.3, ge=0)
-        """Margin of the mis-ranking triplet, in units of its distances."""
-        unit: bool = True
-        """Whether the triplet compares unit embeddings, as the ranking does; published: raw ones,
-        whose distances shrink with their length, too, which no ranking sees."""
-        smoothing: float = Field(default=0.1, ge=0, lt=1)
-        """Label smoothing of the loss toward the least likely identity."""
-        scale: float = Field(default=16.0, gt=0)
-        """Factor from a cosine to a training identity's centroid to its logit."""
-        mask_ratio: float | None = Field(default=None, gt=0, le=1)
-        """Share of the pixels that may change; None: all, without a mask."""
-
-        @model_validator(mode="after")
-        def _mask_is_judged(self) -> Self:
-            if self.mask_ratio is not None and not self.visual:
-                raise ValueError("mask_ratio needs visual=true: it looks with the discriminator")
-            return self
-
-    config: Config
+    Config: ClassVar[type[MisRankingConfig]] = MisRankingConfig
+    config: MisRankingConfig
 
     def own_flops(self, height: int, width: int) -> float:
         """Return what a step computes in generator, discriminator and MS-SSIM for an image."""
@@ -83,7 +49,7 @@ class MisRanking(TrainedFirst):
 
     def learner(self, task: AttackTask, clean: Tensor) -> MisRankingLearner:
         """Return networks with random weights."""
-        return MisRankingLearner(self, task, clean)
+        return MisRankingLearner(self.config, self.radius, self.project, task, clean)
 
     def attacked(self, images: Tensor, prepared: Mapping[str, Tensor]) -> Tensor:
         """Return the images plus what the generator makes of them."""
@@ -91,10 +57,10 @@ class MisRanking(TrainedFirst):
         networks = learned_networks(
             config.width, config.discriminator_width, config.mask_ratio, prepared
         )
-        return self.project(images + networks.change(images, self.eps), images)
+        return self.project(images + networks.change(images, self.radius), images)
 
 
-def step_flops(config: MisRanking.Config, height: int, width: int) -> float:
+def step_flops(config: MisRankingConfig, height: int, width: int) -> float:
     """Return the operations of the forward passes of a training step for an image, uncomputed.
 
     The discriminator looks once for the generator's sake, and learns from each fake pair and from

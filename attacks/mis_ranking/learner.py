@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,13 +13,11 @@ from attacks.mis_ranking.discriminator import least_squares
 from attacks.mis_ranking.losses import least_likely_loss, mis_ranking_loss
 from attacks.mis_ranking.ms_ssim import ms_ssim
 from attacks.mis_ranking.networks import Networks
+from attacks.mis_ranking.options import MisRankingConfig
 from attacks.trained_first import Lesson
 from benchmark.core.attack import AttackTask
 from benchmark.core.guides import Guides
 from benchmark.core.seeding import derive_seed, seed_everything
-
-if TYPE_CHECKING:
-    from attacks.mis_ranking.attack import MisRanking
 
 BETAS = (0.5, 0.999)
 """Decay rates of Adam, as usual for adversarial networks."""
@@ -29,14 +27,23 @@ class MisRankingLearner:
     """Networks and their optimisers.
 
     Args:
-        attack: The options, the ball and the pixel box.
+        config: Options.
+        radius: Of the ball, in pixel units, 0–1.
+        project: From images and clean ones to the closest legal images.
         task: The encoder and the identities.
         clean: (N, D) clean embeddings of the training images.
     """
 
-    def __init__(self, attack: MisRanking, task: AttackTask, clean: Tensor) -> None:
-        self._attack, self._encoder = attack, task.encoder
-        config, device = attack.config, task.policy.device
+    def __init__(
+        self,
+        config: MisRankingConfig,
+        radius: float,
+        project: Callable[[Tensor, Tensor], Tensor],
+        task: AttackTask,
+        clean: Tensor,
+    ) -> None:
+        self._config, self._radius, self._project = config, radius, project
+        self._encoder, device = task.encoder, task.policy.device
         pids = torch.from_numpy(task.train.pids)
         guides = Guides(clean, pids, torch.full_like(pids, -1))
         self._identities = guides.identities.to(device)
@@ -61,12 +68,12 @@ class MisRankingLearner:
         self._networks.train()
         for parameter in self._judge_parameters:
             parameter.requires_grad_(False)
-        change = self._networks.change(images, self._attack.eps, lesson.seed)
-        adversarial = self._attack.project(images + change, images)
-        loss = self._attack.config.lambda_rank * self._rank_loss(adversarial, lesson.pids)
+        change = self._networks.change(images, self._radius, lesson.seed)
+        adversarial = self._project(images + change, images)
+        loss = self._config.lambda_rank * self._rank_loss(adversarial, lesson.pids)
         if judge is not None:
             similarity = ms_ssim(images, adversarial).mean()
-            loss = loss + self._attack.config.lambda_visual * (1 - similarity)
+            loss = loss + self._config.lambda_visual * (1 - similarity)
             loss = loss + least_squares(judge(torch.cat([images, adversarial], 1))[0], 1.0)
         _descend(self._optimizers[0], loss)
         if judge is not None:
@@ -89,10 +96,10 @@ class MisRankingLearner:
             optimizer.load_state_dict(own)
 
     def _adam(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Adam:
-        return torch.optim.Adam(parameters, lr=self._attack.config.learning_rate, betas=BETAS)
+        return torch.optim.Adam(parameters, lr=self._config.learning_rate, betas=BETAS)
 
     def _rank_loss(self, adversarial: Tensor, pids: Tensor) -> Tensor:
-        config = self._attack.config
+        config = self._config
         features = self._encoder(adversarial)
         unit = F.normalize(features)
         logits = config.scale * unit @ self._centroids.T

@@ -44,15 +44,15 @@ class Networks(nn.Module):
         if normed:
             start_weights(self)
 
-    def change(self, images: Tensor, eps: float, seed: int | None = None) -> Tensor:
-        """Return the (B, 3, H, W) change of images, in (-eps, eps).
+    def change(self, images: Tensor, radius: float, seed: int | None = None) -> Tensor:
+        """Return the (B, 3, H, W) change of images, in (-radius, radius).
 
         Args:
             images: In [0, 1].
-            eps: Budget in pixel units.
+            radius: Of the ball, in pixel units.
             seed: Draws the mask; None: the most likely one.
         """
-        delta: Tensor = eps * self.generator(images)
+        delta: Tensor = radius * self.generator(images)
         if self.head is None or self.discriminator is None or self.mask_ratio is None:
             return delta
         pairs = torch.cat([images, (images + delta).clamp(0, 1)], 1)

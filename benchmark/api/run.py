@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import pandas as pd
-
-from benchmark.config.load import load_run_config
 from benchmark.core.errors import BenchmarkError
-from benchmark.core.progress import Progress, make_progress
-from benchmark.runner.run import run_benchmark
 from results.board import Board
 from results.schema import Record
 

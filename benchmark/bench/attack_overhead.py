@@ -141,17 +141,9 @@ def _scene(encoder: nn.Module, batch: int, image_size: tuple[int, int]) -> Attac
         torch.arange(_GALLERY) % _IDENTITIES + 1,
         torch.arange(_GALLERY) % 5 + 1,
     )
-    return AttackBatch(
-        images=images,
-        pids=pids,
-        camids=camids,
-        seeds=[derive_seed("bench", row) for row in range(batch)],
-        query_guides=Guides(clean, pids, camids),
-        gallery_guides=gallery,
-        query_rows=torch.arange(batch),
-        gallery_rows=torch.full((batch,), -1),
-        clean=clean,
-    )
+    seeds = [derive_seed("bench", row) for row in range(batch)]
+    own = Guides(clean, pids, camids)
+    return AttackBatch.of_rows(images, seeds, torch.arange(batch), own, gallery)
 
 
 def _bare_passes(encoder: nn.Module, images: Tensor, steps: int, forwards: int) -> None:

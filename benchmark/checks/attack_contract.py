@@ -22,10 +22,11 @@ from benchmark.checks.contract import (
     require,
     run_checks,
 )
-from benchmark.core.attack import BALL_TOLERANCE, Attack, AttackOutcome
+from benchmark.core.attack import Attack, AttackOutcome
 from benchmark.core.device import DevicePolicy
 from benchmark.core.digits import told_apart
 from benchmark.core.errors import PluginError
+from benchmark.core.legal_images import BALL_TOLERANCE
 from benchmark.core.plugin import PluginConfig
 from benchmark.core.plugin_errors import plugin_faults
 from benchmark.core.seeding import derive_seed

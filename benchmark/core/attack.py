@@ -11,27 +11,24 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, final
+from typing import ClassVar, final
 
 import torch
 from torch import Tensor, nn
 
 from benchmark.core.attack_batch import AttackBatch
 from benchmark.core.device import DevicePolicy
-from benchmark.core.digits import told_apart
-from benchmark.core.encoder import embed, evaluating
+from benchmark.core.encoder import evaluating
 from benchmark.core.errors import BenchmarkError, PluginError
+from benchmark.core.image_set import ImageSet
+from benchmark.core.legal_images import check_legal
+from benchmark.core.metered_encoder import MeteredEncoder
 from benchmark.core.oracle import DecisionOracle, QueryCounter, ScoreOracle
 from benchmark.core.plugin import Plugin, PluginConfig
 from benchmark.core.plugin_errors import HINT, in_backward, raised_by, told
 from benchmark.core.progress import Progress
 from benchmark.core.surrogate import Surrogate
 from benchmark.core.threat import Intent, ThreatModel, check_eps_255
-
-if TYPE_CHECKING:
-    from benchmark.core.image_set import ImageSet
-
-BALL_TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -55,34 +52,6 @@ class AttackTask:
     seed: int
     progress: Progress
     work_dir: Path
-
-
-class MeteredEncoder(nn.Module):
-    """Counts every image that goes forward and backward through an encoder."""
-
-    def __init__(self, encoder: nn.Module, owner: str) -> None:
-        super().__init__()
-        self.encoder = encoder
-        self.owner = owner
-        self.forwards = 0
-        self.backwards = 0
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Embed (B, 3, H, W) images into (B, D); check shape and finiteness.
-
-        An encoder that autograd cannot go through gives the gradient 0: attacks that follow it
-        run, get nowhere, and are flagged for it.
-        """
-        self.forwards += len(images)
-        embeddings = embed(self.encoder, images, self.owner)
-        if torch.is_grad_enabled() and images.requires_grad and not embeddings.requires_grad:
-            embeddings = embeddings + 0 * images.flatten(1).sum(1, keepdim=True)
-        if embeddings.requires_grad:
-            embeddings.register_hook(self._count_backward)  # type: ignore[no-untyped-call]
-        return embeddings
-
-    def _count_backward(self, gradient: Tensor) -> None:
-        self.backwards += len(gradient)
 
 
 @dataclass
@@ -207,7 +176,7 @@ class Attack(Plugin):
         return {}
 
     @property
-    def eps(self) -> float:
+    def radius(self) -> float:
         """Budget in pixel units, 0–1."""
         return self.eps_255 / 255
 
@@ -252,8 +221,8 @@ class Attack(Plugin):
         start = time.perf_counter()
         precise = torch.autocast(clean.device.type, enabled=False)
         with evaluating(encoder), torch.enable_grad(), precise:
-            images = self._verified(self._perturbed(granted, batch), clean)
-        snapshots = {n: self._verified(x, clean) for n, x in self._snapshots.items()}
+            images = self._legal(self._perturbed(granted, batch), clean)
+        snapshots = {n: self._legal(x, clean) for n, x in self._snapshots.items()}
         return AttackOutcome(
             images=images,
             forwards=metered.forwards,
@@ -263,6 +232,9 @@ class Attack(Plugin):
             queries=counter.total if counter is not None else 0,
             snapshots=snapshots,
         )
+
+    def _legal(self, returned: object, clean: Tensor) -> Tensor:
+        return check_legal(returned, clean, self.eps_255, self.name)
 
     def _perturbed(self, encoder: nn.Module, batch: AttackBatch) -> object:
         try:
@@ -287,46 +259,4 @@ class Attack(Plugin):
     @final
     def bounds(self, clean: Tensor) -> tuple[Tensor, Tensor]:
         """Return the lowest and the highest legal value of each pixel around `clean`."""
-        return (clean - self.eps).clamp_min_(0), (clean + self.eps).clamp_max_(1)
-
-    def _verified(self, returned: object, clean: Tensor) -> Tensor:
-        if not isinstance(returned, Tensor):
-            raise PluginError(
-                f"attack {self.name!r} returned {type(returned).__name__}, not images",
-                "return one adversarial image for each clean one",
-            )
-        images = returned.detach()
-        if images.shape != clean.shape or images.dtype != clean.dtype:
-            raise PluginError(
-                f"attack {self.name!r} returned shape {tuple(images.shape)} of {images.dtype}, "
-                f"not {tuple(clean.shape)} of {clean.dtype}",
-                "return one adversarial image for each clean one",
-            )
-        if not bool(torch.isfinite(images).all()):
-            raise PluginError(f"attack {self.name!r} returned NaN pixels", "check its gradients")
-        distance = float((images - clean).abs().max())
-        if distance > self.eps + BALL_TOLERANCE:
-            raise PluginError(
-                f"attack {self.name!r} left the ball: "
-                f"{told_apart(255 * distance, self.eps_255, 3)[0]}/255 > "
-                f"{self.eps_255:g}/255",
-                "project around the clean image with self.project()",
-            )
-        low, high = float(images.min()), float(images.max())
-        if low < -BALL_TOLERANCE or high > 1 + BALL_TOLERANCE:
-            raise PluginError(
-                f"attack {self.name!r} left the pixel box: "
-                f"[{told_apart(low, 0, 4)[0]}, {told_apart(high, 1, 4)[0]}]",
-                "project with self.project()",
-            )
-        return images
-
-
-def round_to_8_bits(images: Tensor, clean: Tensor, eps_255: float) -> Tensor:
-    """Return `images` on the 8-bit grid, within `eps_255` of the 8-bit `clean` images.
-
-    Each pixel goes to the nearest grid value inside the budget, as an image saved as PNG would.
-    """
-    limit = float(int(eps_255 + 1e-4))
-    steps = ((images - clean) * 255).round_().clamp_(-limit, limit)
-    return ((clean * 255).round_() + steps).clamp_(0, 255).div_(255)
+        return (clean - self.radius).clamp_min_(0), (clean + self.radius).clamp_max_(1)

@@ -81,7 +81,7 @@ class AutoPGD(IteratedAttack):
 
     def step_size(self) -> float:
         """Return twice the budget."""
-        return 2 * self.eps
+        return 2 * self.radius
 
     def perturb(self, encoder: nn.Module, batch: AttackBatch) -> Tensor:
         """Run the loop from each start and return the best iterate of each image."""
@@ -101,7 +101,7 @@ class AutoPGD(IteratedAttack):
             return clean
         seeds = [derive_seed(seed, restart) for seed in batch.seeds] if restart else batch.seeds
         noise = uniform_noise(seeds, tuple(clean.shape[1:])).to(clean)
-        return self.project(clean + config.start * self.eps * noise, clean)
+        return self.project(clean + config.start * self.radius * noise, clean)
 
     def _climb(
         self,
@@ -115,8 +115,8 @@ class AutoPGD(IteratedAttack):
         steps = self.config.steps or self.default_steps()
         lower, upper = self.bounds(batch.images)
         judged = frozenset(checkpoints(steps))
-        alpha = self.config.alpha_255
-        sizes = _StepSizes(images, self.step_size() if alpha is None else alpha / 255)
+        alpha_255 = self.config.alpha_255
+        sizes = _StepSizes(images, self.step_size() if alpha_255 is None else alpha_255 / 255)
         before, best = images, None
         for step in range(steps):
             images = images.detach().requires_grad_(True)

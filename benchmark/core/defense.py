@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import ClassVar, Protocol
 
 from torch import Tensor, nn
 
 from benchmark.core.device import DevicePolicy
 from benchmark.core.errors import PluginError
 from benchmark.core.guides import Companions, Guides
+from benchmark.core.image_set import ImageSet
 from benchmark.core.plugin import Plugin, PluginConfig
 from benchmark.core.progress import Progress
-
-if TYPE_CHECKING:
-    from benchmark.core.image_set import ImageSet
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
 EXIT_OK = 0
@@ -52,6 +52,16 @@ class EnvironmentProblem(BenchmarkError):  # noqa: N818
     """The machine refuses: no space left, folder not writable, a lock held by another run."""
 
     exit_code = EXIT_ENVIRONMENT
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and the errors that caused it."""
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        current = current.__cause__ or current.__context__
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:

@@ -29,10 +29,13 @@ class Guides:
     pids: Tensor
     camids: Tensor
 
-    @classmethod
-    def of(cls, images: ImageSet, embeddings: Tensor, device: torch.device) -> Guides:
-        """Return the guides of a set on a device, as a copy: attacks may write on them."""
-        return cls(
+    @staticmethod
+    def of(images: ImageSet, embeddings: Tensor, device: torch.device) -> Guides:
+        """Return the guides of a set on a device, from its (N, D) clean embeddings.
+
+        They are copied: what attacks write on must not be what is ranked.
+        """
+        return Guides(
             embeddings.to(device, copy=True),
             torch.from_numpy(images.pids).to(device),
             torch.from_numpy(images.camids).to(device),

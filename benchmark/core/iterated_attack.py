@@ -24,7 +24,7 @@ from benchmark.core.plugin import PluginConfig
 from benchmark.core.seeding import derive_seed, uniform_noise
 from benchmark.core.threat import Intent
 
-ALPHA_SHARE = 1 / 8
+STEP_SHARE = 1 / 8
 """Default step as a share of the budget: 1/255 at 8/255, as published; scaled at other budgets."""
 
 
@@ -97,7 +97,7 @@ class IteratedAttack(Attack):
 
     def step_size(self) -> float:
         """Return the step in pixel units when the configuration leaves it open."""
-        return self.eps * ALPHA_SHARE
+        return self.radius * STEP_SHARE
 
     @abstractmethod
     def begin(self, batch: AttackBatch) -> object:
@@ -145,12 +145,12 @@ class IteratedAttack(Attack):
         if self.eps_255 == 0:
             return clean
         steps = config.steps or self.default_steps()
-        alpha = self.step_size() if config.alpha_255 is None else config.alpha_255 / 255
+        step_size = self.step_size() if config.alpha_255 is None else config.alpha_255 / 255
         state = self.begin(batch)
         images = clean
         if config.start:
             noise = self.start_noise(batch)
-            images = self.project(clean + config.start * self.eps * noise, clean)
+            images = self.project(clean + config.start * self.radius * noise, clean)
         lower, upper = self.bounds(clean)
         best = BestIterate() if config.best_iterate else None
         trace: list[Tensor] = []
@@ -171,7 +171,7 @@ class IteratedAttack(Attack):
                     if velocity is not None:
                         gradient.add_(velocity, alpha=config.momentum)
                     velocity = gradient
-                images = torch.add(images, gradient.sign(), alpha=alpha).clamp_(lower, upper)
+                images = torch.add(images, gradient.sign(), alpha=step_size).clamp_(lower, upper)
         self.trace = torch.stack(trace).tolist()  # at the end: each step would wait for the device
         if best is None:
             return images

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import io
 import json
 import logging
 import math
-import os
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,59 +16,10 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from benchmark.core.errors import EnvironmentProblem
+from benchmark.core.files import disk_errors, publish
 
 LOCK_SECONDS = 3600.0
-_REFUSED = (
-    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO),
-    *(errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ELOOP),
-)
-"""The folder is closed or the disk broken; or something else has the name."""
-
 _LOG = logging.getLogger(__name__)
-
-
-@contextmanager
-def disk_errors(place: Path) -> Iterator[None]:
-    """Turn a refusal of the file system into an error that says how to mend it."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise EnvironmentProblem(
-                f"no space left on the disk of {place}",
-                "free some space, or point --cache-dir or --output at another disk",
-            ) from error
-        if error.errno in _REFUSED:
-            raise EnvironmentProblem(
-                f"cannot write to {error.filename2 or place}: {error.strerror}",
-                "make the folder writable and move away what is in the way, or point --cache-dir "
-                "or --output elsewhere",
-            ) from error
-        raise
-
-
-def publish(target: Path, write: Callable[[IO[bytes]], None]) -> None:
-    """Write a file so that a reader sees all of it or none of it.
-
-    Args:
-        target: The file.
-        write: Called with a binary stream.
-
-    Raises:
-        EnvironmentProblem: The disk is full or the folder is not writable.
-    """
-    with disk_errors(target.parent):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                write(stream)
-                stream.flush()
-                os.fsync(stream.fileno())
-            Path(name).replace(target)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
 
 
 class PixelCache:
@@ -204,7 +151,7 @@ class PixelCache:
         self.record_path(split).unlink(missing_ok=True)
         publish(self.array_path(split), write)
         record = {"names": list(names), "shape": list(shape), "sha256": digest.hexdigest()}
-        publish(self.record_path(split), lambda s: _dump(s, record))
+        publish(self.record_path(split), json.dumps(record).encode())
 
 
 def _header(shape: Sequence[int]) -> bytes:
@@ -220,7 +167,3 @@ def _sha256(pixels: NDArray[np.uint8]) -> str:
     for start in range(0, len(pixels), 256):
         digest.update(np.ascontiguousarray(pixels[start : start + 256]).data)
     return digest.hexdigest()
-
-
-def _dump(stream: IO[bytes], record: dict[str, Any]) -> None:
-    stream.write(json.dumps(record).encode())

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from benchmark.data.cache import publish
+from benchmark.core.files import publish
 from benchmark.data.image_file import file_status
 
 Stamp = list[int]
@@ -55,7 +55,5 @@ class FileMemory:
         """Add facts, and write all of them down if one is new."""
         if any(self._entries.get(name) != entry for name, entry in facts.items()):
             self._entries.update(facts)
-            publish(self._store, self._dump)
-
-    def _dump(self, stream: IO[bytes]) -> None:
-        stream.write(json.dumps({"root": self._root, "facts": self._entries}).encode())
+            facts_of_root = {"root": self._root, "facts": self._entries}
+            publish(self._store, json.dumps(facts_of_root).encode())

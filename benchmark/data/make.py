@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmark.core.errors import EnvironmentProblem, UsageError
+from benchmark.core.files import disk_errors
 from benchmark.core.image_set import ImageSet
 from benchmark.core.progress import Progress
-from benchmark.data.cache import disk_errors
 from benchmark.data.contact_sheet import contact_sheet
 from benchmark.data.dataset import Dataset
 from benchmark.data.layout import FOLDERS

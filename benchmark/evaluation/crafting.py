@@ -13,11 +13,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from benchmark.core.attack import Attack, AttackOutcome, round_to_8_bits
+from benchmark.core.attack import Attack, AttackOutcome
 from benchmark.core.attack_batch import AttackBatch
 from benchmark.core.encoder import embed, evaluating
 from benchmark.core.errors import UsageError
 from benchmark.core.image_set import ImageSet
+from benchmark.core.legal_images import round_to_8_bits
 from benchmark.core.progress import Bar
 from benchmark.core.seeding import derive_seed, torch_seeded
 from benchmark.data.jpeg import through_jpeg

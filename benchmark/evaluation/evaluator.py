@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmark.core.attack import Attack, round_to_8_bits
+from benchmark.core.attack import Attack
 from benchmark.core.device import DevicePolicy
 from benchmark.core.guides import Guides, mean_positive
 from benchmark.core.image_set import ImageSet
+from benchmark.core.legal_images import round_to_8_bits
 from benchmark.core.progress import SILENT_BAR, Bar
 from benchmark.core.registry import ATTACKS
 from benchmark.core.surrogate import SurrogateEnsemble, joined_embeddings

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from benchmark.core.attack import Attack, AttackTask, MeteredEncoder
+from benchmark.core.attack import Attack, AttackTask
 from benchmark.core.device import DevicePolicy
 from benchmark.core.encoder import evaluating
 from benchmark.core.image_set import ImageSet
+from benchmark.core.metered_encoder import MeteredEncoder
 from benchmark.core.progress import Progress
 from benchmark.core.seeding import derive_seed
 

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmark.core.attack import round_to_8_bits
 from benchmark.core.defense import Output
 from benchmark.core.device import DevicePolicy
 from benchmark.core.encoder import embed
 from benchmark.core.image_set import ImageSet
+from benchmark.core.legal_images import round_to_8_bits
 from benchmark.core.progress import Bar
 from benchmark.core.seeding import derive_seed, uniform_noise
 from benchmark.models.classifier import IdentityClassifier
@@ -217,8 +217,8 @@ class HeadBench:
             objective,
             images,
             noise=noise * (ascent.eps_255 / 255),
-            eps=ascent.eps_255 / 255,
-            alpha=ascent.alpha_255 / 255,
+            radius=ascent.eps_255 / 255,
+            step_size=ascent.alpha_255 / 255,
             steps=ascent.steps,
         )
 

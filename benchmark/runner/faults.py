@@ -2,40 +2,18 @@
 
 from __future__ import annotations
 
-import errno
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmark.core.errors import BenchmarkError, EnvironmentProblem, PluginError
+from benchmark.core.errors import BenchmarkError, EnvironmentProblem, PluginError, causes
+from benchmark.core.files import disk_problem
 from benchmark.core.plugin import Plugin
 from benchmark.core.plugin_errors import raised_by, source_test
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)
-_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
-_FULL_TEXTS = ("No space left on device", "os error 28", "Disk quota exceeded")
 _LOOP = Path(__file__).resolve().parents[1] / "training" / "loop.py"
 _MEMORY_TEXTS = ("out of memory", "can't allocate memory", "not enough memory")
-
-
-def chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and the errors that caused it."""
-    seen: set[int] = set()
-    current: BaseException | None = error
-    while current is not None and id(current) not in seen:
-        seen.add(id(current))
-        yield current
-        current = current.__cause__ or current.__context__
-
-
-def is_disk_full(error: BaseException) -> bool:
-    """Whether an error, or one behind it, says that the disk is full."""
-    return any(
-        (isinstance(one, OSError) and one.errno in _FULL)
-        or any(text in str(one) for text in _FULL_TEXTS)
-        for one in chain(error)
-    )
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -43,7 +21,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     return any(
         isinstance(one, MemoryError)
         or (isinstance(one, RuntimeError) and any(t in str(one).lower() for t in _MEMORY_TEXTS))
-        for one in chain(error)
+        for one in causes(error)
     )
 
 
@@ -56,25 +34,16 @@ def machine_problem(error: BaseException, folder: Path) -> EnvironmentProblem | 
     """
     if isinstance(error, EnvironmentProblem):
         return error
-    if is_disk_full(error):
-        return EnvironmentProblem(
-            f"no space left on the disk of {folder}",
-            "free some space and run the same command again; what is finished is kept",
-        )
-    if is_out_of_memory(error):
+    problem = disk_problem(error, folder)
+    if problem is None and is_out_of_memory(error):
         told = next(iter(str(error).splitlines()), type(error).__name__)[:200]
-        on_gpu = any("cuda" in str(one).lower() for one in chain(error))
+        on_gpu = any("cuda" in str(one).lower() for one in causes(error))
         return EnvironmentProblem(
             f"out of memory: {told}",
             "lower training.images or training.identities if it was a training, evaluation.batch "
             f"if not, or image_size{', or use --device cpu' if on_gpu else ''}",
         )
-    if isinstance(error, OSError) and error.errno in _REFUSED:
-        return EnvironmentProblem(
-            f"cannot write to {error.filename or folder}: {error.strerror}",
-            "make the folder writable, or choose another one with --output or --cache-dir",
-        )
-    return None
+    return problem
 
 
 @contextmanager

@@ -93,16 +93,6 @@ class OutputFolder:
             lock.release()
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file so that a reader sees the old or the new one, never half of it."""
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(path)
-
-
 def copy_folder(source: Path, target: Path) -> Path:
     """Copy a folder in place of an earlier copy and return where it is."""
     shutil.copytree(source, target, dirs_exist_ok=True)

@@ -13,6 +13,7 @@ from benchmark.config.load import to_yaml
 from benchmark.config.schema import RunConfig
 from benchmark.core.device import DevicePolicy, choose_device
 from benchmark.core.errors import BenchmarkError
+from benchmark.core.files import publish
 from benchmark.core.plugin import Plugin
 from benchmark.core.progress import Progress
 from benchmark.core.provenance import environment
@@ -25,7 +26,7 @@ from benchmark.runner.faults import machine_problem, machine_problems
 from benchmark.runner.journal import Journal
 from benchmark.runner.local import Failure, LocalExecutor
 from benchmark.runner.logfile import logging_to
-from benchmark.runner.output import OutputFolder, copy_folder, write_whole
+from benchmark.runner.output import OutputFolder, copy_folder
 from benchmark.runner.plan import Plan, make_plan
 from benchmark.runner.record import RecordMaker
 from benchmark.runner.shelf import Shelf
@@ -95,7 +96,7 @@ def run_benchmark(config: RunConfig, progress: Progress) -> RunOutcome:
             plan = make_plan(config, choice, shelf.manifests())
             shelf.check(plan.cells)
             _check_scenario(config, choice, shelf)
-            write_whole(folder.config, to_yaml(config))
+            publish(folder.config, to_yaml(config).encode())
             logger.debug("plan of %d cells, protocol %s", len(plan.cells), plan.protocol)
             return _compute(config, choice, policy, shelf, plan, folder, progress)
         except (BenchmarkError, RecordError) as error:

@@ -27,8 +27,8 @@ def ascend(
     clean: Tensor,
     *,
     noise: Tensor,
-    eps: float | Tensor,
-    alpha: float | Tensor,
+    radius: float | Tensor,
+    step_size: float | Tensor,
     steps: int,
 ) -> Tensor:
     """Return the last iterate of projected gradient ascent, with the model in eval mode.
@@ -38,12 +38,12 @@ def ascend(
         objective: What is maximised.
         clean: (B, 3, H, W) images in [0, 1].
         noise: (B, 3, H, W) first perturbation in pixel units; it is projected.
-        eps: Radius in pixel units, one for all or (B,).
-        alpha: Step in pixel units, one for all or (B,).
+        radius: Of the ball, in pixel units, one for all or (B,).
+        step_size: In pixel units, one for all or (B,).
         steps: Gradient steps.
     """
-    eps, alpha = _by_image(eps), _by_image(alpha)
-    lower, upper = (clean - eps).clamp_min_(0), (clean + eps).clamp_max_(1)
+    radius, step_size = by_image(radius), by_image(step_size)
+    lower, upper = (clean - radius).clamp_min_(0), (clean + radius).clamp_max_(1)
     images = torch.clamp(clean + noise, lower, upper)
     precise = torch.autocast(clean.device.type, enabled=False)
     with evaluating(model), torch.enable_grad(), precise:
@@ -51,9 +51,10 @@ def ascend(
             images = images.detach().requires_grad_(True)
             (gradient,) = torch.autograd.grad(objective(model(images)).sum(), images)
             with torch.no_grad():
-                images = torch.clamp(images + alpha * gradient.sign(), lower, upper)
+                images = torch.clamp(images + step_size * gradient.sign(), lower, upper)
     return images.detach()
 
 
-def _by_image(value: float | Tensor) -> float | Tensor:
+def by_image(value: float | Tensor) -> float | Tensor:
+    """Return a value, or (B, 1, 1, 1) ones of (B,), to multiply (B, 3, H, W) images with."""
     return value[:, None, None, None] if isinstance(value, Tensor) else value

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from benchmark.core.defense import Output
+from benchmark.training.mining import hardest_pairs
 
 
 def smoothed_targets(labels: Tensor, num_classes: int, kept: float) -> Tensor:
@@ -32,11 +33,9 @@ def batch_hard_triplet_loss(features: Tensor, labels: Tensor, margin: float) -> 
     unit = F.normalize(features.float())
     squared = (2 - 2 * unit @ unit.T).clamp_min(0)
     distances = (squared + 1e-12).sqrt()
-    same = labels[:, None] == labels[None, :]
-    hardest_positive = distances.masked_fill(~same, -1.0).amax(1)
-    hardest_negative = distances.masked_fill(same, torch.inf).amin(1)
-    loss = F.relu(hardest_positive - hardest_negative + margin)
-    return torch.where(torch.isfinite(hardest_negative), loss, torch.zeros_like(loss)).mean()
+    hardest = hardest_pairs(distances, labels)
+    # Without a negative, whose distance is infinite, it is 0.
+    return F.relu(hardest.positive_distances - hardest.negative_distances + margin).mean()
 
 
 def retrieval_loss(

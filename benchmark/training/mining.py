@@ -15,8 +15,8 @@ class Hardest:
     Attributes:
         positives: (B,) row of the farthest image of the same class; its own row if it is alone.
         negatives: (B,) row of the nearest image of another class.
-        positive_distances: (B,) Euclidean distances to the former.
-        negative_distances: (B,) Euclidean distances to the latter.
+        positive_distances: (B,) distances to the former.
+        negative_distances: (B,) distances to the latter; infinite where there is none.
     """
 
     positives: Tensor
@@ -26,15 +26,19 @@ class Hardest:
 
 
 def batch_hard(vectors: Tensor, labels: Tensor) -> Hardest:
-    """Return the hardest pairs among (B, D) vectors with (B,) classes.
+    """Return the hardest pairs among (B, D) vectors with (B,) classes, by Euclidean distance.
 
     Raises:
         ValueError: All images share one class.
     """
-    same = labels[:, None] == labels[None, :]
-    if bool(same.all()):
+    if bool((labels == labels[0]).all()):
         raise ValueError("a hardest negative needs at least two classes")
     distances = torch.cdist(vectors, vectors, compute_mode="donot_use_mm_for_euclid_dist")
-    farthest, positives = distances.masked_fill(~same, -1.0).max(1)
-    nearest, negatives = distances.masked_fill(same, torch.inf).min(1)
-    return Hardest(positives, negatives, farthest, nearest)
+    return hardest_pairs(distances, labels)
+
+
+def hardest_pairs(distances: Tensor, labels: Tensor) -> Hardest:
+    """Return the hardest pairs by (B, B) distances of images with (B,) classes."""
+    same = labels[:, None] == labels[None, :]
+    matches, others = distances.masked_fill(~same, -1.0), distances.masked_fill(same, torch.inf)
+    return Hardest(matches.argmax(1), others.argmin(1), matches.amax(1), others.amin(1))

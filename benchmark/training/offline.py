@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from benchmark.core.attack import Attack, round_to_8_bits
+from benchmark.core.attack import Attack
 from benchmark.core.attack_batch import AttackBatch
 from benchmark.core.defense import Copies
 from benchmark.core.device import DevicePolicy
 from benchmark.core.guides import Guides
 from benchmark.core.image_set import ImageSet
+from benchmark.core.legal_images import round_to_8_bits
 from benchmark.core.progress import Progress
 from benchmark.core.seeding import derive_seed
 from benchmark.metrics.embedding import embed_images
@@ -45,26 +48,16 @@ def attack_images(
     """
     device = policy.device
     embeddings = embed_images(encoder, images, policy=policy, batch=BATCH, owner=attack.owner)
-    pids, camids = (torch.from_numpy(a).to(device) for a in (images.pids, images.camids))
-    guides = Guides(
-        embeddings.to(device), pids, torch.from_numpy(_cameras_of_guides(images)).to(device)
-    )
+    own = Guides.of(images, embeddings, device)
+    guides = replace(own, camids=torch.from_numpy(_cameras_of_guides(images)).to(device))
     parts, forwards, backwards = [], len(images), 0
     with progress.task(f"{attack.name} on training images", len(images)) as bar:
         for first in range(0, len(images), BATCH):
             rows = torch.arange(first, min(first + BATCH, len(images)), device=device)
             clean = images.tensor(rows.cpu().numpy()).to(device)
-            batch = AttackBatch(
-                images=clean,
-                pids=pids[rows],
-                camids=camids[rows],
-                seeds=[derive_seed(seed, images.names[row]) for row in rows.tolist()],
-                query_guides=guides,
-                gallery_guides=guides,
-                query_rows=rows,
-                gallery_rows=rows,
-                clean=guides.embeddings[rows],
-            )
+            seeds = [derive_seed(seed, images.names[row]) for row in rows.tolist()]
+            batch = AttackBatch.of_rows(clean, seeds, rows, own, guides)
+            batch = replace(batch, query_guides=guides, gallery_rows=rows)
             outcome = attack.run(encoder, batch)
             forwards, backwards = forwards + outcome.forwards, backwards + outcome.backwards
             crafted = round_to_8_bits(outcome.images, clean, attack.eps_255)

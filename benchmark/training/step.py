@@ -24,7 +24,7 @@ from benchmark.core.registry import ATTACKS
 from benchmark.core.seeding import derive_seed, uniform_noise
 from benchmark.models.encoder import ReIDModel
 from benchmark.training.config import TrainingConfig
-from benchmark.training.inner import Objective, ascend
+from benchmark.training.inner import Objective, ascend, by_image
 from benchmark.training.losses import identity_loss, retrieval_loss, smoothed_targets
 
 InnerAttacks = Callable[[str, Mapping[str, object]], Attack]
@@ -193,11 +193,11 @@ class Step:
         """
         inner = self._config.inner
         steps = inner.steps if steps is None else steps
-        eps = (inner.eps_255 if eps_255 is None else eps_255) / 255
+        radius = (inner.eps_255 if eps_255 is None else eps_255) / 255
         if noise is None:
             seeds = [derive_seed(self.seed, "ascend", i) for i in range(len(images))]
             noise = start * uniform_noise(seeds, tuple(images.shape[1:])).to(images.device)
-            noise = noise * (eps[:, None, None, None] if isinstance(eps, Tensor) else eps)
+            noise = noise * by_image(radius)
         self._passes.inner_forward += steps * len(images)
         self._passes.inner_backward += steps * len(images)
         return ascend(
@@ -205,8 +205,8 @@ class Step:
             objective,
             images,
             noise=noise,
-            eps=eps,
-            alpha=(inner.alpha_255 if alpha_255 is None else alpha_255) / 255,
+            radius=radius,
+            step_size=(inner.alpha_255 if alpha_255 is None else alpha_255) / 255,
             steps=steps,
         )
 

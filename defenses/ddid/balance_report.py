@@ -7,13 +7,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.core.files import publish
 from benchmark.core.image_set import ImageSet
-from benchmark.data.cache import publish
 from benchmark.data.contact_sheet import contact_sheet
 from defenses.ddid.balance_plan import SynthesisRequest
 from defenses.ddid.quality_gate import QualityGate, Verdict
@@ -106,11 +106,7 @@ class BalanceReport:
     def write(self, path: Path) -> None:
         """Write everything as JSON, atomically."""
         text = json.dumps(asdict(self) | self.summary(), indent=1, allow_nan=False)
-
-        def dump(stream: IO[bytes]) -> None:
-            stream.write(text.encode())
-
-        publish(path, dump)
+        publish(path, text.encode())
 
 
 def make_report(

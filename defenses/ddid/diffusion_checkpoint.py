@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import IO
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialise
 from torch import Tensor, nn
 
+from benchmark.core.files import publish
 from benchmark.core.fingerprint import fingerprint
 from benchmark.core.image_set import ImageSet
-from benchmark.data.cache import publish
 
 _FORMAT = 1
 _BLOCK = 1024
@@ -55,11 +54,7 @@ def save_checkpoint(
     for index, state in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{index}.{key}": value for key, value in state.items()}
     plain = {key: value.cpu().contiguous() for key, value in tensors.items()}
-
-    def dump(stream: IO[bytes]) -> None:
-        stream.write(serialise(plain, {"work": work, "sha256": _hash(plain)}))
-
-    publish(path, dump)
+    publish(path, serialise(plain, {"work": work, "sha256": _hash(plain)}))
 
 
 sources: tuple[str, ...] = ()
@@ -87,7 +82,7 @@ def load_checkpoint(
             tensors = {key: stored.get_tensor(key) for key in stored.keys()}  # noqa: SIM118
     except (OSError, SafetensorError):
         return []
-    if "sha256" in told and told["sha256"] != _hash(tensors):
+    if told.get("sha256") != _hash(tensors):
         return []
     for name, module in (("network", network), ("average", average)):
         module.load_state_dict(_under(tensors, name))

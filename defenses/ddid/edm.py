@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from diffusers.schedulers.scheduling_edm_euler import EDMEulerScheduler
@@ -37,6 +38,10 @@ class EDM:
     sigma_max: float = 80.0
     rho: float = 7.0
 
+    @cached_property
+    def _preconditioning(self) -> EDMEulerScheduler:
+        return self._scheduler()
+
     def _scheduler(self, sigma_start: float | None = None) -> EDMEulerScheduler:
         scheduler: EDMEulerScheduler = EDMEulerScheduler(
             sigma_min=self.sigma_min,
@@ -57,11 +62,9 @@ class EDM:
         Returns:
             (B, C, H, W) float32 denoised images.
         """
-        scheduler, level = self._scheduler(), sigma.view(-1, 1, 1, 1)
-        output = network(
-            scheduler.precondition_inputs(noisy, level), scheduler.precondition_noise(sigma)
-        )
-        denoised: Tensor = scheduler.precondition_outputs(noisy, output.float(), level)
+        edm, level = self._preconditioning, sigma.view(-1, 1, 1, 1)
+        output = network(edm.precondition_inputs(noisy, level), edm.precondition_noise(sigma))
+        denoised: Tensor = edm.precondition_outputs(noisy, output.float(), level)
         return denoised
 
     def training_sigma(self, normal: Tensor) -> Tensor:

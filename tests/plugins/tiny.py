@@ -147,7 +147,7 @@ class TinyAttack(Attack):
             ]
         )
         return self.project(
-            batch.images + self.eps * (signs - 0.5).sign().to(batch.images.device), batch.images
+            batch.images + self.radius * (signs - 0.5).sign().to(batch.images.device), batch.images
         )
 
 

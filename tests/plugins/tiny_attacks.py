@@ -20,11 +20,11 @@ class TinyTransfer(Attack):
         return (Surrogate("tiny-defense"), Surrogate("tiny-defense", data="other"))
 
     def perturb(self, encoder, batch):
-        noise = 0.5 * self.eps * uniform_noise(batch.seeds, tuple(batch.images.shape[1:]))
+        noise = 0.5 * self.radius * uniform_noise(batch.seeds, tuple(batch.images.shape[1:]))
         leaf = self.project(batch.images + noise, batch.images).requires_grad_(True)
         away = (encoder(leaf) - batch.clean).square().sum()
         (gradient,) = torch.autograd.grad(away, leaf)
-        return self.project(batch.images + self.eps * gradient.sign(), batch.images)
+        return self.project(batch.images + self.radius * gradient.sign(), batch.images)
 
 
 @register_attack("tiny-universal")
@@ -37,7 +37,7 @@ class TinyUniversal(Attack):
         (task.work_dir / "seen").touch()
         leaf = task.train.tensor(slice(0, 8)).requires_grad_(True)
         (gradient,) = torch.autograd.grad(task.encoder(leaf).square().sum(), leaf)
-        return {"delta": self.eps * gradient.mean(0).sign()}
+        return {"delta": self.radius * gradient.mean(0).sign()}
 
     def perturb(self, encoder, batch):
         return self.project(batch.images + self.prepared["delta"], batch.images)
@@ -59,7 +59,7 @@ class TinyScore(Attack):
         for asked in range(1, self.config.queries + 1):
             seeds = [seed + asked for seed in batch.seeds]
             signs = uniform_noise(seeds, tuple(batch.images.shape[1:])).sign()
-            tried = self.project(batch.images + self.eps * signs, batch.images)
+            tried = self.project(batch.images + self.radius * signs, batch.images)
             near = torch.cosine_similarity(encoder(tried, rows), batch.clean)
             best = torch.where((near < lowest)[:, None, None, None], tried, best)
             lowest = torch.minimum(near, lowest)

@@ -199,7 +199,7 @@ def reached(attack: IteratedAttack, images: Tensor) -> Tensor:
 def sign_loop(attack: IteratedAttack, steps: int, start: float) -> Tensor:
     """The best of plain sign steps of eps / 8 on the objective of an attack; (B,)."""
     encoder, batch = tiny(double=True)
-    state, clean, eps = attack.begin(batch), batch.images, attack.eps
+    state, clean, eps = attack.begin(batch), batch.images, attack.radius
     noise = uniform_noise(batch.seeds, tuple(clean.shape[1:])).double()
     x, best = (clean + start * eps * noise).clamp(0, 1), None
     for _ in range(steps + 1):

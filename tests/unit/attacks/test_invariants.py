@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from benchmark.core.attack import AttackBatch, round_to_8_bits
+from benchmark.core.attack_batch import AttackBatch
 from benchmark.core.errors import UsageError
 from benchmark.core.iterated_attack import IteratedAttack, IteratedConfig, kurakin_steps
+from benchmark.core.legal_images import round_to_8_bits
 from benchmark.core.registry import ATTACKS
 from tests.tiny_scene import image_set, make_attack, scene, tiny_encoder
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from attacks.reid_aa import MEMBERS, _lowest_ap
-from benchmark.core.attack import round_to_8_bits
+from benchmark.core.legal_images import round_to_8_bits
 from benchmark.metrics.ranking import rank_queries
 from tests.tiny_scene import image_set, make_attack, scene, tiny_encoder
 

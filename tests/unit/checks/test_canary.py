@@ -240,7 +240,7 @@ class Stranger(Attack):
         return ThreatModel(knowledge=config.knowledge)
 
     def perturb(self, encoder: nn.Module, batch: AttackBatch) -> Tensor:
-        noise = self.eps * uniform_noise(batch.seeds, tuple(batch.images.shape[1:])).sign()
+        noise = self.radius * uniform_noise(batch.seeds, tuple(batch.images.shape[1:])).sign()
         images = self.project(batch.images + noise, batch.images)
         if not self.config.ascends:
             return images
@@ -248,7 +248,7 @@ class Stranger(Attack):
             leaf = images.requires_grad_(True)
             distance = 1 - torch.cosine_similarity(encoder(leaf), batch.clean)
             (gradient,) = torch.autograd.grad(distance.sum(), leaf)
-            images = self.project(images.detach() + self.eps / 4 * gradient.sign(), batch.images)
+            images = self.project(images.detach() + self.radius / 4 * gradient.sign(), batch.images)
         return images
 
 

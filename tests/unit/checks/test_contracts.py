@@ -44,7 +44,7 @@ class Away(Attack):
 
     def start(self, batch: AttackBatch) -> Tensor:
         noise = uniform_noise(batch.seeds, tuple(batch.images.shape[1:]))
-        return self.project(batch.images + self.eps * noise, batch.images)
+        return self.project(batch.images + self.radius * noise, batch.images)
 
     def perturb(self, encoder: nn.Module, batch: AttackBatch) -> Tensor:
         images = self.start(batch)
@@ -52,13 +52,13 @@ class Away(Attack):
             leaf = images.detach().requires_grad_(True)
             distance = (encoder(leaf) - batch.clean).square().sum(1)
             (gradient,) = torch.autograd.grad(distance.sum(), leaf)
-            images = self.project(leaf.detach() + self.eps / 2 * gradient.sign(), batch.images)
+            images = self.project(leaf.detach() + self.radius / 2 * gradient.sign(), batch.images)
         return images
 
 
 class IgnoresTheBall(Away):
     def project_nothing(self, images: Tensor) -> Tensor:
-        return (images + 2 * self.eps + 0.01).clamp(0, 1)
+        return (images + 2 * self.radius + 0.01).clamp(0, 1)
 
     def perturb(self, encoder: nn.Module, batch: AttackBatch) -> Tensor:
         return self.project_nothing(batch.images)
@@ -66,7 +66,7 @@ class IgnoresTheBall(Away):
 
 class IgnoresTheBox(Away):
     def perturb(self, encoder: nn.Module, batch: AttackBatch) -> Tensor:
-        return batch.images + self.eps
+        return batch.images + self.radius
 
 
 class DoesNothing(Away):
@@ -97,7 +97,7 @@ class MovesStatistics(Away):
 class DrawsGlobally(Away):
     def start(self, batch: AttackBatch) -> Tensor:
         noise = 2 * torch.rand_like(batch.images) - 1
-        return self.project(batch.images + self.eps * noise, batch.images)
+        return self.project(batch.images + self.radius * noise, batch.images)
 
 
 class DeniesItsSeeds(Away):
@@ -109,7 +109,7 @@ class DeniesItsSeeds(Away):
 class LooksAround(Away):
     def perturb(self, encoder: nn.Module, batch: AttackBatch) -> Tensor:
         away = (batch.images - batch.images.mean(0, keepdim=True)).sign()
-        return self.project(batch.images + self.eps * away, batch.images)
+        return self.project(batch.images + self.radius * away, batch.images)
 
 
 class WeakerWithMore(Away):
@@ -210,7 +210,7 @@ class Guesser(Away):
         return ThreatModel(knowledge=config.knowledge)
 
     def perturb(self, encoder: nn.Module, batch: AttackBatch) -> Tensor:
-        if self.eps == 0:
+        if self.radius == 0:
             return batch.images
         best, rows = self.start(batch), torch.arange(len(batch.images))
         extra = (3,) if self.config.knowledge == "decision" else ()

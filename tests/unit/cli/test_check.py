@@ -22,12 +22,12 @@ class CheckedAttack(Attack):
     """Away from the clean embedding."""
 
     def perturb(self, encoder, batch):
-        images = self.project(batch.images + self.eps / 2, batch.images)
+        images = self.project(batch.images + self.radius / 2, batch.images)
         for _ in range(10):
             leaf = images.detach().requires_grad_(True)
             loss = (encoder(leaf) - batch.clean).square().sum()
             (gradient,) = torch.autograd.grad(loss, leaf)
-            images = self.project(leaf.detach() + self.eps / 4 * gradient.sign(), batch.images)
+            images = self.project(leaf.detach() + self.radius / 4 * gradient.sign(), batch.images)
         return images
 
 

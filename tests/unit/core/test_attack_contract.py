@@ -23,7 +23,7 @@ class Shift(Attack):
 
     def perturb(self, encoder: nn.Module, batch: AttackBatch) -> Tensor:
         encoder(batch.images)
-        result: Tensor = self.result(batch.images, self.eps)
+        result: Tensor = self.result(batch.images, self.radius)
         return result
 
 

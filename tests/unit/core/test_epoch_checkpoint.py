@@ -55,11 +55,6 @@ def test_a_changed_bit_is_noticed(
     assert "damaged" in caplog.text
 
 
-def test_a_state_from_before_it_had_a_hash_is_read(tmp_path: Path) -> None:
-    torch.save({"epoch": 4}, tmp_path / CHECKPOINT)
-    assert load_epoch(tmp_path) == {"epoch": 4}
-
-
 @pytest.mark.parametrize("keep", [0, 100, -100])
 def test_a_damaged_state_costs_time_only(
     keep: int, tmp_path: Path, caplog: pytest.LogCaptureFixture

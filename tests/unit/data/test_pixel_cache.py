@@ -13,7 +13,8 @@ import pytest
 from numpy.typing import NDArray
 
 from benchmark.core.errors import EnvironmentProblem
-from benchmark.data.cache import PixelCache, disk_errors, publish
+from benchmark.core.files import disk_errors, publish
+from benchmark.data.cache import PixelCache
 
 NAMES = ("a.jpg", "b.jpg", "c.jpg")
 SIZE = (4, 2)

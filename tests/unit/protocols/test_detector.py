@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from benchmark.core.attack import round_to_8_bits
 from benchmark.core.errors import DataError
 from benchmark.core.guides import Guides
+from benchmark.core.legal_images import round_to_8_bits
 from benchmark.core.progress import SILENT_BAR, SilentProgress
 from benchmark.core.surrogate import SurrogateEnsemble, joined_embeddings
 from benchmark.evaluation.evaluator import Evaluator

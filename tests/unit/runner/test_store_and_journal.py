@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from benchmark.core.errors import EnvironmentProblem, PluginError
+from benchmark.core.files import is_disk_full
 from benchmark.runner.cells import Cell
-from benchmark.runner.faults import is_disk_full, machine_problem, machine_problems
+from benchmark.runner.faults import machine_problem, machine_problems
 from benchmark.runner.journal import Journal
 from benchmark.runner.store import CellStore, save_arrays
 from benchmark.runner.worst import per_identity_variance

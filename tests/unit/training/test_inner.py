@@ -34,17 +34,17 @@ def test_ascent_of_a_linear_objective_ends_in_the_corner_of_the_ball() -> None:
     generator = torch.Generator().manual_seed(0)
     weights = torch.randn(3, 4, 2, generator=generator)
     clean = torch.rand(2, 3, 4, 2, generator=generator)
-    eps = torch.tensor([8 / 255, 2 / 255])
+    radius = torch.tensor([8 / 255, 2 / 255])
     found = ascend(
         Linear(weights),
         lambda output: output.logits.squeeze(1),
         clean,
         noise=torch.zeros_like(clean),
-        eps=eps,
-        alpha=eps / 2,
+        radius=radius,
+        step_size=radius / 2,
         steps=3,
     )
-    corner = (clean + eps[:, None, None, None] * weights.sign()).clamp(0, 1)
+    corner = (clean + radius[:, None, None, None] * weights.sign()).clamp(0, 1)
     torch.testing.assert_close(found, corner)
 
 
@@ -55,8 +55,8 @@ def test_the_start_is_projected() -> None:
         lambda output: output.logits.squeeze(1),
         clean,
         noise=torch.full_like(clean, 0.5),
-        eps=0.1,
-        alpha=0.1,
+        radius=0.1,
+        step_size=0.1,
         steps=1,
     )
     torch.testing.assert_close(found.flatten(), torch.tensor([0.1, 1.0, 0.6]))

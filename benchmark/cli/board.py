@@ -51,7 +51,7 @@ def board(
       python -m benchmark board runs --test-dataset synthped-campus
     """
     from benchmark.core.errors import UsageError, unknown_name
-    from benchmark.runner.faults import machine_problems
+    from benchmark.runner.error_translation import machine_problems
     from results.board import make_boards
     from results.errors import RecordError
     from results.outcomes import read_measured

@@ -75,7 +75,7 @@ def make(
     """
     from benchmark.core.progress import make_progress
     from benchmark.data.make import make_dataset
-    from benchmark.runner.faults import machine_problems
+    from benchmark.runner.error_translation import machine_problems
 
     with machine_problems(output):
         dataset = _open(name, data_root, size, cache_dir)
@@ -116,7 +116,7 @@ def _open(name: str, root: Path | None, size: str | None, cache_dir: Path | None
     from benchmark.core.errors import UsageError
     from benchmark.core.progress import make_progress
     from benchmark.core.registry import DATASETS
-    from benchmark.runner.shelf import open_dataset
+    from benchmark.runner.datasets import open_dataset
 
     logging_to_screen()
     plugin: type[Any] = DATASETS.get(name)

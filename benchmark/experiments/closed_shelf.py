@@ -8,7 +8,7 @@ from benchmark.core.errors import DataError
 from benchmark.core.image_set import ImageSet
 from benchmark.data.dataset import Dataset, Split
 from benchmark.data.layout import ImageName
-from benchmark.runner.shelf import Shelf
+from benchmark.runner.datasets import RunDatasets
 
 
 class ClosedDataset:
@@ -60,7 +60,7 @@ class ClosedDataset:
         )
 
 
-class ClosedShelf(Shelf):
+class ClosedShelf(RunDatasets):
     """Hands out some splits of the data sets of another shelf and refuses all others.
 
     Args:
@@ -69,7 +69,7 @@ class ClosedShelf(Shelf):
         opens: Splits that may be read.
     """
 
-    def __init__(self, shelf: Shelf, names: Iterable[str], opens: Iterable[Split]) -> None:
+    def __init__(self, shelf: RunDatasets, names: Iterable[str], opens: Iterable[Split]) -> None:
         self._closed = {n: ClosedDataset(shelf.dataset(n), frozenset(opens)) for n in names}
 
     def dataset(self, name: str) -> Dataset:

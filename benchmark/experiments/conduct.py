@@ -18,7 +18,7 @@ from benchmark.core.progress import Progress
 from benchmark.experiments.experiment import Experiment
 from benchmark.experiments.findings import Findings
 from benchmark.experiments.laboratory import Laboratory, Trouble, check_config
-from benchmark.runner.faults import machine_problem, machine_problems
+from benchmark.runner.error_translation import machine_problem, machine_problems
 from benchmark.runner.logfile import logging_to
 from benchmark.runner.output import OutputFolder
 from benchmark.runner.run import HarnessError

@@ -23,8 +23,8 @@ from benchmark.protocols.detection import DetectionScene, Judged, with_match
 from benchmark.protocols.detection_attack import Evading, Strategy
 from benchmark.protocols.detection_classifier import Detector, fit_detector
 from benchmark.protocols.detection_context import Panel
+from benchmark.runner.cells.content import attack_content
 from benchmark.runner.choice import ChosenAttack
-from benchmark.runner.make_cells import attack_content
 
 DETECTION_VERSION = 2
 """Raised when a change of detector, adaptive attack or measurement changes results."""

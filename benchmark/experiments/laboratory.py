@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
@@ -22,33 +22,31 @@ from benchmark.core.errors import BenchmarkError, PluginError, UsageError
 from benchmark.core.image_set import ImageSet
 from benchmark.core.progress import Progress
 from benchmark.core.provenance import environment
-from benchmark.core.seeding import derive_seed, seed_everything
 from benchmark.data.dataset import Split
 from benchmark.data.held_out import split_held_out
 from benchmark.data.layout import SPLITS
 from benchmark.experiments.closed_shelf import ClosedShelf
 from benchmark.experiments.measurement import Measurement, Trained, clean_of, outcomes_of
 from benchmark.experiments.variant import Variant
-from benchmark.runner.cells import Cell, TrainCell
+from benchmark.runner.cells.experiment import ExperimentCell
+from benchmark.runner.cells.train import TrainCell
 from benchmark.runner.choice import ChosenAttack, choose
-from benchmark.runner.compute import Workshop
+from benchmark.runner.context import CellContext
+from benchmark.runner.datasets import RunDatasets
 from benchmark.runner.estimate import Estimator
+from benchmark.runner.executors.local import LocalExecutor
 from benchmark.runner.journal import Journal
-from benchmark.runner.local import LocalExecutor
-from benchmark.runner.make_cells import PROTOCOL_VERSION
 from benchmark.runner.output import OutputFolder
 from benchmark.runner.plan import Plan, Trial, make_plan
 from benchmark.runner.record import RecordMaker
 from benchmark.runner.run import device_name
-from benchmark.runner.shelf import Shelf
-from benchmark.runner.store import CellStore, StoredCell, save_arrays
+from benchmark.runner.store import CellStore, StoredCell
 from results.store import load_record, write_record
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Kept:
+class Kept(NamedTuple):
     """What an experiment computed and wants to find again.
 
     Attributes:
@@ -103,7 +101,7 @@ class Laboratory:
         self.store = CellStore(folder.cells, environment(device_name(policy)))
         choice = choose(config)
         self._names = tuple(choice.sources)
-        shelf = Shelf(config, choice, progress)
+        shelf = RunDatasets(config, choice, progress)
         self.shelf = shelf if set(opens) == set(SPLITS) else ClosedShelf(shelf, self._names, opens)
         self.attacks: tuple[ChosenAttack, ...] = choice.attacks
         """The chosen attacks with their options."""
@@ -198,29 +196,9 @@ class Laboratory:
             inputs: All else that shapes the result, as JSON values.
             compute: Called if it was not computed before.
         """
-        content: dict[str, object] = {
-            "kind": "experiment",
-            "experiment": self._name,
-            "what": what,
-            "version": version,
-            "protocol": PROTOCOL_VERSION,
-            "train": trained.cell.fingerprint,
-            "inputs": dict(inputs),
-        }
-        train = trained.cell
-        cell = Cell("experiment", train.defense, train.seed, train.dataset, content, (train,))
+        cell = ExperimentCell.build(self._name, what, version, trained.cell, inputs, compute)
         found = None if self.config.fresh else self.store.find(cell.fingerprint)
-        if found is not None:
-            return found
-        seed_everything(derive_seed(cell.fingerprint))
-        kept = compute()
-
-        def write(folder: Path) -> dict[str, Any]:
-            if kept.arrays:
-                save_arrays(folder, **kept.arrays)
-            return kept.outcome
-
-        return self.store.publish(cell, write)
+        return found or cell.compute(self._bench(trained.config).context)
 
     @contextmanager
     def tolerating(self, what: str) -> Iterator[None]:
@@ -254,7 +232,7 @@ class Laboratory:
         return bool(list(self._bench(config).executor.run(plan)))
 
     def _bench(self, config: RunConfig) -> _Bench:
-        """Return the workshop for a configuration; those that compute alike share one."""
+        """Return the context for a configuration; those that compute alike share one."""
         key = (
             config.backbone,
             config.image_size,
@@ -264,24 +242,24 @@ class Laboratory:
             config.training.held_out,
         )
         if key not in self._benches:
-            workshop = Workshop(config, self.shelf, self.store, self.policy, self.progress)
+            context = CellContext(config, self.shelf, self.store, self.policy, self.progress)
             workload = Estimator(config, self.shelf, self.policy).workload
             journal = Journal(self._folder.journal)
-            executor = LocalExecutor(workshop, journal, workload, fresh=config.fresh)
-            self._benches[key] = _Bench(workshop, executor)
+            executor = LocalExecutor(context, journal, workload, fresh=config.fresh)
+            self._benches[key] = _Bench(context, executor)
         return self._benches[key]
 
     def _trained(self, variant: Variant, cell: TrainCell, config: RunConfig) -> Trained:
-        workshop = self._bench(config).workshop
+        context = self._bench(config).context
         stored = self.store.get(cell.fingerprint)
         return Trained(
-            variant, cell, config, stored.outcome, lambda: workshop.encoder(cell), stored.folder
+            variant, cell, config, stored.outcome, lambda: context.encoder(cell), stored.folder
         )
 
 
 @dataclass(frozen=True)
 class _Bench:
-    workshop: Workshop
+    context: CellContext
     executor: LocalExecutor
 
 

@@ -19,13 +19,15 @@ from benchmark.evaluation.worst_case import worst_case
 from benchmark.experiments.variant import Variant
 from benchmark.metrics.ranking import RankingResult
 from benchmark.models.classifier import IdentityClassifier, load_classifier
-from benchmark.runner.cells import AttackCell, Cell, CleanCell, TrainCell
+from benchmark.runner.attack_seeds import seeded_attacks
+from benchmark.runner.cells.attack import AttackCell
+from benchmark.runner.cells.cell import Cell
+from benchmark.runner.cells.clean import CleanCell
+from benchmark.runner.cells.train import TrainCell
 from benchmark.runner.evidence import counts
 from benchmark.runner.plan import Trial
-from benchmark.runner.repeats import repeats_of
+from benchmark.runner.record_worst_case import rankings_of
 from benchmark.runner.store import CellStore
-from benchmark.runner.stored import load_clean, ranking_of
-from benchmark.runner.worst import rankings_of
 from results.schema import Record
 
 CLEAN = "clean"
@@ -134,19 +136,19 @@ class Measurement:
 
 def clean_of(store: CellStore, trial: Trial) -> dict[str, CleanRanking]:
     """Return the clean rankings of a finished trial, by data set."""
-    return {name: load_clean(store.get(cell.fingerprint)) for name, cell in trial.clean.items()}
+    return {name: cell.load(store) for name, cell in trial.clean.items()}
 
 
 def outcomes_of(store: CellStore, trial: Trial, dataset: str) -> dict[str, Outcome]:
     """Return the outcomes of a finished trial on a data set; see `Measurement.outcomes`."""
 
     def ranking(cell: CleanCell | AttackCell) -> RankingResult:
-        return ranking_of(store.get(cell.fingerprint).arrays("ap", "inp", "rank"))
+        return store.get(cell.fingerprint).ranking()
 
     def figures(cell: Cell) -> dict[str, Any]:
         return store.get(cell.fingerprint).outcome
 
-    repeats = repeats_of(trial.attacks[dataset])
+    repeats = seeded_attacks(trial.attacks[dataset])
     attacked = {key: ranking(cell) for one in repeats for key, cell in one.by_key.items()}
     found = {CLEAN: Outcome.of([ranking(trial.clean[dataset])])}
     for one in repeats:

@@ -16,8 +16,8 @@ from benchmark.experiments.crafting import check_direct, direct_attack, evaluato
 from benchmark.experiments.laboratory import Kept, Laboratory
 from benchmark.experiments.measurement import CLEAN, WORST, Outcome, Trained
 from benchmark.metrics.ranking import RankingResult
+from benchmark.runner.cells.content import attack_content
 from benchmark.runner.choice import ChosenAttack
-from benchmark.runner.make_cells import attack_content
 
 SCORE_VERSION = 2
 """Raised when a change of this measurement changes results."""

@@ -7,8 +7,8 @@ from typing import Any
 
 from benchmark.core.errors import UsageError
 from benchmark.experiments.laboratory import Laboratory
+from benchmark.runner.cells.content import attack_content
 from benchmark.runner.choice import ChosenAttack
-from benchmark.runner.make_cells import attack_content
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,10 @@ class ChosenAttack:
         """The encoders that it sees instead of the target."""
         return self.plugin.surrogates(self.config)
 
+    def at(self, eps_255: float, owner: str = "encoder") -> Attack:
+        """Return the attack with a budget; `owner` is the defense that its errors name."""
+        return self.plugin(self.config, eps_255, owner)
+
     @property
     def is_control(self) -> bool:
         """Whether it knows nothing of the encoder and so is no attack but the control."""

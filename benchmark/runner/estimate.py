@@ -21,11 +21,12 @@ import torch
 from torch import nn
 
 from benchmark.config.schema import RunConfig
+from benchmark.core.defense import Defense
 from benchmark.core.device import DevicePolicy
 from benchmark.data.layout import Split
 from benchmark.models.encoder import build_encoder
-from benchmark.runner.cells import AttackCell, CanaryCell, Cell, PrepareCell, ProbeCell, TrainCell
-from benchmark.runner.shelf import Shelf
+from benchmark.runner.cells.cell import Cell
+from benchmark.runner.datasets import RunDatasets
 
 logger = logging.getLogger(__name__)
 
@@ -35,14 +36,6 @@ GPU_FLOPS = 1.2e13
 """The same of a current GPU in float32."""
 RENDER_CORE_SECONDS_PER_PIXEL = 1.4e-6
 """Rendering of a pedestrian on one core."""
-OTHER_PARTS = 1.6
-"""Share of a training beside its passes: loss, optimiser, augmentation, validation."""
-PROBE_PASSES = 3000
-"""Images that go forward and backward in a probe."""
-CANARY_PASSES = 300
-"""The same on the canary, which is smaller than most encoders."""
-SMALL_CELL_BYTES = 100_000
-"""Size of a cell without embeddings, or with a universal perturbation."""
 
 
 @dataclass(frozen=True)
@@ -58,17 +51,32 @@ class Workload:
     passes: float
 
 
+@dataclass(frozen=True)
+class NetworkSize:
+    """How large an encoder is.
+
+    Attributes:
+        flops: Floating-point operations of a forward pass of one image.
+        parameters: How many numbers it learns.
+        dim: Length of an embedding.
+    """
+
+    flops: int
+    parameters: int
+    dim: int
+
+
 class Estimator:
     """Predicts seconds and bytes of cells before they are computed.
 
     Args:
         config: The configuration.
-        shelf: The data sets; only their file names are read.
+        datasets: The data sets; only their file names are read.
         policy: Where it would run.
     """
 
-    def __init__(self, config: RunConfig, shelf: Shelf, policy: DevicePolicy) -> None:
-        self._config, self._shelf, self._policy = config, shelf, policy
+    def __init__(self, config: RunConfig, datasets: RunDatasets, policy: DevicePolicy) -> None:
+        self.config, self._datasets, self._policy = config, datasets, policy
         self._measured: dict[str, float] = {}
         self._slowdowns: dict[str, float] = {}
 
@@ -82,13 +90,12 @@ class Estimator:
 
     def workload(self, cell: Cell) -> Workload:
         """Return how much work a cell is."""
-        config = self._config
-        attack = getattr(cell, "attack", None)
-        name = cell.defense if attack is None else attack.name
+        config = self.config
+        name = cell.plugins[0].name
         height, width = config.image_size
         parts = (cell.kind, name, config.backbone.name, config.backbone.width, f"{height}x{width}")
         key = ":".join(map(str, (*parts, self._policy.device.type)))
-        return Workload(key, self._passes(cell))
+        return Workload(key, cell.passes(self))
 
     def seconds(self, cell: Cell) -> float:
         """Return the predicted seconds of a cell."""
@@ -98,94 +105,54 @@ class Estimator:
 
     def render_seconds(self, dataset: str, splits: Iterable[Split]) -> float:
         """Return the predicted seconds until the pixels of splits are in the cache."""
-        height, width = self._config.image_size
+        height, width = self.config.image_size
         pixels = self._images_to_decode(dataset, splits) * height * width
         return pixels * RENDER_CORE_SECONDS_PER_PIXEL / (os.cpu_count() or 1)
 
     def data_bytes(self, dataset: str, splits: Iterable[Split]) -> int:
         """Return the bytes of pixels that splits of a data set will add to the cache."""
-        height, width = self._config.image_size
+        height, width = self.config.image_size
         return self._images_to_decode(dataset, splits) * height * width * 3
 
-    def cell_bytes(self, cell: Cell) -> int:
-        """Return the bytes that a finished cell takes."""
-        dim, parameters = self._network["dim"], self._network["parameters"]
-        if isinstance(cell, TrainCell):
-            return 4 * parameters
-        if isinstance(cell, PrepareCell | ProbeCell | CanaryCell):
-            return SMALL_CELL_BYTES
-        queries = self._count(cell.dataset, "query")
-        if isinstance(cell, AttackCell):
-            return 48 * queries
-        return 4 * dim * (queries + self._count(cell.dataset, "gallery"))
+    def images(self, dataset: str, *splits: Split) -> int:
+        """Return how many images splits of a data set hold."""
+        return sum(len(self._datasets.dataset(dataset).names(split)) for split in splits)
 
-    def _passes(self, cell: Cell) -> float:
-        if isinstance(cell, AttackCell):
-            attack = cell.attack.plugin(cell.attack.config, cell.eps_255)
-            passes = self._count(cell.dataset, "query") * attack.expected_passes()
-            return passes * self._draws(cell) * self._slowdown(cell.clean.train)
-        if isinstance(cell, PrepareCell):
-            attack = cell.attack.plugin(cell.attack.config, cell.eps_255)
-            passes = attack.preparation_passes(self._count(cell.dataset, "train"))
-            beside = attack.own_flops(*self._config.image_size) / self._network["flops"]
-            return passes * (1 + beside)
-        if isinstance(cell, ProbeCell):
-            return PROBE_PASSES
-        if isinstance(cell, CanaryCell):
-            return CANARY_PASSES
-        if isinstance(cell, TrainCell):
-            if not cell.plugin.trains:
-                return 0
-            training = cell.training
-            each = cell.plugin.passes(training.inner.steps)
-            epochs = cell.plugin.epochs(training.epochs, training.inner.steps)
-            return epochs * self._count(cell.dataset, "train") * each * OTHER_PARTS
-        return (self._count(cell.dataset, "query") + self._count(cell.dataset, "gallery")) / 3
-
-    def _draws(self, cell: AttackCell) -> int:
-        """Return the draws that a gradient of a random encoder is averaged over (EOT)."""
-        random = cell.clean.train.plugin.adaptive.random
-        white = cell.attack.threat.knowledge == "white"
-        return self._config.evaluation.eot_samples if random and white else 1
-
-    def _slowdown(self, train: TrainCell) -> float:
+    def slowdown(self, plugin: Defense) -> float:
         """Return what embedding an image costs beside the plain encoder; 1 if it cannot be told."""
-        plugin = train.plugin
         key = f"{plugin.name} {plugin.config.model_dump_json()}"
         if key not in self._slowdowns:
             try:
-                flops = self._network_of(plugin.build_encoder)["flops"]
+                flops = self._network_of(plugin.build_encoder).flops
             except (Exception, SystemExit) as error:  # it may not run on a device without numbers
                 logger.debug("the size of the encoder of %s is not known: %s", key, error)
-                flops = self._network["flops"]
-            self._slowdowns[key] = flops / self._network["flops"]
+                flops = self.network.flops
+            self._slowdowns[key] = flops / self.network.flops
         return self._slowdowns[key]
 
-    def _count(self, dataset: str, split: Split) -> int:
-        return len(self._shelf.dataset(dataset).names(split))
-
     def _images_to_decode(self, name: str, splits: Iterable[Split]) -> int:
-        dataset = self._shelf.dataset(name)
+        dataset = self._datasets.dataset(name)
         return sum(len(dataset.names(s)) for s in splits if dataset.cache.record(s) is None)
 
     @property
     def _seconds_per_pass(self) -> float:
         on_gpu = self._policy.device.type == "cuda"
         speed = GPU_FLOPS if on_gpu else CPU_FLOPS_PER_CORE * torch.get_num_threads()
-        return 3 * self._network["flops"] / speed
+        return 3 * self.network.flops / speed
 
     @cached_property
-    def _network(self) -> dict[str, int]:
+    def network(self) -> NetworkSize:
+        """Size and cost of the plain encoder."""
         return self._network_of(lambda plain: plain())
 
-    def _network_of(self, build: Callable[[Callable[[], nn.Module]], nn.Module]) -> dict[str, int]:
+    def _network_of(self, build: Callable[[Callable[[], nn.Module]], nn.Module]) -> NetworkSize:
         """Return size and cost of what `build` makes of the plain encoder.
 
         What it warns of is not shown: weights that it loads go nowhere, and torch warns of each.
         """
         from torch.utils.flop_counter import FlopCounterMode  # slow to import, not always needed
 
-        config = self._config.backbone.model_copy(update={"weights": "none"})
+        config = self.config.backbone.model_copy(update={"weights": "none"})
         with (
             warnings.catch_warnings(action="ignore"),
             torch.device("meta"),
@@ -193,9 +160,9 @@ class Estimator:
             FlopCounterMode(display=False) as counter,
         ):
             encoder = build(lambda: build_encoder(config)).eval()
-            embeddings = encoder(torch.empty(1, 3, *self._config.image_size))
-        return {
-            "flops": counter.get_total_flops(),
-            "parameters": sum(p.numel() for p in encoder.parameters()),
-            "dim": embeddings.shape[1],
-        }
+            embeddings = encoder(torch.empty(1, 3, *self.config.image_size))
+        return NetworkSize(
+            flops=counter.get_total_flops(),
+            parameters=sum(p.numel() for p in encoder.parameters()),
+            dim=embeddings.shape[1],
+        )

@@ -10,12 +10,13 @@ from benchmark.checks.figures import ProbeFigures
 from benchmark.checks.flags import raise_flags
 from benchmark.config.schema import RunConfig
 from benchmark.core.defense import Defense
-from benchmark.runner.cells import AttackCell, Cell
+from benchmark.runner.attack_seeds import SeededAttack, mean_outcome, seeded_attacks
+from benchmark.runner.cells.attack import AttackCell
+from benchmark.runner.cells.cell import Cell
 from benchmark.runner.choice import ChosenAttack
 from benchmark.runner.plan import Trial
-from benchmark.runner.repeats import Repeats, mean_outcome, repeats_of
 
-Outcome = Callable[[Cell], dict[str, Any]]
+FiguresReader = Callable[[Cell], dict[str, Any]]
 """Reads the figures of a finished cell."""
 
 HOW = {"steps", "alpha_255", "start", "momentum", "best_iterate"}
@@ -23,7 +24,11 @@ HOW = {"steps", "alpha_255", "start", "momentum", "best_iterate"}
 
 
 def findings_on(
-    trial: Trial, dataset: str, config: RunConfig, outcome: Outcome, trivial: Mapping[str, int]
+    trial: Trial,
+    dataset: str,
+    config: RunConfig,
+    outcome: FiguresReader,
+    trivial: Mapping[str, int],
 ) -> list[Finding]:
     """Return what the flags found on a data set.
 
@@ -51,7 +56,11 @@ def findings_on(
 
 
 def evidence_on(
-    trial: Trial, dataset: str, config: RunConfig, outcome: Outcome, trivial: Mapping[str, int]
+    trial: Trial,
+    dataset: str,
+    config: RunConfig,
+    outcome: FiguresReader,
+    trivial: Mapping[str, int],
 ) -> Evidence:
     """Return what is known of the encoder of a trial on a data set."""
     probe = None
@@ -65,25 +74,27 @@ def evidence_on(
         clean_map=clean["map"],
         queries=clean["queries"],
         probe=probe,
-        attacks=[_attack_evidence(trial, o, outcome) for o in repeats_of(trial.attacks[dataset])],
+        attacks=[
+            _attack_evidence(trial, o, outcome) for o in seeded_attacks(trial.attacks[dataset])
+        ],
         intent=config.scenario.intent,
         trivial_queries=trivial[dataset],
     )
 
 
-def counts(trial: Trial, cell: AttackCell, outcome: Outcome) -> bool:
+def counts(trial: Trial, cell: AttackCell, outcome: FiguresReader) -> bool:
     """Whether an attack's numbers count: it did not fail on the canary."""
     canary = trial.canaries.get(cell.attack.name)
     return canary is None or bool(outcome(canary)["passed"])
 
 
-def _attack_evidence(trial: Trial, repeats: Repeats, outcome: Outcome) -> AttackEvidence:
-    cell, seen = repeats.example, mean_outcome([outcome(one) for one in repeats.cells])
+def _attack_evidence(trial: Trial, seeded: SeededAttack, outcome: FiguresReader) -> AttackEvidence:
+    cell, seen = seeded.example, mean_outcome([outcome(one) for one in seeded.cells])
     threat = cell.attack.threat
     canary = trial.canaries.get(cell.attack.name)
     tried = {} if canary is None else outcome(canary)
     return AttackEvidence(
-        key=repeats.key,
+        key=seeded.key,
         name=cell.attack.name,
         eps_255=cell.eps_255,
         norm=threat.norm,

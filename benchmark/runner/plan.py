@@ -8,17 +8,15 @@ from dataclasses import dataclass
 from benchmark.config.schema import RunConfig
 from benchmark.core.defense import Defense
 from benchmark.core.surrogate import Surrogate
-from benchmark.runner.cells import AttackCell, CanaryCell, Cell, CleanCell, ProbeCell, TrainCell
+from benchmark.core.training_seeds import SURROGATE_SEEDS
+from benchmark.runner.cells.attack import AttackCell
+from benchmark.runner.cells.canary import CanaryCell
+from benchmark.runner.cells.cell import Cell
+from benchmark.runner.cells.clean import CleanCell
+from benchmark.runner.cells.prepare import PrepareCell
+from benchmark.runner.cells.probe import ProbeCell
+from benchmark.runner.cells.train import TrainCell
 from benchmark.runner.choice import Choice, ChosenAttack
-from benchmark.runner.make_cells import (
-    attack_cell,
-    canary_cell,
-    clean_cell,
-    prepare_cell,
-    probe_cell,
-    surrogate_seed,
-    train_cell,
-)
 from benchmark.runner.protocol import protocol_fingerprint
 from benchmark.training.config import TrainingConfig
 
@@ -115,13 +113,13 @@ class _Planner:
         }
         checked = config.evaluation.checks
         tried = [attack for attack in choice.attacks if checked and not attack.is_control]
-        probe = probe_cell(clean[config.dataset], config.attack_seed[0], config.evaluation)
+        probe = ProbeCell.build(clean[config.dataset], config.attack_seed[0], config.evaluation)
         return Trial(
             train=train,
             clean=clean,
             attacks=attacks,
             probe=probe if checked else None,
-            canaries={attack.name: canary_cell(attack) for attack in tried},
+            canaries={attack.name: CanaryCell.build(attack) for attack in tried},
         )
 
     def protocol(self) -> str:
@@ -138,7 +136,7 @@ class _Planner:
         self, name: str, plugin: Defense, dataset: str, seed: int, training: TrainingConfig
     ) -> TrainCell:
         config, choice = self._config, self._choice
-        return train_cell(
+        return TrainCell.build(
             name,
             plugin,
             config=config.model_copy(update={"dataset": dataset, "training": training}),
@@ -152,7 +150,7 @@ class _Planner:
         )
 
     def _clean(self, train: TrainCell, dataset: str) -> CleanCell:
-        return clean_cell(train, dataset, self._manifests[dataset], self._config.evaluation)
+        return CleanCell.build(train, dataset, self._manifests[dataset], self._config.evaluation)
 
     def _attack_seeds(self, train: TrainCell, attack: ChosenAttack) -> list[int]:
         """Return the attack seeds that an attack is measured with: one, if nothing is random."""
@@ -172,11 +170,11 @@ class _Planner:
         views = tuple(map(self._surrogate, attack.surrogates))
         prepared = None
         if attack.plugin.needs_preparation:
-            prepared = prepare_cell(
+            prepared = PrepareCell.build(
                 clean.train, views, attack, eps_255, attack_seed, config.evaluation
             )
         surrogates = tuple(self._clean(view, clean.dataset) for view in views)
-        return attack_cell(
+        return AttackCell.build(
             clean,
             attack,
             eps_255,
@@ -194,4 +192,5 @@ class _Planner:
             dataset = self._choice.other[0]
         plugin = self._choice.prerequisites[surrogate.defense]
         recipe = self._config.surrogate_training or self._config.training
-        return self._train(surrogate.defense, plugin, dataset, surrogate_seed(surrogate), recipe)
+        seed = SURROGATE_SEEDS[surrogate.member]  # no seed that a user gives to a target
+        return self._train(surrogate.defense, plugin, dataset, seed, recipe)

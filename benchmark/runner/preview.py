@@ -14,13 +14,13 @@ from benchmark.core.device import choose_device
 from benchmark.core.errors import DataError
 from benchmark.core.progress import SilentProgress
 from benchmark.data.layout import Split
-from benchmark.runner.cells import Cell, splits_read
+from benchmark.runner.cells.cell import Cell, splits_read
 from benchmark.runner.choice import choose
+from benchmark.runner.datasets import RunDatasets
 from benchmark.runner.estimate import Estimator
 from benchmark.runner.journal import Journal
 from benchmark.runner.output import OutputFolder
 from benchmark.runner.plan import make_plan
-from benchmark.runner.shelf import Shelf
 from benchmark.runner.store import CellStore
 
 logger = logging.getLogger(__name__)
@@ -81,13 +81,13 @@ def preview(config: RunConfig) -> Preview:
         BenchmarkError: A wrong name, option or plugin.
     """
     choice, policy = choose(config), choose_device(config.device)
-    shelf = Shelf(config, choice, SilentProgress())
-    manifests, missing = _manifests(shelf, list(choice.sources))
+    datasets = RunDatasets(config, choice, SilentProgress())
+    manifests, missing = _manifests(datasets, list(choice.sources))
     plan = make_plan(config, choice, manifests)
     reads = splits_read(plan.cells)
-    missing |= _missing_splits(shelf, {n: reads[n] for n in reads if n not in missing})
+    missing |= _missing_splits(datasets, {n: reads[n] for n in reads if n not in missing})
     folder = OutputFolder(config.output)
-    store, estimator = CellStore(folder.cells), Estimator(config, shelf, policy)
+    store, estimator = CellStore(folder.cells), Estimator(config, datasets, policy)
     estimator.learn(Journal(folder.journal).read())
 
     def planned(cell: Cell) -> PlannedCell:
@@ -99,7 +99,7 @@ def preview(config: RunConfig) -> Preview:
     cells = [planned(cell) for cell in plan.cells]
     at_hand = {name: splits for name, splits in reads.items() if name not in missing}
     waiting = [c for c, p in zip(plan.cells, cells, strict=True) if not p.finished]
-    written = sum(estimator.cell_bytes(c) for c in waiting if c.dataset in at_hand)
+    written = sum(c.bytes(estimator) for c in waiting if c.dataset in at_hand)
     data = {name: estimator.data_bytes(name, splits) for name, splits in at_hand.items()}
     rendering = sum(estimator.render_seconds(name, splits) for name, splits in at_hand.items())
     seconds = sum(p.seconds for p in cells) + rendering
@@ -114,25 +114,25 @@ def preview(config: RunConfig) -> Preview:
     )
 
 
-def _manifests(shelf: Shelf, names: list[str]) -> tuple[dict[str, str], dict[str, str]]:
+def _manifests(datasets: RunDatasets, names: list[str]) -> tuple[dict[str, str], dict[str, str]]:
     """Return the hash of each data set, and for those that are not there what is wrong."""
     manifests, missing = {}, {}
     for name in names:
         try:
-            manifests[name] = shelf.dataset(name).manifest_sha256()
+            manifests[name] = datasets.dataset(name).manifest_sha256()
         except DataError as error:
             missing[name] = _told(name, error)
             manifests[name] = "missing"
     return manifests, missing
 
 
-def _missing_splits(shelf: Shelf, reads: Mapping[str, Iterable[Split]]) -> dict[str, str]:
+def _missing_splits(datasets: RunDatasets, reads: Mapping[str, Iterable[Split]]) -> dict[str, str]:
     """Return what is wrong with each data set of which a split that is read is not there."""
     missing = {}
     for name, splits in reads.items():
         try:
             for split in splits:
-                shelf.dataset(name).names(split)
+                datasets.dataset(name).names(split)
         except DataError as error:
             missing[name] = _told(name, error)
     return missing

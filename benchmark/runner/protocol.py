@@ -7,9 +7,13 @@ from collections.abc import Mapping, Sequence
 from benchmark.config.schema import RunConfig
 from benchmark.core.fingerprint import fingerprint
 from benchmark.core.threat import EOT_SAMPLES
-from benchmark.runner.cells import TrainCell
+from benchmark.runner.cells.content import attack_content
+from benchmark.runner.cells.train import TrainCell
 from benchmark.runner.choice import ChosenAttack
-from benchmark.runner.make_cells import PROTOCOL_NAME, PROTOCOL_VERSION, attack_content
+
+PROTOCOL_NAME = "white-box-query"
+PROTOCOL_VERSION = 1
+"""Raised when a change of ranking, of the attack loop or of the encoder changes results."""
 
 _OF_A_SURROGATE = ("dataset", "backbone", "image_size", "training", "seed")
 

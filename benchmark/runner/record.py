@@ -14,16 +14,15 @@ from benchmark.core.image_set import ImageSet
 from benchmark.core.plugin import options_of
 from benchmark.evaluation.success import success_rate
 from benchmark.metrics.ranking import RankingResult, trivial_queries
-from benchmark.runner.cells import Cell
+from benchmark.runner.attack_seeds import SeededAttack, mean_outcome, seeded_attacks
+from benchmark.runner.cells.cell import Cell
+from benchmark.runner.cells.train import TRAINING_FIGURES
+from benchmark.runner.datasets import RunDatasets
 from benchmark.runner.evidence import counts, findings_on
-from benchmark.runner.make_cells import PROTOCOL_NAME
 from benchmark.runner.plan import Plan, Trial
-from benchmark.runner.repeats import Repeats, mean_outcome, repeats_of
-from benchmark.runner.shelf import Shelf
-from benchmark.runner.store import CellStore
-from benchmark.runner.stored import ranking_of
-from benchmark.runner.worst import (
-    Rankings,
+from benchmark.runner.protocol import PROTOCOL_NAME
+from benchmark.runner.record_worst_case import (
+    RankingsBySeed,
     among,
     bias_of,
     rankings_of,
@@ -31,22 +30,10 @@ from benchmark.runner.worst import (
     worst_by_eps,
     worst_result,
 )
+from benchmark.runner.store import CellStore
 from results.schema import AttackResult, CrossDatasetResult, Flag, Record, WorstCase
 from results.statistics import cluster_bootstrap_ci
 from results.store import PerQuery
-
-TRAINING_KEYS = (
-    "seconds",
-    "epochs",
-    "images",
-    "peak_memory_bytes",
-    "encoder_parameters",
-    "report",
-    "history",
-    "passes",
-    "label_agreement",
-)
-"""What a record takes over from the outcome of a training."""
 
 
 class RecordMaker:
@@ -56,11 +43,13 @@ class RecordMaker:
         config: The configuration.
         plan: The plan that was computed.
         store: Its finished cells.
-        shelf: The data sets.
+        datasets: The data sets.
     """
 
-    def __init__(self, config: RunConfig, plan: Plan, store: CellStore, shelf: Shelf) -> None:
-        self._config, self._plan, self._store, self._shelf = config, plan, store, shelf
+    def __init__(
+        self, config: RunConfig, plan: Plan, store: CellStore, datasets: RunDatasets
+    ) -> None:
+        self._config, self._plan, self._store, self._datasets = config, plan, store, datasets
 
     def make(self, trial: Trial) -> tuple[Record, dict[str, PerQuery]]:
         """Return the record of a trial whose cells are all finished.
@@ -69,7 +58,7 @@ class RecordMaker:
             The record, and the outcome of each query by the data set that it was tested on.
         """
         main, *others = trial.clean
-        query = self._shelf.split(main, "query")
+        query = self._datasets.split(main, "query")
         clean, attacked = self._rankings(trial, main)
         worst = rankings_of(self._counted(trial, main), attacked)
         training = self._outcome(trial.train)
@@ -99,7 +88,7 @@ class RecordMaker:
                 "worst_by_eps": worst_by_eps(self._counted(trial, main), attacked),
                 "cross_dataset": [self._cross_dataset(trial, name) for name in others],
                 "bias": bias_of(clean, worst, query.pids),
-                "training": {key: training[key] for key in TRAINING_KEYS if key in training}
+                "training": {key: training[key] for key in TRAINING_FIGURES if key in training}
                 | ({"recipe": options_of(trial.train.training)} if plugin.trains else {}),
                 "flags": self._flags(trial),
                 **self._environments(trial),
@@ -129,28 +118,28 @@ class RecordMaker:
         return self._store.get(cell.fingerprint).outcome
 
     def _ranking(self, cell: Cell) -> RankingResult:
-        return ranking_of(self._store.get(cell.fingerprint).arrays("ap", "inp", "rank"))
+        return self._store.get(cell.fingerprint).ranking()
 
     def _rankings(
         self, trial: Trial, dataset: str
     ) -> tuple[RankingResult, dict[str, RankingResult]]:
-        cells = {k: c for one in repeats_of(trial.attacks[dataset]) for k, c in one.by_key.items()}
-        attacked = {key: self._ranking(cell) for key, cell in cells.items()}
+        attacks = seeded_attacks(trial.attacks[dataset])
+        attacked = {k: self._ranking(cell) for one in attacks for k, cell in one.by_key.items()}
         return self._ranking(trial.clean[dataset]), attacked
 
     def _attack_results(
         self, trial: Trial, dataset: str, attacked: Mapping[str, RankingResult]
     ) -> list[AttackResult]:
-        query = self._shelf.split(dataset, "query")
+        query = self._datasets.split(dataset, "query")
         seen, scenario = trial.train.trained_against, self._config.scenario
         findings = self._findings(trial, dataset)
         clean = self._ranking(trial.clean[dataset])
         results = []
-        for repeats in repeats_of(trial.attacks[dataset]):
-            cell, threat = repeats.example, repeats.example.attack.threat
-            outcomes = {one.attack_seed: self._outcome(one) for one in repeats.cells}
+        for seeded in seeded_attacks(trial.attacks[dataset]):
+            cell, threat = seeded.example, seeded.example.attack.threat
+            outcomes = {one.attack_seed: self._outcome(one) for one in seeded.cells}
             outcome = mean_outcome(list(outcomes.values()))
-            rankings = [attacked[key] for key in repeats.by_key]
+            rankings = [attacked[key] for key in seeded.by_key]
             ap = np.mean([ranking.ap for ranking in rankings], axis=0)
             results.append(
                 AttackResult(
@@ -170,12 +159,12 @@ class RecordMaker:
                     forwards=outcome["forwards"],
                     backwards=outcome["backwards"],
                     queries=outcome["black_box_queries"],
-                    flags=[_flag(one) for one in findings if one.attack == repeats.key],
+                    flags=[_flag(one) for one in findings if one.attack == seeded.key],
                     map_float=outcome["map_float"],
                     map_jpeg=outcome["map_jpeg"],
                     curve=outcome["curve"],
                     target=outcome["target"],
-                    prepare_seconds=self._prepare_seconds(repeats),
+                    prepare_seconds=self._prepare_seconds(seeded),
                     success_rate=success_rate(clean, rankings),
                     max_distance_255=outcome["max_distance_255"],
                     by_attack_seed=seed_results(outcomes),
@@ -185,10 +174,10 @@ class RecordMaker:
         return results
 
     def _worst_by_training(
-        self, trial: Trial, worst: Rankings, query: ImageSet
+        self, trial: Trial, worst: RankingsBySeed, query: ImageSet
     ) -> dict[str, WorstCase | None]:
         """Return the worst case over seen and over unseen attacks, if there are both."""
-        attacks = repeats_of(trial.attacks[trial.train.dataset])
+        attacks = seeded_attacks(trial.attacks[trial.train.dataset])
         known = set(trial.train.trained_against)
         seen = among(worst, {one.key for one in attacks if one.example.attack.name in known})
         unseen = among(worst, {one.key for one in attacks if one.example.attack.name not in known})
@@ -199,8 +188,8 @@ class RecordMaker:
             "worst_unseen": worst_result(unseen, query),
         }
 
-    def _prepare_seconds(self, repeats: Repeats) -> float | None:
-        prepared = [cell.prepared for cell in repeats.cells if cell.prepared is not None]
+    def _prepare_seconds(self, seeded: SeededAttack) -> float | None:
+        prepared = [cell.prepared for cell in seeded.cells if cell.prepared is not None]
         seconds = [self._outcome(cell)["seconds"] for cell in prepared]
         return sum(seconds) / len(seconds) if seconds else None
 
@@ -212,16 +201,16 @@ class RecordMaker:
                 "dataset": dataset,
                 "clean": self._outcome(trial.clean[dataset]),
                 "attacks": self._attack_results(trial, dataset, attacked),
-                "worst_case": worst_result(worst, self._shelf.split(dataset, "query")),
+                "worst_case": worst_result(worst, self._datasets.split(dataset, "query")),
             }
         )
 
-    def _counted(self, trial: Trial, dataset: str) -> list[Repeats]:
-        attacks = repeats_of(trial.attacks[dataset])
+    def _counted(self, trial: Trial, dataset: str) -> list[SeededAttack]:
+        attacks = seeded_attacks(trial.attacks[dataset])
         return [one for one in attacks if counts(trial, one.example, self._outcome)]
 
     def _per_query(self, trial: Trial, dataset: str) -> PerQuery:
-        query = self._shelf.split(dataset, "query")
+        query = self._datasets.split(dataset, "query")
         clean, attacked = self._rankings(trial, dataset)
         rankings = {"clean": clean, **attacked}
         return PerQuery(
@@ -237,8 +226,8 @@ class RecordMaker:
         return findings_on(trial, dataset, self._config, self._outcome, trivial)
 
     def _trivial_queries(self, dataset: str) -> int:
-        query = self._shelf.dataset(dataset).labels("query")
-        gallery = self._shelf.dataset(dataset).labels("gallery")
+        query = self._datasets.dataset(dataset).labels("query")
+        gallery = self._datasets.dataset(dataset).labels("gallery")
         return trivial_queries(
             [one.pid for one in query],
             [one.camid for one in query],

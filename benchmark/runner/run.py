@@ -19,17 +19,18 @@ from benchmark.core.progress import Progress
 from benchmark.core.provenance import environment
 from benchmark.data.layout import Split
 from benchmark.evaluation.targets import check_targets
+from benchmark.runner.cells.train import REPORT_FOLDER
 from benchmark.runner.choice import Choice, choose
-from benchmark.runner.compute import REPORT_FOLDER, Workshop
+from benchmark.runner.context import CellContext
+from benchmark.runner.datasets import RunDatasets
+from benchmark.runner.error_translation import machine_problem, machine_problems
 from benchmark.runner.estimate import Estimator
-from benchmark.runner.faults import machine_problem, machine_problems
+from benchmark.runner.executors.local import Failure, LocalExecutor
 from benchmark.runner.journal import Journal
-from benchmark.runner.local import Failure, LocalExecutor
 from benchmark.runner.logfile import logging_to
 from benchmark.runner.output import OutputFolder, copy_folder
 from benchmark.runner.plan import Plan, make_plan
 from benchmark.runner.record import RecordMaker
-from benchmark.runner.shelf import Shelf
 from benchmark.runner.store import CellStore
 from results.board import Board, make_boards
 from results.errors import RecordError
@@ -92,13 +93,13 @@ def run_benchmark(config: RunConfig, progress: Progress) -> RunOutcome:
         try:
             if folder.records.is_dir():
                 read_measured([folder.records])  # a damaged one is told before any work
-            shelf = Shelf(config, choice, progress)
-            plan = make_plan(config, choice, shelf.manifests())
-            shelf.check(plan.cells)
-            _check_scenario(config, choice, shelf)
+            datasets = RunDatasets(config, choice, progress)
+            plan = make_plan(config, choice, datasets.manifests())
+            datasets.check(plan.cells)
+            _check_scenario(config, choice, datasets)
             publish(folder.config, to_yaml(config).encode())
             logger.debug("plan of %d cells, protocol %s", len(plan.cells), plan.protocol)
-            return _compute(config, choice, policy, shelf, plan, folder, progress)
+            return _compute(config, choice, policy, datasets, plan, folder, progress)
         except (BenchmarkError, RecordError) as error:
             logger.debug("stopped: %s", error.what, exc_info=error)
             raise
@@ -116,7 +117,7 @@ def _compute(
     config: RunConfig,
     choice: Choice,
     policy: DevicePolicy,
-    shelf: Shelf,
+    datasets: RunDatasets,
     plan: Plan,
     folder: OutputFolder,
     progress: Progress,
@@ -124,13 +125,13 @@ def _compute(
     store = CellStore(folder.cells, environment(device_name(policy)))
     journal = Journal(folder.journal)
     store.clean_up()
-    _warn_of_data(shelf, choice)
+    _warn_of_data(datasets, choice)
     _warn_of_bases(config, choice)
     _warn_of_unknown_sources(choice)
-    workshop = Workshop(config, shelf, store, policy, progress)
-    estimator = Estimator(config, shelf, policy)
-    executor = LocalExecutor(workshop, journal, estimator.workload, fresh=config.fresh)
-    maker = RecordMaker(config, plan, store, shelf)
+    context = CellContext(config, datasets, store, policy, progress)
+    estimator = Estimator(config, datasets, policy)
+    executor = LocalExecutor(context, journal, estimator.workload, fresh=config.fresh)
+    maker = RecordMaker(config, plan, store, datasets)
     outcome = RunOutcome(failures=executor.failures)
     for trial in executor.run(plan):
         record, per_query = maker.make(trial)
@@ -179,20 +180,20 @@ def _warn_of_unknown_sources(choice: Choice) -> None:
             )
 
 
-def _check_scenario(config: RunConfig, choice: Choice, shelf: Shelf) -> None:
+def _check_scenario(config: RunConfig, choice: Choice, datasets: RunDatasets) -> None:
     """Refuse targets that there are not, before any work."""
     if config.scenario.intent == "dodge" or not choice.attacks:
         return
     splits: tuple[Split, Split] = ("query", "gallery")
     for name in choice.datasets:
         query, gallery = (
-            np.array([label.pid for label in shelf.dataset(name).labels(split)], np.int64)
+            np.array([label.pid for label in datasets.dataset(name).labels(split)], np.int64)
             for split in splits
         )
         check_targets(query, gallery)
 
 
-def _warn_of_data(shelf: Shelf, choice: Choice) -> None:
+def _warn_of_data(datasets: RunDatasets, choice: Choice) -> None:
     for name in choice.datasets:
-        for warning in shelf.dataset(name).warnings():
+        for warning in datasets.dataset(name).warnings():
             logger.warning("%s: %s", name, warning)

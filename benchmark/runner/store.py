@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.core.provenance import UNKNOWN_ENVIRONMENT
-from benchmark.runner.cells import Cell
-from benchmark.runner.faults import machine_problems
+from benchmark.metrics.ranking import RankingResult
+from benchmark.runner.cells.cell import Cell, Write
+from benchmark.runner.error_translation import machine_problems
 from benchmark.runner.integrity import hash_files, is_sound, sealed
 
 CARD_FILE = "cell.json"
 ARRAYS_FILE = "arrays.npz"
 STORE_VERSION = 1
+RANKING_ARRAYS = ("ap", "inp", "rank")
 
 Arrays = Mapping[str, NDArray[Any]]
 logger = logging.getLogger(__name__)
@@ -46,6 +48,10 @@ class StoredCell:
         """Return some arrays of the cell by name, or all of them."""
         with np.load(self.folder / ARRAYS_FILE, allow_pickle=False) as stored:
             return {name: stored[name] for name in names or stored.files}
+
+    def ranking(self) -> RankingResult:
+        """Return the outcome of each query; `ranking_arrays` is what keeps it."""
+        return RankingResult(**self.arrays(*RANKING_ARRAYS))
 
 
 class CellStore:
@@ -97,7 +103,7 @@ class CellStore:
             raise RuntimeError(f"cell {fingerprint} is not finished")
         return found
 
-    def publish(self, cell: Cell, write: Callable[[Path], dict[str, Any]]) -> StoredCell:
+    def publish(self, cell: Cell, write: Write) -> StoredCell:
         """Write a cell beside its place, flush it to disk, and move it there in one step.
 
         Args:
@@ -158,6 +164,11 @@ def save_arrays(folder: Path, **arrays: NDArray[Any]) -> None:
     """Write the arrays of a cell into its folder."""
     with (folder / ARRAYS_FILE).open("wb") as stream:
         np.savez(stream, allow_pickle=False, **arrays)
+
+
+def ranking_arrays(ranking: RankingResult, prefix: str = "") -> dict[str, NDArray[Any]]:
+    """Return the outcome of each query as arrays of a cell."""
+    return {f"{prefix}{name}": getattr(ranking, name) for name in RANKING_ARRAYS}
 
 
 def _write_card(

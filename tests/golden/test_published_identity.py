@@ -9,8 +9,8 @@ from benchmark.core.own_packages import ROOT
 from benchmark.core.progress import SilentProgress
 from benchmark.core.registry import DEFENSES
 from benchmark.runner.choice import choose
+from benchmark.runner.datasets import RunDatasets
 from benchmark.runner.plan import make_plan
-from benchmark.runner.shelf import Shelf
 from results.store import read_records
 
 PUBLISHED = ROOT / "results" / "published"
@@ -38,6 +38,6 @@ def test_a_run_of_today_would_stand_on_the_published_board(
 ) -> None:
     config = load_run_config({"preset": "board", "defense": ["none"], **options})
     choice = choose(config)
-    plan = make_plan(config, choice, Shelf(config, choice, SilentProgress()).manifests())
+    plan = make_plan(config, choice, RunDatasets(config, choice, SilentProgress()).manifests())
     (protocol,) = {one.protocol.fingerprint for one in read_records([PUBLISHED / folder])}
     assert plan.protocol == protocol

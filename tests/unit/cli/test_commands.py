@@ -160,12 +160,12 @@ def test_the_board_of_the_smoke_preset_says_that_its_figures_mean_nothing(cli, t
 
 
 def test_ctrl_c_gives_one_line_and_130(cli, tiny_arguments, monkeypatch):
-    from benchmark.runner.compute import Workshop
+    from benchmark.runner.cells.cell import Cell
 
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Workshop, "compute", interrupted)
+    monkeypatch.setattr(Cell, "compute", interrupted)
     code, out, err = cli("run", "--defense", "tiny-defense", *tiny_arguments)
     assert (code, out) == (130, "")
     assert err.splitlines()[-1] == "stopped; run the same command again to go on"
@@ -174,12 +174,12 @@ def test_ctrl_c_gives_one_line_and_130(cli, tiny_arguments, monkeypatch):
 def test_a_fault_of_the_benchmark_is_one_line_with_the_traceback_in_the_log(
     cli, tiny_arguments, monkeypatch, tmp_path
 ):
-    from benchmark.runner.compute import Workshop
+    from benchmark.runner.cells.cell import Cell
 
     def broken(*_):
         raise AssertionError("a fault of ours")
 
-    monkeypatch.setattr(Workshop, "compute", broken)
+    monkeypatch.setattr(Cell, "compute", broken)
     code, _, err = cli("run", "--defense", "tiny-defense", *tiny_arguments)
     assert code == 1
     assert "unexpected AssertionError: a fault of ours" in err

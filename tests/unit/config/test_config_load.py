@@ -11,7 +11,7 @@ from benchmark.config.load import load_run_config, to_yaml
 from benchmark.config.presets import preset_description, preset_names, read_layer
 from benchmark.core.errors import PluginError, UsageError
 from benchmark.core.surrogate import Surrogate
-from benchmark.runner.make_cells import surrogate_seed
+from benchmark.core.training_seeds import SURROGATE_SEEDS
 
 
 def load(*assignments, **options):
@@ -258,7 +258,7 @@ def test_seeds_beside_those_of_surrogates_are_accepted():
 
 
 def test_surrogates_have_the_seeds_that_are_kept_for_them():
-    members = [surrogate_seed(Surrogate(member=member)) for member in (0, 2, 999)]
+    members = [SURROGATE_SEEDS[member] for member in (0, 2, 999)]
     assert members == [1_000_000, 1_000_002, 1_000_999]
     for member in (-1, 1000):
         with pytest.raises(PluginError, match=f"member {member} "):

@@ -14,7 +14,7 @@ from benchmark.data import corrupt
 from benchmark.data.corrupt import skipped_line
 from benchmark.data.layout import FOLDERS
 from benchmark.data.market1501 import Market1501
-from benchmark.runner.shelf import open_dataset
+from benchmark.runner.datasets import open_dataset
 
 BROKEN = "0002_c2s1_000301_01.png"
 

@@ -21,7 +21,7 @@ from benchmark.experiments.identity_statistics import (
     rank_correlation,
     variance,
 )
-from benchmark.runner.compute import Workshop
+from benchmark.runner.cells.cell import Cell
 from results.store import load_per_query
 from tests.conftest import TINY_PLUGIN
 from tests.tiny_scene import image_set
@@ -142,7 +142,7 @@ def test_balancing_is_compared_with_nothing_but_what_it_balances(conducted):
 
 @pytest.mark.parametrize("options", [{"eps": [4, 8]}, {"attack": ["uap"]}])
 def test_what_cannot_be_scored_is_told_before_any_training(conducted, monkeypatch, options):
-    monkeypatch.setattr(Workshop, "compute", lambda *_: pytest.fail("something was computed"))
+    monkeypatch.setattr(Cell, "compute", lambda *_: pytest.fail("something was computed"))
     with pytest.raises(UsageError, match=r"one budget|trained first"):
         conducted("bias-audit", {"balanced": None}, **{"attack": ["tiny-attack"], **options})
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from benchmark.cli.app import exit_code
-from benchmark.runner.compute import Workshop
+from benchmark.runner.cells.cell import Cell
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_ctrl_c_gives_one_line_and_130_and_no_half_result(
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Workshop, "compute", interrupted)
+    monkeypatch.setattr(Cell, "compute", interrupted)
     code, out, err = cli("experiment", "main", *tiny_arguments, "--defense", "tiny-defense")
     assert (code, out) == (130, "")
     assert err.splitlines()[-1] == "stopped; run the same command again to go on"

@@ -17,7 +17,7 @@ from benchmark.metrics.embedding import embed_images
 from benchmark.metrics.ranking import rank_queries
 from benchmark.models.checkpoint import load_encoder
 from benchmark.models.encoder import build_encoder
-from benchmark.runner.compute import Workshop
+from benchmark.runner.cells.cell import Cell
 from benchmark.runner.journal import Journal
 from tests.tiny_scene import CPU
 
@@ -143,7 +143,7 @@ def test_scores_are_those_of_the_held_out_identities(conducted, tmp_path, tiny_c
 
 def test_a_search_goes_on_where_it_was(conducted, tmp_path, monkeypatch):
     first = conducted("tune", **SMALL)
-    monkeypatch.setattr(Workshop, "compute", lambda *_: pytest.fail("a cell was computed again"))
+    monkeypatch.setattr(Cell, "compute", lambda *_: pytest.fail("a cell was computed again"))
     monkeypatch.setattr(scoring.Scene, "of", lambda *_: pytest.fail("a score was computed again"))
     assert conducted("tune", **SMALL).document == first.document
 

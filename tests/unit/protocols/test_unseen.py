@@ -174,12 +174,12 @@ def crafted(monkeypatch):
 def test_a_training_crafts_with_its_stand_in_only(tiny_config, tmp_path, crafted):
     from benchmark.core.device import choose_device
     from benchmark.core.progress import SilentProgress
-    from benchmark.runner.shelf import Shelf
+    from benchmark.runner.datasets import RunDatasets
     from benchmark.training.fit import fit_defense
 
     config = tiny_config(defense=["metric-at"], attack=["metric-fgsm"])
     choice = choose(config)
-    train = Shelf(config, choice, SilentProgress()).split("tiny", "train")
+    train = RunDatasets(config, choice, SilentProgress()).split("tiny", "train")
     encoders = {}
     for attack in (None, "sma"):
         crafted.clear()

@@ -10,10 +10,10 @@ import pytest
 
 from benchmark.core.errors import UsageError
 from benchmark.core.progress import SilentProgress
+from benchmark.runner.attack_seeds import mean_outcome
 from benchmark.runner.choice import choose
 from benchmark.runner.journal import Journal
 from benchmark.runner.plan import make_plan
-from benchmark.runner.repeats import mean_outcome
 from benchmark.runner.run import run_benchmark
 from results.store import load_per_query, load_record
 

@@ -11,13 +11,13 @@ from safetensors.torch import save_file
 
 from benchmark.core.progress import SilentProgress
 from benchmark.models.checkpoint import save_encoder
-from benchmark.runner.cells import Cell
 from benchmark.runner.journal import Journal
 from benchmark.runner.run import run_benchmark
 from benchmark.runner.store import CellStore, save_arrays
+from tests.tiny_cell import tiny_cell
 from tests.tiny_scene import tiny_encoder
 
-CELL = Cell("train", "none", 0, "tiny", {"kind": "train"}, ())
+CELL = tiny_cell("train")
 FILES = ["arrays.npz", "encoder.json", "encoder.safetensors", "prepared.safetensors", "cell.json"]
 
 

@@ -13,7 +13,7 @@ from filelock import FileLock
 from benchmark.config.load import load_run_config
 from benchmark.core.errors import EnvironmentProblem, UsageError
 from benchmark.core.progress import SilentProgress
-from benchmark.runner.compute import Workshop
+from benchmark.runner.cells.cell import Cell
 from benchmark.runner.journal import Journal
 from benchmark.runner.preview import preview
 from benchmark.runner.run import run_benchmark
@@ -178,7 +178,7 @@ def test_two_runs_on_one_folder_are_refused(tiny_config):
 def test_an_output_that_cannot_be_written_is_refused_before_any_work(
     tiny_config, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(Workshop, "compute", lambda *_: pytest.fail("work was done"))
+    monkeypatch.setattr(Cell, "compute", lambda *_: pytest.fail("work was done"))
     (tmp_path / "file").write_text("")
     with pytest.raises(EnvironmentProblem, match="cannot write to the output folder"):
         run(tiny_config(output=tmp_path / "file" / "out"))
@@ -235,7 +235,7 @@ def test_a_damaged_record_of_another_run_is_told_before_any_work(tiny_config, mo
     config = tiny_config()
     ((_, path),) = run(config).records
     path.write_text("{")
-    monkeypatch.setattr(Workshop, "compute", lambda *_: pytest.fail("work was done"))
+    monkeypatch.setattr(Cell, "compute", lambda *_: pytest.fail("work was done"))
     with pytest.raises(RecordError, match=path.name):
         run(tiny_config(seed=[1]))
 

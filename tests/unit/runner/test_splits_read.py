@@ -10,8 +10,8 @@ from PIL import Image
 from benchmark.core.errors import DataError
 from benchmark.core.progress import SilentProgress
 from benchmark.data.layout import FOLDERS
+from benchmark.runner.cells.cell import Cell
 from benchmark.runner.choice import choose
-from benchmark.runner.compute import Workshop
 from benchmark.runner.plan import make_plan
 from benchmark.runner.preview import preview
 from benchmark.runner.run import run_benchmark
@@ -97,7 +97,7 @@ def test_its_training_images_are_not_decoded_where_there_are_some(tiny_config, t
 def test_what_needs_training_images_says_so_before_any_work(
     tiny_config, test_only, monkeypatch, wanting
 ):
-    monkeypatch.setattr(Workshop, "compute", lambda *_: pytest.fail("work was done"))
+    monkeypatch.setattr(Cell, "compute", lambda *_: pytest.fail("work was done"))
     config = config_of(tiny_config, test_only, **wanting)
     with pytest.raises(DataError, match=r"no folder .*bounding_box_train"):
         run_benchmark(config, SilentProgress())

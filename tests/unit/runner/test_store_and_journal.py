@@ -10,16 +10,17 @@ import pytest
 
 from benchmark.core.errors import EnvironmentProblem, PluginError
 from benchmark.core.files import is_disk_full
-from benchmark.runner.cells import Cell
-from benchmark.runner.faults import machine_problem, machine_problems
+from benchmark.runner.cells.cell import Cell
+from benchmark.runner.error_translation import machine_problem, machine_problems
 from benchmark.runner.journal import Journal
+from benchmark.runner.record_worst_case import per_identity_variance
 from benchmark.runner.store import CellStore, save_arrays
-from benchmark.runner.worst import per_identity_variance
+from tests.tiny_cell import tiny_cell
 
 
 @pytest.fixture
 def cell() -> Cell:
-    return Cell("clean", "none", 0, "tiny", {"kind": "clean"}, ())
+    return tiny_cell("clean")
 
 
 def write(folder):

@@ -10,19 +10,10 @@ from contextlib import chdir
 from dataclasses import dataclass
 
 from benchmark.core.errors import BenchmarkError, PluginError
-from benchmark.core.plugin import Plugin
-from benchmark.runner.cells import (
-    AttackCell,
-    CanaryCell,
-    Cell,
-    CleanCell,
-    PrepareCell,
-    ProbeCell,
-    TrainCell,
-)
-from benchmark.runner.compute import Workshop
+from benchmark.runner.cells.cell import Cell
+from benchmark.runner.context import CellContext
+from benchmark.runner.error_translation import machine_problem, plugin_problem
 from benchmark.runner.estimate import Workload
-from benchmark.runner.faults import machine_problem, plugin_problem
 from benchmark.runner.journal import Journal
 from benchmark.runner.plan import Plan, Trial
 
@@ -46,7 +37,7 @@ class LocalExecutor:
     """Computes the cells of a plan in this process.
 
     Args:
-        workshop: Computes one cell.
+        context: What cells are computed with.
         journal: Where events go.
         workload: Says how much work a cell is, for later estimates.
         fresh: Compute finished cells again.
@@ -57,13 +48,13 @@ class LocalExecutor:
 
     def __init__(
         self,
-        workshop: Workshop,
+        context: CellContext,
         journal: Journal,
         workload: Callable[[Cell], Workload],
         *,
         fresh: bool = False,
     ) -> None:
-        self._workshop, self._journal, self._workload = workshop, journal, workload
+        self._context, self._journal, self._workload = context, journal, workload
         self._fresh = fresh
         self._done: set[str] = set()
         self._missing: set[str] = set()
@@ -92,14 +83,14 @@ class LocalExecutor:
         if self._missing.intersection(cell.needs):
             self._missing.add(cell.fingerprint)
             return
-        if not self._fresh and self._workshop.store.find(cell.fingerprint):
+        if not self._fresh and self._context.store.find(cell.fingerprint):
             logger.info("[%s] %s: finished earlier", position, cell.label)
             self._journal.write("reused", cell.fingerprint, label=cell.label)
-            self._workshop.store.forget_work(cell)
+            self._context.store.forget_work(cell)
             self._done.add(cell.fingerprint)
             return
         title = f"[{position}] {cell.label}"
-        logger.log(logging.INFO if isinstance(cell, TrainCell) else logging.DEBUG, "%s", title)
+        logger.log(cell.log_level, "%s", title)
         try:
             self._compute(cell, title)
             self._done.add(cell.fingerprint)
@@ -108,7 +99,7 @@ class LocalExecutor:
             self._missing.add(cell.fingerprint)
 
     def _compute(self, cell: Cell, title: str) -> None:
-        store, journal = self._workshop.store, self._journal
+        store, journal = self._context.store, self._journal
         if self._fresh:
             store.forget_work(cell)
         journal.write("started", cell.fingerprint, label=cell.label)
@@ -116,12 +107,12 @@ class LocalExecutor:
             work = self._workload(cell)  # it asks plugins what they expect to cost
             start = time.perf_counter()
             with chdir(os.curdir):  # back again, wherever a plugin goes
-                self._workshop.compute(cell, title)
+                cell.compute(self._context, title)
         except KeyboardInterrupt:
             journal.write("interrupted", cell.fingerprint, label=cell.label)
             raise
         except (Exception, SystemExit) as error:  # a plugin may call sys.exit
-            told = machine_problem(error, store.folder) or plugin_problem(error, *_plugins(cell))
+            told = machine_problem(error, store.folder) or plugin_problem(error, *cell.plugins)
             logger.debug("%s failed", cell.label, exc_info=error)
             store.tidy_work(cell)
             _try_to_write(journal, cell, told or error)
@@ -137,23 +128,6 @@ class LocalExecutor:
             work=work.key,
             passes=work.passes,
         )
-
-
-def _plugins(cell: Cell) -> list[type[Plugin]]:
-    """Return the classes of the plugins that take part in a cell, the likeliest to fail first."""
-    if isinstance(cell, AttackCell):
-        return [cell.attack.plugin, type(cell.clean.train.plugin)]
-    if isinstance(cell, PrepareCell):
-        return [cell.attack.plugin, *(type(view.plugin) for view in cell.views)]
-    if isinstance(cell, CanaryCell):
-        return [cell.attack.plugin]
-    if isinstance(cell, ProbeCell):
-        return [type(cell.clean.train.plugin)]
-    if isinstance(cell, CleanCell):
-        return [type(cell.train.plugin)]
-    if isinstance(cell, TrainCell):
-        return [type(cell.plugin)]
-    return []
 
 
 def _try_to_write(journal: Journal, cell: Cell, error: BaseException) -> None:

@@ -10,22 +10,22 @@ from numpy.typing import NDArray
 from benchmark.core.image_set import ImageSet
 from benchmark.evaluation.worst_case import worst_case, worst_counts
 from benchmark.metrics.ranking import RankingResult
-from benchmark.runner.repeats import Repeats
+from benchmark.runner.attack_seeds import SeededAttack
 from results.schema import SeedResult, SweepPoint, WorstCase
 from results.statistics import cluster_bootstrap_ci
 
 HEADLINE_EPS_255 = 8.0
 """Budget of the worst case when several are swept; the largest one if it is not among them."""
 
-Rankings = Mapping[int, Mapping[str, RankingResult]]
+RankingsBySeed = Mapping[int, Mapping[str, RankingResult]]
 """Rankings of some attacks, by attack seed and by key."""
 
 
 def rankings_of(
-    attacks: Sequence[Repeats],
+    attacks: Sequence[SeededAttack],
     attacked: Mapping[str, RankingResult],
     eps_255: float | None = None,
-) -> Rankings:
+) -> RankingsBySeed:
     """Return the rankings that the worst case is taken over.
 
     One budget and one norm; without the control, and without attacks whose budget is no additive
@@ -55,13 +55,13 @@ def rankings_of(
     }
 
 
-def among(rankings: Rankings, keys: set[str]) -> Rankings:
+def among(rankings: RankingsBySeed, keys: set[str]) -> RankingsBySeed:
     """Return the rankings of some attacks alone; nothing where there are none."""
     parts = {s: {k: one for k, one in by.items() if k in keys} for s, by in rankings.items()}
     return {seed: part for seed, part in parts.items() if part}
 
 
-def worst_result(rankings: Rankings, query: ImageSet) -> WorstCase | None:
+def worst_result(rankings: RankingsBySeed, query: ImageSet) -> WorstCase | None:
     """Return the worst case of some attacks, None if there are none.
 
     An attacker draws once: each attack seed has a worst case of its own, and the headline is their
@@ -96,7 +96,7 @@ def seed_results(summaries: Mapping[int, Mapping[str, float]]) -> list[SeedResul
 
 
 def worst_by_eps(
-    attacks: Sequence[Repeats], attacked: Mapping[str, RankingResult]
+    attacks: Sequence[SeededAttack], attacked: Mapping[str, RankingResult]
 ) -> list[SweepPoint]:
     """Return the worst case at each budget, in ascending order."""
     points = []
@@ -110,7 +110,7 @@ def worst_by_eps(
 
 
 def bias_of(
-    clean: RankingResult, rankings: Rankings, pids: NDArray[np.int64]
+    clean: RankingResult, rankings: RankingsBySeed, pids: NDArray[np.int64]
 ) -> dict[str, float] | None:
     """Return how unevenly identities fare, clean and in the worst case; None without an attack."""
     if not rankings:

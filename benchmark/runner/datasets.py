@@ -10,11 +10,11 @@ from benchmark.core.errors import UsageError
 from benchmark.core.image_set import ImageSet
 from benchmark.core.progress import Progress
 from benchmark.data.dataset import Dataset, Split
-from benchmark.runner.cells import Cell, splits_read
+from benchmark.runner.cells.cell import Cell, splits_read
 from benchmark.runner.choice import Choice
 
 
-class Shelf:
+class RunDatasets:
     """Opens the data sets of a run with its options.
 
     Args:

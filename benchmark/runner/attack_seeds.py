@@ -9,14 +9,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmark.runner.cells import AttackCell
+from benchmark.runner.cells.attack import AttackCell
 
 LARGEST = frozenset({"max_distance_255"})
 """Figures of which repeats report the largest, not the mean."""
 
 
 @dataclass(frozen=True)
-class Repeats:
+class SeededAttack:
     """The cells of one attack at one budget on one data set.
 
     Attributes:
@@ -53,12 +53,14 @@ class Repeats:
         return self.example if len(self.cells) == 1 else next(found)
 
 
-def repeats_of(cells: Iterable[AttackCell]) -> list[Repeats]:
+def seeded_attacks(cells: Iterable[AttackCell]) -> list[SeededAttack]:
     """Gather the cells that differ in the attack seed alone, in order of appearance."""
     groups: dict[tuple[str, float], list[AttackCell]] = {}
     for cell in cells:
         groups.setdefault((cell.attack.name, cell.eps_255), []).append(cell)
-    return [Repeats(tuple(sorted(g, key=lambda one: one.attack_seed))) for g in groups.values()]
+    return [
+        SeededAttack(tuple(sorted(g, key=lambda one: one.attack_seed))) for g in groups.values()
+    ]
 
 
 def mean_outcome(outcomes: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Cells: one file for each kind of work."""

@@ -1,0 +1,159 @@
+"""Attack images of a data set and rank the gallery."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from benchmark.config.schema import EvaluationConfig
+from benchmark.core.plugin import Plugin
+from benchmark.core.threat import Scenario
+from benchmark.evaluation.rankings import AttackedRanking
+from benchmark.runner.cells.cell import Cell, Write
+from benchmark.runner.cells.clean import CleanCell
+from benchmark.runner.cells.content import attack_content, draws_content
+from benchmark.runner.cells.prepare import PrepareCell
+from benchmark.runner.choice import ChosenAttack
+from benchmark.runner.protocol import PROTOCOL_VERSION
+from benchmark.runner.store import ranking_arrays, save_arrays
+
+if TYPE_CHECKING:
+    from benchmark.runner.context import CellContext
+    from benchmark.runner.estimate import Estimator
+
+MEASUREMENT_VERSION = 2
+"""Raised when what is kept of an attacked data set changes, and not its ranking."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttackCell(Cell):
+    """Attack images of a data set and rank the gallery.
+
+    Attributes:
+        clean: The clean ranking of the target.
+        surrogates: Clean rankings of what the attacker sees instead of the target.
+        prepared: The preparation of the attack, if it needs one.
+        attack: The attack.
+        eps_255: Its budget in 1/255 units.
+    """
+
+    kind: ClassVar[str] = "attack"
+
+    clean: CleanCell
+    surrogates: tuple[CleanCell, ...]
+    prepared: PrepareCell | None
+    attack: ChosenAttack
+    eps_255: float
+
+    @classmethod
+    def build(
+        cls,
+        clean: CleanCell,
+        attack: ChosenAttack,
+        eps_255: float,
+        attack_seed: int,
+        *,
+        evaluation: EvaluationConfig,
+        scenario: Scenario,
+        surrogates: tuple[CleanCell, ...] = (),
+        prepared: PrepareCell | None = None,
+    ) -> Self:
+        """Build the cell."""
+        content: dict[str, object] = {
+            "kind": cls.kind,
+            "version": PROTOCOL_VERSION,
+            "measurement": MEASUREMENT_VERSION,
+            "clean": clean.fingerprint,
+            "attack": attack_content(attack),
+            "eps_255": eps_255,
+            "attack_seed": attack_seed,
+            **draws_content(clean.train.plugin, evaluation),
+        }
+        if clean.train.plugin.adaptive.random:
+            content["measured_with"] = "the same noise for every attack"
+        if surrogates:
+            content["surrogates"] = [cell.fingerprint for cell in surrogates]
+        if prepared is not None:
+            content["prepared"] = prepared.fingerprint
+        if not scenario.is_default:
+            content["scenario"] = scenario.model_dump(mode="json")
+        return cls(
+            defense=clean.defense,
+            seed=clean.seed,
+            dataset=clean.dataset,
+            content=content,
+            clean=clean,
+            surrogates=surrogates,
+            prepared=prepared,
+            attack=attack,
+            eps_255=eps_255,
+        )
+
+    @property
+    def parents(self) -> tuple[Cell, ...]:
+        """The training, the clean rankings, and the preparation."""
+        prepared = (self.prepared,) if self.prepared else ()
+        return (self.clean.train, self.clean, *self.surrogates, *prepared)
+
+    @property
+    def plugins(self) -> tuple[type[Plugin], ...]:
+        """The attack and the defense."""
+        return (self.attack.plugin, *self.clean.plugins)
+
+    @property
+    def title(self) -> str:
+        """What the cell does, without the defense."""
+        return f"{self.attack.name} {self.eps_255:g}/255 {self.dataset}{self._number}"
+
+    def _compute(self, context: CellContext, title: str) -> Write:
+        evaluator, scenario = self.clean.evaluator(context), context.config.scenario
+        surrogates = [one.surrogate(context) for one in self.surrogates]
+        attack = self.attack.at(self.eps_255, self.defense)
+        if self.prepared is not None:
+            attack.prepared = self.prepared.load(context)
+        with context.progress.task(title, evaluator.images_under(scenario)) as bar:
+            attacked = evaluator.attacked(
+                attack, self.attack_seed, bar, surrogates=surrogates, scenario=scenario
+            )
+        return lambda folder: _write(folder, attacked)
+
+    def passes(self, costs: Estimator) -> float:
+        """Return what the attack expects of every query, by the draws of a random encoder (EOT)."""
+        passes = self.attack.at(self.eps_255).expected_passes()
+        target, evaluation = self.clean.train.plugin, costs.config.evaluation
+        draws = target.adaptive.random and self.attack.threat.knowledge == "white"
+        passes *= costs.images(self.dataset, "query") * (evaluation.eot_samples if draws else 1)
+        return passes * costs.slowdown(target)
+
+    def bytes(self, costs: Estimator) -> int:
+        """Return the bytes of the outcome of each query."""
+        return 48 * costs.images(self.dataset, "query")
+
+
+def _write(folder: Path, attacked: AttackedRanking) -> dict[str, Any]:
+    """Write the rankings of an attacked data set into a folder; return its figures."""
+    target = attacked.target
+    save_arrays(
+        folder,
+        **ranking_arrays(attacked.ranking),
+        **ranking_arrays(attacked.ranking_float, "float_"),
+        **(ranking_arrays(target.attacked, "target_") if target else {}),
+    )
+    return {
+        **attacked.ranking.summary(),
+        "map_float": attacked.ranking_float.summary()["map"],
+        "map_jpeg": attacked.ranking_jpeg.summary()["map"],
+        "seconds": attacked.seconds,
+        "forwards": attacked.forwards,
+        "backwards": attacked.backwards,
+        "black_box_queries": attacked.queries,
+        "images": attacked.images,
+        "max_distance_255": attacked.max_distance_255,
+        "trace": attacked.trace,
+        "images_sha256": attacked.images_sha256,
+        "curve": [{"queries": n, "map": value} for n, value in sorted(attacked.curve.items())],
+        "target": None
+        if target is None
+        else {"clean": target.clean.summary(), "attacked": target.attacked.summary()},
+    }

@@ -1,0 +1,74 @@
+"""Probe an encoder for signs that attacks on it cannot be trusted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Self
+
+from benchmark.checks.probe import PROBE_VERSION, probe_encoder
+from benchmark.config.schema import EvaluationConfig
+from benchmark.core.plugin import Plugin
+from benchmark.runner.cells.cell import Cell, Write
+from benchmark.runner.cells.clean import CleanCell
+from benchmark.runner.cells.content import draws_content
+
+if TYPE_CHECKING:
+    from benchmark.runner.context import CellContext
+    from benchmark.runner.estimate import Estimator
+
+PROBE_PASSES = 3000
+"""Images that go forward and backward in a probe."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeCell(Cell):
+    """Probe an encoder for signs that attacks on it cannot be trusted.
+
+    Attributes:
+        clean: The clean ranking.
+    """
+
+    kind: ClassVar[str] = "probe"
+
+    clean: CleanCell
+
+    @classmethod
+    def build(cls, clean: CleanCell, attack_seed: int, evaluation: EvaluationConfig) -> Self:
+        """Build the cell that probes an encoder on a data set."""
+        content: dict[str, object] = {
+            "kind": cls.kind,
+            "version": PROBE_VERSION,
+            "clean": clean.fingerprint,
+            "attack_seed": attack_seed,
+            **draws_content(clean.train.plugin, evaluation),
+        }
+        return cls(
+            defense=clean.defense,
+            seed=clean.seed,
+            dataset=clean.dataset,
+            content=content,
+            clean=clean,
+        )
+
+    @property
+    def parents(self) -> tuple[Cell, ...]:
+        """The training and the clean ranking."""
+        return (self.clean.train, self.clean)
+
+    @property
+    def plugins(self) -> tuple[type[Plugin], ...]:
+        """The defense."""
+        return self.clean.plugins
+
+    def _compute(self, context: CellContext, title: str) -> Write:
+        figures = probe_encoder(
+            self.clean.evaluator(context),
+            seed=self.attack_seed,
+            progress=context.progress,
+            title=title,
+        )
+        return lambda _: figures
+
+    def passes(self, costs: Estimator) -> float:
+        """Return a constant: it looks at a few dozen queries of any data set."""
+        return PROBE_PASSES

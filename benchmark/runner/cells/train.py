@@ -1,0 +1,222 @@
+"""Train a defense."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from torch import nn
+
+from benchmark.checks.reloaded import check_reloaded
+from benchmark.config.schema import RunConfig
+from benchmark.core.defense import Defense
+from benchmark.core.encoder import encoder_faults
+from benchmark.core.errors import PluginError
+from benchmark.core.image_set import no_images
+from benchmark.core.plugin import Plugin, options_of, words_of
+from benchmark.core.registry import ATTACKS
+from benchmark.data.layout import Split
+from benchmark.models.backbone import Backbone
+from benchmark.models.checkpoint import load_encoder, save_encoder
+from benchmark.models.classifier import save_classifier
+from benchmark.models.encoder import build_encoder
+from benchmark.runner.cells.cell import Cell, Write
+from benchmark.runner.cells.content import plugin_content
+from benchmark.training.config import TRAINING_VERSION, TrainingConfig
+from benchmark.training.fit import fit_defense
+from benchmark.training.selection import SELECTION_ATTACK
+
+if TYPE_CHECKING:
+    from benchmark.runner.context import CellContext
+    from benchmark.runner.estimate import Estimator
+
+OTHER_PARTS = 1.6
+"""Share of a training beside its passes: loss, optimiser, augmentation, validation."""
+REPORT_FOLDER = "report"
+TRAINING_FIGURES = (
+    "seconds",
+    "epochs",
+    "images",
+    "peak_memory_bytes",
+    "encoder_parameters",
+    "report",
+    "history",
+    "passes",
+    "label_agreement",
+)
+"""What is kept of a training beside its encoder, and recorded."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainCell(Cell):
+    """Train a defense.
+
+    Attributes:
+        plugin: The defense with its options.
+        training: The recipe.
+        prerequisites: The trainings whose encoders it is given.
+        data: Name and hash of the data set of its run.
+    """
+
+    kind: ClassVar[str] = "train"
+    log_level: ClassVar[int] = logging.INFO
+
+    plugin: Defense
+    training: TrainingConfig
+    prerequisites: tuple[TrainCell, ...]
+    data: dict[str, str]
+
+    @classmethod
+    def build(
+        cls,
+        name: str,
+        plugin: Defense,
+        *,
+        config: RunConfig,
+        backbone: type[Backbone],
+        manifest: str,
+        seed: int,
+        prerequisites: tuple[TrainCell, ...],
+    ) -> Self:
+        """Build the cell; `manifest` is the hash of the training data.
+
+        Backbone, recipe and data are no part of one that trains nothing.
+        """
+        training = config.training.for_training_against(plugin.trained_against)
+        data = {"name": config.dataset, "manifest_sha256": manifest}
+        content: dict[str, object] = {
+            "kind": cls.kind,
+            "version": TRAINING_VERSION,
+            "defense": plugin_content(plugin, plugin.config),
+            "image_size": list(config.image_size),
+            "seed": seed,
+            "prerequisites": {cell.defense: cell.fingerprint for cell in prerequisites},
+        }
+        if plugin.trains:
+            content |= {
+                "backbone": plugin_content(backbone, config.backbone),
+                "training": options_of(training),
+                "attacks": _attacks_within(plugin, training),
+                "dataset": data,
+            }
+        return cls(
+            defense=name,
+            seed=seed,
+            dataset=config.dataset,
+            content=content,
+            plugin=plugin,
+            training=training,
+            prerequisites=prerequisites,
+            data=data,
+        )
+
+    @property
+    def parents(self) -> tuple[Cell, ...]:
+        """The trainings whose encoders it is given."""
+        return self.prerequisites
+
+    @property
+    def reads(self) -> tuple[Split, ...]:  # type: ignore[override]
+        """The training split, unless nothing is trained."""
+        return ("train",) if self.plugin.trains else ()
+
+    @property
+    def plugins(self) -> tuple[type[Plugin], ...]:
+        """The defense."""
+        return (type(self.plugin),)
+
+    @property
+    def trained_against(self) -> tuple[str, ...]:
+        """Attacks that the training sees."""
+        stand_in, plugin = self.training.inner.attack, self.plugin
+        asked = plugin.trained_against if stand_in is None else (stand_in,)
+        return tuple(dict.fromkeys((*asked, *plugin.also_seen)))
+
+    @property
+    def title(self) -> str:
+        """What the cell does, without the defense."""
+        stand_in = self.training.inner.attack
+        return super().title if stand_in is None else f"{super().title} against {stand_in}"
+
+    def _compute(self, context: CellContext, title: str) -> Write:
+        context.release_encoder()
+        config, work_dir = context.config, context.work_dir(self)
+        train = no_images(config.image_size)
+        if self.plugin.trains:
+            train = context.datasets.split(self.dataset, "train")
+        trained = fit_defense(
+            self.plugin,
+            train=train,
+            backbone=config.backbone,
+            training=self.training,
+            image_size=config.image_size,
+            policy=context.policy,
+            seed=self.seed,
+            progress=context.progress,
+            work_dir=work_dir,
+            encoders={need.defense: context.load(need) for need in self.prerequisites},
+        )
+
+        def write(folder: Path) -> dict[str, Any]:
+            save_encoder(folder, trained.encoder, {"fingerprint": self.fingerprint, **self.content})
+            images = train if len(train) else context.datasets.split(self.dataset, "query")
+            loaded = self.load(folder, context)
+            policy, owner = context.policy, self.defense
+            check_reloaded(trained.encoder, loaded, images, policy=policy, owner=owner)
+            if trained.classifier is not None:
+                save_classifier(folder, trained.classifier)
+            _keep_report(work_dir, folder / REPORT_FOLDER)
+            return {name: getattr(trained, name) for name in TRAINING_FIGURES}
+
+        return write
+
+    def load(self, folder: Path, context: CellContext) -> nn.Module:
+        """Return the encoder that was saved in a folder, on the device, in eval mode.
+
+        Raises:
+            DataError: Its weights are damaged.
+            PluginError: `Defense.build_encoder` does not fit them.
+        """
+        plain = context.config.backbone.model_copy(update={"weights": "none"})
+        encoder = load_encoder(
+            folder, lambda: self.plugin.build_encoder(lambda: build_encoder(plain))
+        )
+        if not isinstance(encoder, nn.Module):
+            raise PluginError(
+                f"build_encoder() of {self.defense!r} returned {type(encoder).__name__}",
+                "return a torch.nn.Module",
+            )
+        with encoder_faults(self.defense, " when it was moved to the device"):
+            return context.policy.place(encoder).eval()
+
+    def passes(self, costs: Estimator) -> float:
+        """Return the passes of all epochs, and what a training does beside them."""
+        if not self.plugin.trains:
+            return 0
+        steps = self.training.inner.steps
+        epochs = self.plugin.epochs(self.training.epochs, steps)
+        each = self.plugin.passes(steps)
+        return epochs * costs.images(self.dataset, "train") * each * OTHER_PARTS
+
+    def bytes(self, costs: Estimator) -> int:
+        """Return the bytes of the weights."""
+        return 4 * costs.network.parameters
+
+
+def _attacks_within(plugin: Defense, training: TrainingConfig) -> dict[str, str]:
+    """Return the behaviours of the attacks that a training uses, or names anywhere in its code."""
+    stand_in = training.inner.attack
+    asked = {stand_in} if stand_in else {SELECTION_ATTACK, *plugin.trained_against}
+    named = plugin.behaviour().words | set(words_of(options_of(plugin.config)))
+    wanted = {name for name in asked if ATTACKS.has(name)} | named.intersection(ATTACKS.names())
+    return {name: ATTACKS.get(name).behaviour().id for name in sorted(wanted)}
+
+
+def _keep_report(work_dir: Path, target: Path) -> None:
+    """Keep the report of a training, pictures and figures, beside its encoder."""
+    for path in sorted((*work_dir.rglob("*.png"), *work_dir.rglob("report.json"))):
+        target.mkdir(exist_ok=True)
+        shutil.copyfile(path, target / path.name)

@@ -12,8 +12,8 @@ from benchmark.cli.report import InterruptedRunError, show_error
 from benchmark.cli.screen import write_json
 
 if TYPE_CHECKING:
-    from benchmark.experiments.conduct import Conducted
     from benchmark.experiments.experiment import Experiment
+    from benchmark.experiments.run_experiment import Conducted
 
 Name = Annotated[
     str, typer.Argument(help="Which; see: list experiments.", metavar="NAME", show_default=False)
@@ -38,7 +38,7 @@ def experiment(name: str, **options: Any) -> int:
     from benchmark.experiments.registry import experiment_named
 
     chosen = experiment_named(name)
-    from benchmark.experiments.conduct import conduct, with_defaults
+    from benchmark.experiments.run_experiment import conduct, with_defaults
 
     own = [text for text in options["set_"] or () if text.startswith(PREFIX)]
     rest = [text for text in options["set_"] or () if not text.startswith(PREFIX)]

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 from benchmark.core.plugin import Plugin, PluginConfig
 from benchmark.data.layout import SPLITS, Split
+from benchmark.experiments.context import Laboratory
 from benchmark.experiments.findings import Findings
-from benchmark.experiments.laboratory import Laboratory
 
 
 class Experiment(Plugin, ABC):

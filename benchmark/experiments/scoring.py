@@ -10,8 +10,8 @@ import numpy as np
 from benchmark.core.errors import UsageError
 from benchmark.core.image_set import ImageSet
 from benchmark.core.seeding import derive_seed, torch_seeded
+from benchmark.experiments.context import Kept, Laboratory
 from benchmark.experiments.crafting import Scene, check_direct
-from benchmark.experiments.laboratory import Kept, Laboratory
 from benchmark.experiments.measurement import CLEAN, WORST, Outcome, Trained
 from benchmark.metrics.ranking import RankingResult
 from benchmark.metrics.worst_case import worst_case

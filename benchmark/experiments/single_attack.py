@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmark.core.errors import UsageError
-from benchmark.experiments.laboratory import Laboratory
+from benchmark.experiments.context import Laboratory
 from benchmark.runner.choice import ChosenAttack
 from benchmark.runner.make_cells import attack_content
 

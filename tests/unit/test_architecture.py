@@ -11,14 +11,13 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("benchmark", "attacks", "defenses", "results")
 
-BELOW_RUNNER = {"core", "data", "models", "metrics", "training", "protocols", "checks", "config"}
+BELOW_RUNNER = {"core", "data", "models", "metrics", "training", "checks", "config"}
 ROOMS: dict[str, set[str]] = {
     "core": set(),
     "data": {"core"},
     "models": {"core", "data"},
     "metrics": {"core", "data"},
     "training": {"core", "data", "models", "metrics"},
-    "protocols": {"core", "data", "models", "metrics"},
     "checks": {"core", "data", "models", "metrics", "training"},
     "config": {"core", "models", "training"},
     "runner": BELOW_RUNNER,

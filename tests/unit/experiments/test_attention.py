@@ -15,9 +15,9 @@ from torch.nn import functional as F
 
 from benchmark.core.errors import PluginError, UsageError
 from benchmark.core.registry import DATASETS
-from benchmark.experiments.attention import chance_overlap, spread_evenly
-from benchmark.experiments.attention_sheet import HEADER, Looks, attention_sheet, heated
-from benchmark.experiments.saliency import likeness, overlap, saliency
+from benchmark.experiments.attention.attention import chance_overlap, spread_evenly
+from benchmark.experiments.attention.attention_sheet import HEADER, Looks, attention_sheet, heated
+from benchmark.experiments.attention.saliency import likeness, overlap, saliency
 from tests.tiny_scene import image_set, tiny_encoder
 
 SMALL = {"attack": ["metric-fgsm"], "test_dataset": ["none"]}

@@ -8,7 +8,7 @@ import pytest
 
 from benchmark.core.behaviour import Behaviour
 from benchmark.core.errors import DataError, UsageError
-from benchmark.experiments.balancing_audit import BALANCE_ROWS, ROWS
+from benchmark.experiments.balancing_audit.balancing_audit import BALANCE_ROWS, ROWS
 
 TINY_DDID = (
     "defense.balancing_options.delta1=14",
@@ -44,7 +44,7 @@ def test_every_source_is_measured_beside_the_real_images(conducted):
 
 
 def test_the_preparation_is_kept_and_sees_no_test_image(conducted, monkeypatch):
-    from benchmark.experiments.balancing_audit import BalancingAudit
+    from benchmark.experiments.balancing_audit.balancing_audit import BalancingAudit
     from defenses.ddid.defense import DDID
 
     calls = []

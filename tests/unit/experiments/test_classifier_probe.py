@@ -13,7 +13,12 @@ from torch.nn import functional as F
 
 from benchmark.core.image_set import ImageSet, concatenate
 from benchmark.core.progress import SilentProgress
-from benchmark.experiments.identity_head import LOSSES, Ascent, HeadBench, split_by_identity
+from benchmark.experiments.classifier_probe.identity_head import (
+    LOSSES,
+    Ascent,
+    HeadBench,
+    split_by_identity,
+)
 from benchmark.models.classifier import IdentityClassifier
 from tests.tiny_scene import CPU, image_set, tiny_encoder
 

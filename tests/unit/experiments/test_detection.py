@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from benchmark.core.errors import UsageError
-from benchmark.experiments.detection_report import Verdict, attack_figures, result_of
+from benchmark.experiments.detection.detection_report import Verdict, attack_figures, result_of
+from benchmark.experiments.detection.detection_scene import Judged
 from benchmark.metrics.ranking import RankingResult
-from benchmark.protocols.detection import Judged
 
 OWN = {
     "experts": 1,
@@ -49,7 +49,9 @@ def test_it_is_measured_once_and_published(conducted, tmp_path, monkeypatch):
     def never(*_):
         raise AssertionError("computed again")
 
-    monkeypatch.setattr("benchmark.experiments.detection_bench.DetectionBench._measure", never)
+    monkeypatch.setattr(
+        "benchmark.experiments.detection.detector_evaluation.DetectionBench._measure", never
+    )
     again = conducted("detection", {**OWN, "damage_share": 0.5}, "attack.sma.steps=2", **OPTIONS)
     (second,) = again.document["result"].values()
     assert second["auc_seen"] == found["auc_seen"]
@@ -58,7 +60,7 @@ def test_it_is_measured_once_and_published(conducted, tmp_path, monkeypatch):
 
 def test_an_interruption_costs_one_attack(conducted, monkeypatch):
     """What is finished before a kill is not attacked again, and the result is the same."""
-    from benchmark.protocols.detection import DetectionScene
+    from benchmark.experiments.detection.detection_scene import DetectionScene
 
     crafted, attack = [], DetectionScene.attacked
 

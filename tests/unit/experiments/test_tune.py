@@ -11,8 +11,8 @@ from benchmark.core.registry import DATASETS
 from benchmark.core.seeding import derive_seed
 from benchmark.data.held_out import query_and_gallery, split_held_out
 from benchmark.experiments import scoring
-from benchmark.experiments.candidates import read_candidates
-from benchmark.experiments.tune import Tune
+from benchmark.experiments.tune.candidates import read_candidates
+from benchmark.experiments.tune.tune import Tune
 from benchmark.metrics.embedding import embed_images
 from benchmark.metrics.ranking import rank_queries
 from benchmark.models.checkpoint import load_encoder

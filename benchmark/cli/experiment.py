@@ -6,6 +6,7 @@ import inspect
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from benchmark.cli import options as o
 from benchmark.cli.report import InterruptedRunError, show_error
@@ -19,6 +20,18 @@ Name = Annotated[
     str, typer.Argument(help="Which; see: list experiments.", metavar="NAME", show_default=False)
 ]
 PREFIX = "experiment."
+
+
+class ExperimentCommand(TyperCommand):
+    """The command, whose help ends with the names there are."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help, without importing any experiment."""
+        from benchmark.core.registry import EXPERIMENTS
+
+        names = [f"{name}: {EXPERIMENTS.summary(name)}" for name in EXPERIMENTS.names()]
+        self.epilog = "\n\n".join(names)
+        super().format_help(ctx, formatter)
 
 
 def experiment(name: str, **options: Any) -> int:
@@ -35,11 +48,14 @@ def experiment(name: str, **options: Any) -> int:
       python -m benchmark experiment tune --defense ddid --set experiment.candidates=FILE.yaml
     """
     from benchmark.core.progress import make_progress
-    from benchmark.experiments.registry import experiment_named
+    from benchmark.core.registry import EXPERIMENTS, load_plugin_file
+
+    for path in options["plugin"] or ():
+        load_plugin_file(path)
+    EXPERIMENTS.get(name)  # a wrong name is told before torch is imported
+    from benchmark.experiments.run_experiment import conduct, experiment_named, with_defaults
 
     chosen = experiment_named(name)
-    from benchmark.experiments.run_experiment import conduct, with_defaults
-
     own = [text for text in options["set_"] or () if text.startswith(PREFIX)]
     rest = [text for text in options["set_"] or () if not text.startswith(PREFIX)]
     question = chosen(chosen.parse_config(_values(own)))

@@ -12,9 +12,10 @@ from typing import Any
 from benchmark.config.presets import DEFAULT_PRESET, read_preset
 from benchmark.config.schema import RunConfig
 from benchmark.core.device import choose_device
-from benchmark.core.errors import BenchmarkError
+from benchmark.core.errors import BenchmarkError, PluginError
 from benchmark.core.plugin import options_of
 from benchmark.core.progress import Progress
+from benchmark.core.registry import EXPERIMENTS
 from benchmark.experiments.context import Laboratory, Trouble, check_config
 from benchmark.experiments.experiment import Experiment
 from benchmark.experiments.findings import Findings
@@ -49,6 +50,22 @@ class Conducted:
     document: dict[str, Any]
     files: list[Path]
     troubles: list[Trouble]
+
+
+def experiment_named(name: str) -> type[Experiment]:
+    """Return a registered experiment.
+
+    Raises:
+        UsageError: There is none of this name.
+        PluginError: It does not import, or is no experiment.
+    """
+    found = EXPERIMENTS.get(name)
+    if not issubclass(found, Experiment):
+        raise PluginError(
+            f"the experiment {name!r} is not a subclass of Experiment",
+            "derive it from benchmark.Experiment",
+        )
+    return found
 
 
 def with_defaults(

@@ -12,8 +12,7 @@ def conducted(tiny_config):
     """Return a function that conducts an experiment: name, options of its own, assignments."""
 
     def conduct_(name, own=None, *assignments, **options):
-        from benchmark.experiments.registry import experiment_named
-        from benchmark.experiments.run_experiment import conduct, with_defaults
+        from benchmark.experiments.run_experiment import conduct, experiment_named, with_defaults
 
         chosen = experiment_named(name)
         options = {"defense": ["tiny-defense"], **options, "set_": list(assignments)}

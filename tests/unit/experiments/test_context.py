@@ -14,11 +14,11 @@ from benchmark.core.device import choose_device
 from benchmark.core.errors import DataError, UsageError
 from benchmark.core.plugin import PluginConfig
 from benchmark.core.progress import SilentProgress
+from benchmark.core.registry import EXPERIMENTS
 from benchmark.experiments.context import Kept, Laboratory
 from benchmark.experiments.experiment import Experiment
 from benchmark.experiments.findings import Findings, Table
-from benchmark.experiments.registry import EXPERIMENTS, experiment_named
-from benchmark.experiments.run_experiment import conduct, with_defaults
+from benchmark.experiments.run_experiment import conduct, experiment_named, with_defaults
 from benchmark.experiments.variant import Variant
 from benchmark.runner.journal import Journal
 from benchmark.runner.output import OutputFolder
@@ -201,11 +201,12 @@ def test_other_protocols_and_scenarios_are_refused(tiny_config):
 
 
 def test_every_name_leads_to_an_experiment_with_a_card():
-    for name in EXPERIMENTS:
+    for name in EXPERIMENTS.names():
         found = experiment_named(name)
         assert issubclass(found, Experiment)
         assert found.name == name
         assert found.card.title
+        assert EXPERIMENTS.summary(name) == found.summary() != ""
         assert set(found.defaults) <= {"defense", "attack", "eps", "test_dataset"}
         assert found(found.parse_config({})).config is not None
     with pytest.raises(UsageError, match="unknown experiment 'mian'") as caught:
@@ -216,6 +217,7 @@ def test_every_name_leads_to_an_experiment_with_a_card():
 def test_listing_experiments_imports_none():
     code = (
         "import sys; from benchmark.cli.app import exit_code; exit_code(['list', 'experiments']); "
+        "exit_code(['experiment', '--help']); "
         "sys.exit(any(name in sys.modules for name in ('torch', 'pandas', 'numpy')))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -14,7 +14,7 @@ from benchmark.cli.screen import write_json
 
 if TYPE_CHECKING:
     from benchmark.experiments.experiment import Experiment
-    from benchmark.experiments.run_experiment import Conducted
+    from benchmark.experiments.run_experiment import ExperimentOutcome
 
 Name = Annotated[
     str, typer.Argument(help="Which; see: list experiments.", metavar="NAME", show_default=False)
@@ -53,7 +53,7 @@ def experiment(name: str, **options: Any) -> int:
     for path in options["plugin"] or ():
         load_plugin_file(path)
     EXPERIMENTS.get(name)  # a wrong name is told before torch is imported
-    from benchmark.experiments.run_experiment import conduct, experiment_named, with_defaults
+    from benchmark.experiments.run_experiment import experiment_named, run_experiment, with_defaults
 
     chosen = experiment_named(name)
     own = [text for text in options["set_"] or () if text.startswith(PREFIX)]
@@ -62,11 +62,11 @@ def experiment(name: str, **options: Any) -> int:
     given, assignments = with_defaults(chosen, {**options, "set_": rest})
     config = o.read_config({**given, "set_": assignments})
     try:
-        conducted = conduct(question, config, make_progress())
+        outcome = run_experiment(question, config, make_progress())
     except KeyboardInterrupt as error:
         raise InterruptedRunError("stopped; run the same command again to go on") from error
-    _show(question, conducted, options["json_"])
-    return _exit_code(conducted)
+    _show(question, outcome, options["json_"])
+    return _exit_code(outcome)
 
 
 experiment.__signature__ = inspect.signature(experiment).replace(  # type: ignore[attr-defined]
@@ -88,17 +88,17 @@ def _values(assignments: list[str]) -> dict[str, Any]:
     return values
 
 
-def _show(question: Experiment, conducted: Conducted, json_: bool) -> None:
+def _show(question: Experiment, outcome: ExperimentOutcome, json_: bool) -> None:
     if json_:
-        files = [str(path) for path in conducted.files]
-        write_json({**conducted.document, "files": files, "exit_code": _exit_code(conducted)})
+        files = [str(path) for path in outcome.files]
+        write_json({**outcome.document, "files": files, "exit_code": _exit_code(outcome)})
     else:
-        _print(question, conducted)
-    for trouble in conducted.troubles:
-        show_error(f"{trouble.what}: {trouble.error.what}", trouble.error.hint)
+        _print(question, outcome)
+    for failure in outcome.failures:
+        show_error(f"{failure.what}: {failure.error.what}", failure.error.hint)
 
 
-def _print(question: Experiment, conducted: Conducted) -> None:
+def _print(question: Experiment, outcome: ExperimentOutcome) -> None:
     from rich.console import Console
     from rich.text import Text
 
@@ -106,7 +106,7 @@ def _print(question: Experiment, conducted: Conducted) -> None:
 
     console = Console(highlight=False)
     console.print(Text(question.card.title or question.name, style="bold"))
-    for table in conducted.findings.tables:
+    for table in outcome.findings.tables:
         console.print(Text(f"\n{table.title}"))
         for part in fitted_tables(table.head, table.labels, table.filled, console.width):
             console.print()
@@ -114,11 +114,11 @@ def _print(question: Experiment, conducted: Conducted) -> None:
         if table.note:
             console.print()
             console.print(Text(table.note, style="dim"))
-    for path in conducted.files:
+    for path in outcome.files:
         console.print(f"wrote {path}", markup=False, soft_wrap=True)
 
 
-def _exit_code(conducted: Conducted) -> int:
+def _exit_code(outcome: ExperimentOutcome) -> int:
     from benchmark.core.errors import EXIT_OK, EXIT_PLUGIN
 
-    return EXIT_PLUGIN if conducted.troubles else EXIT_OK
+    return EXIT_PLUGIN if outcome.failures else EXIT_OK

@@ -60,7 +60,7 @@ class ClosedDataset:
         )
 
 
-class ClosedShelf(Shelf):
+class ClosedDatasets(Shelf):
     """Hands out some splits of the data sets of another shelf and refuses all others.
 
     Args:

@@ -26,7 +26,7 @@ from benchmark.core.seeding import derive_seed, seed_everything
 from benchmark.data.dataset import Split
 from benchmark.data.held_out import split_held_out
 from benchmark.data.layout import SPLITS
-from benchmark.experiments.closed_datasets import ClosedShelf
+from benchmark.experiments.closed_datasets import ClosedDatasets
 from benchmark.experiments.measurement import Measurement, Trained, clean_of, outcomes_of
 from benchmark.experiments.variant import Variant
 from benchmark.runner.cells import Cell, TrainCell
@@ -61,7 +61,7 @@ class Kept:
 
 
 @dataclass(frozen=True)
-class Trouble:
+class RowFailure:
     """Something that a plugin failed; the rest of the experiment went on.
 
     Attributes:
@@ -73,7 +73,7 @@ class Trouble:
     error: BenchmarkError
 
 
-class Laboratory:
+class ExperimentContext:
     """Trains, measures and remembers on behalf of an experiment.
 
     Args:
@@ -104,11 +104,13 @@ class Laboratory:
         choice = choose(config)
         self._names = tuple(choice.sources)
         shelf = Shelf(config, choice, progress)
-        self.shelf = shelf if set(opens) == set(SPLITS) else ClosedShelf(shelf, self._names, opens)
+        self.shelf = (
+            shelf if set(opens) == set(SPLITS) else ClosedDatasets(shelf, self._names, opens)
+        )
         self.attacks: tuple[ChosenAttack, ...] = choice.attacks
         """The chosen attacks with their options."""
-        self._benches: dict[object, _Bench] = {}
-        self._troubles: list[Trouble] = []
+        self._runtimes: dict[object, _Runtime] = {}
+        self._failures: list[RowFailure] = []
 
     @property
     def variants(self) -> list[Variant]:
@@ -116,10 +118,10 @@ class Laboratory:
         return [Variant(name, name) for name in self.config.defense]
 
     @property
-    def troubles(self) -> list[Trouble]:
+    def failures(self) -> list[RowFailure]:
         """What plugins failed so far."""
-        failed = [one for bench in self._benches.values() for one in bench.executor.failures]
-        return [Trouble(one.cell.label, one.error) for one in failed] + self._troubles
+        failed = [one for bench in self._runtimes.values() for one in bench.executor.failures]
+        return [RowFailure(one.cell.label, one.error) for one in failed] + self._failures
 
     def split(self, dataset: str, split: Split) -> ImageSet:
         """Return a split of a data set of this run.
@@ -229,7 +231,7 @@ class Laboratory:
             yield
         except PluginError as error:
             logger.debug("%s failed", what, exc_info=error)
-            self._troubles.append(Trouble(what, error))
+            self._failures.append(RowFailure(what, error))
 
     def _configs(
         self, variant: Variant, seeds: Iterable[int] | None, dataset: str | None
@@ -251,9 +253,9 @@ class Laboratory:
     def _finish(self, config: RunConfig, trial: Trial) -> bool:
         """Compute what is not finished of a trial; tell whether all of it is there."""
         plan = Plan(trial.cells, (trial,), "")
-        return bool(list(self._bench(config).executor.run(plan)))
+        return bool(list(self._runtime(config).executor.run(plan)))
 
-    def _bench(self, config: RunConfig) -> _Bench:
+    def _runtime(self, config: RunConfig) -> _Runtime:
         """Return the workshop for a configuration; those that compute alike share one."""
         key = (
             config.backbone,
@@ -263,16 +265,16 @@ class Laboratory:
             tuple(config.attack_seed),
             config.training.held_out,
         )
-        if key not in self._benches:
+        if key not in self._runtimes:
             workshop = Workshop(config, self.shelf, self.store, self.policy, self.progress)
             workload = Estimator(config, self.shelf, self.policy).workload
             journal = Journal(self._folder.journal)
             executor = LocalExecutor(workshop, journal, workload, fresh=config.fresh)
-            self._benches[key] = _Bench(workshop, executor)
-        return self._benches[key]
+            self._runtimes[key] = _Runtime(workshop, executor)
+        return self._runtimes[key]
 
     def _trained(self, variant: Variant, cell: TrainCell, config: RunConfig) -> Trained:
-        workshop = self._bench(config).workshop
+        workshop = self._runtime(config).workshop
         stored = self.store.get(cell.fingerprint)
         return Trained(
             variant, cell, config, stored.outcome, lambda: workshop.encoder(cell), stored.folder
@@ -280,7 +282,7 @@ class Laboratory:
 
 
 @dataclass(frozen=True)
-class _Bench:
+class _Runtime:
     workshop: Workshop
     executor: LocalExecutor
 

@@ -16,7 +16,7 @@ from benchmark.core.errors import BenchmarkError, PluginError
 from benchmark.core.plugin import options_of
 from benchmark.core.progress import Progress
 from benchmark.core.registry import EXPERIMENTS
-from benchmark.experiments.context import Laboratory, Trouble, check_config
+from benchmark.experiments.context import ExperimentContext, RowFailure, check_config
 from benchmark.experiments.experiment import Experiment
 from benchmark.experiments.findings import Findings
 from benchmark.runner.faults import machine_problem, machine_problems
@@ -36,20 +36,20 @@ _OF_THE_MACHINE = {"fresh", "output", "cache_dir", "data_root"}
 
 
 @dataclass(frozen=True)
-class Conducted:
+class ExperimentOutcome:
     """An experiment that was conducted.
 
     Attributes:
         findings: What was found.
         document: The content of ``result.json``.
         files: What was written.
-        troubles: What plugins failed; it is missing in the findings.
+        failures: What plugins failed; it is missing in the findings.
     """
 
     findings: Findings
     document: dict[str, Any]
     files: list[Path]
-    troubles: list[Trouble]
+    failures: list[RowFailure]
 
 
 def experiment_named(name: str) -> type[Experiment]:
@@ -83,7 +83,9 @@ def with_defaults(
     return {**own, **given}, [*experiment.settings, *(options.get("set_") or ())]
 
 
-def conduct(experiment: Experiment, config: RunConfig, progress: Progress) -> Conducted:
+def run_experiment(
+    experiment: Experiment, config: RunConfig, progress: Progress
+) -> ExperimentOutcome:
     """Run an experiment and write ``OUTPUT/experiments/NAME``.
 
     Raises:
@@ -95,11 +97,13 @@ def conduct(experiment: Experiment, config: RunConfig, progress: Progress) -> Co
     folder.prepare()
     with folder.locked(), machine_problems(folder.path), logging_to(folder.log):
         try:
-            lab = Laboratory(config, experiment.name, folder, policy, progress, experiment.opens)
-            lab.store.clean_up()
-            findings = experiment.run(lab)
-            here = lab.store.environment
-            elsewhere = [place for place in lab.store.environments if place != here]
+            context = ExperimentContext(
+                config, experiment.name, folder, policy, progress, experiment.opens
+            )
+            context.store.clean_up()
+            findings = experiment.run(context)
+            here = context.store.environment
+            elsewhere = [place for place in context.store.environments if place != here]
             document = {
                 "format": FORMAT_VERSION,
                 "experiment": experiment.name,
@@ -111,13 +115,13 @@ def conduct(experiment: Experiment, config: RunConfig, progress: Progress) -> Co
                 "result": findings.result,
                 "failures": [
                     {"what": f"{one.what}: {one.error.what}", "hint": one.error.hint}
-                    for one in lab.troubles
+                    for one in context.failures
                 ],
                 "environment": here,
-                **({"environments_of_cells": lab.store.environments} if elsewhere else {}),
+                **({"environments_of_cells": context.store.environments} if elsewhere else {}),
             }
-            files = _publish(lab.home, experiment, findings, document)
-            return Conducted(findings, document, files, lab.troubles)
+            files = _publish(context.home, experiment, findings, document)
+            return ExperimentOutcome(findings, document, files, context.failures)
         except BenchmarkError as error:
             logger.debug("stopped: %s", error.what, exc_info=error)
             raise

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from benchmark.core.errors import UsageError
 from benchmark.core.plugin import Card, PluginConfig
-from benchmark.experiments.context import Laboratory
+from benchmark.experiments.context import ExperimentContext
 from benchmark.experiments.experiment import Experiment
 from benchmark.experiments.findings import MISSING, Findings, Table, text
 from benchmark.experiments.main_table.main_table import (
@@ -74,22 +74,22 @@ class Ablation(Experiment):
 
     config: Config
 
-    def run(self, lab: Laboratory) -> Findings:
+    def run(self, context: ExperimentContext) -> Findings:
         """Measure every row and its gain over the baseline."""
-        if len(lab.config.defense) != 2:
+        if len(context.config.defense) != 2:
             raise UsageError(
                 "an ablation is of one defense over one baseline",
                 "give both, such as --defense metric-at,ddid",
             )
-        base, defense = lab.config.defense
+        base, defense = context.config.defense
         rows = ablation_rows(base, defense, self.config.modules)
         measured: dict[str, list[Measurement]] = defaultdict(list)
-        for one in lab.measure([row.variant for row in rows]):
+        for one in context.measure([row.variant for row in rows]):
             measured[one.variant.label].append(one)
         baseline = measured.get(base)
         if baseline is None:
             raise UsageError("the baseline could not be measured", "see the messages above")
-        dataset = lab.config.dataset
+        dataset = context.config.dataset
         keys = list(baseline[0].outcomes[dataset])
         gains = {
             label: {key: _gain(row, baseline, dataset, key) for key in keys}

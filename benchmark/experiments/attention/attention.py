@@ -15,15 +15,15 @@ from torch.nn import functional as F
 from benchmark.core.errors import UsageError
 from benchmark.core.guides import Guides, mean_positive
 from benchmark.core.plugin import Card, PluginConfig
-from benchmark.experiments.attention.attention_sheet import Looks, attention_sheet
+from benchmark.experiments.attention.attention_sheet import AttentionExamples, attention_sheet
 from benchmark.experiments.attention.saliency import TOP_SHARE, likeness, overlap, saliency
-from benchmark.experiments.context import Kept, Laboratory
+from benchmark.experiments.context import ExperimentContext, Kept
 from benchmark.experiments.crafting import Scene
 from benchmark.experiments.experiment import Experiment
 from benchmark.experiments.findings import Findings, Table, picture_png
 from benchmark.experiments.measurement import Trained
 from benchmark.experiments.single_attack import SingleAttack
-from benchmark.experiments.summary import Over
+from benchmark.experiments.summary import OverSeeds
 
 ATTENTION_VERSION = 1
 """Raised when a change of this measurement changes results."""
@@ -58,35 +58,39 @@ class Attention(Experiment):
 
     config: Config
 
-    def run(self, lab: Laboratory) -> Findings:
+    def run(self, context: ExperimentContext) -> Findings:
         """Map every query for every training."""
-        single = SingleAttack.of(lab)
-        query = lab.split(lab.config.dataset, "query")
+        single = SingleAttack.of(context)
+        query = context.split(context.config.dataset, "query")
         rows = spread_evenly(len(query), self.config.queries)
         drawn = spread_evenly(len(rows), self.config.pictures)
         measured: dict[str, dict[int, dict[str, float]]] = defaultdict(dict)
-        looks: dict[str, Looks] = {}
-        for trained in lab.train(lab.variants):
+        examples: dict[str, AttentionExamples] = {}
+        for trained in context.train(context.variants):
             label = trained.variant.label
-            with lab.tolerating(f"{label} · seed {trained.seed} · attention"):
-                arrays = self._maps(lab, trained, single, rows, drawn)
+            with context.tolerating(f"{label} · seed {trained.seed} · attention"):
+                arrays = self._maps(context, trained, single, rows, drawn)
                 clean, attacked = arrays["clean_maps"], arrays["attacked_maps"]
                 measured[label][trained.seed] = figures_of(clean, attacked)
-                if label not in looks:
+                if label not in examples:
                     pictures = query.pixels(rows[drawn]), arrays["attacked"]
-                    looks[label] = Looks(pictures[0], clean[drawn], pictures[1], attacked[drawn])
+                    examples[label] = AttentionExamples(
+                        pictures[0], clean[drawn], pictures[1], attacked[drawn]
+                    )
         measured = {label: by_seed for label, by_seed in measured.items() if by_seed}
         if not measured:
             raise UsageError("no defense could be looked into", "see the messages above")
         over = {
-            label: {name: Over({s: one[name] for s, one in by_seed.items()}) for name in FIGURES}
+            label: {
+                name: OverSeeds({s: one[name] for s, one in by_seed.items()}) for name in FIGURES
+            }
             for label, by_seed in measured.items()
         }
-        dataset = lab.config.dataset
-        may_show = lab.shelf.dataset(dataset).rendered
+        dataset = context.config.dataset
+        may_show = context.shelf.dataset(dataset).rendered
         names = [query.names[row] for row in rows[drawn]]
         labels = [f"{query.pids[row]:04d} c{query.camids[row]}" for row in rows[drawn]]
-        sheet = attention_sheet(looks, labels, may_show)
+        sheet = attention_sheet(examples, labels, may_show)
         result: dict[str, Any] = {
             "attack": single.key,
             "queries": len(rows),
@@ -106,7 +110,7 @@ class Attention(Experiment):
 
     def _maps(
         self,
-        lab: Laboratory,
+        context: ExperimentContext,
         trained: Trained,
         single: SingleAttack,
         rows: NDArray[np.int64],
@@ -116,22 +120,22 @@ class Attention(Experiment):
 
         Images of a data set that shows people are blank: they are kept nowhere.
         """
-        dataset = lab.config.dataset
+        dataset = context.config.dataset
 
         def compute() -> Kept:
-            query, gallery = lab.split(dataset, "query"), lab.split(dataset, "gallery")
-            scene = Scene.of(trained, query, gallery, lab.policy)
+            query, gallery = context.split(dataset, "query"), context.split(dataset, "gallery")
+            scene = Scene.of(trained, query, gallery, context.policy)
             references = match_embeddings(scene, rows)
-            clean = query.tensor(rows).to(lab.policy.device)
+            clean = query.tensor(rows).to(context.policy.device)
             title = f"{trained.variant.label} · seed {trained.seed} · maps"
-            with lab.progress.task(title, len(rows)) as bar:
+            with context.progress.task(title, len(rows)) as bar:
                 attacked = scene.adversarial(single.attack, single.eps_255, rows)
                 before, after = (
                     _in_batches(trained, images, references) for images in (clean, attacked)
                 )
                 bar.advance(len(rows))
             pictures = _pixels(attacked[torch.from_numpy(drawn).to(attacked.device)])
-            if not lab.shelf.dataset(dataset).rendered:
+            if not context.shelf.dataset(dataset).rendered:
                 pictures = np.zeros_like(pictures)
             arrays: dict[str, NDArray[Any]] = {
                 "clean_maps": before,
@@ -140,10 +144,10 @@ class Attention(Experiment):
             }
             return Kept(figures_of(before, after), arrays)
 
-        inputs = {**single.inputs(lab), "rows": rows.tolist(), "drawn": drawn.tolist()}
-        return lab.kept("maps", ATTENTION_VERSION, trained, inputs, compute).arrays()
+        inputs = {**single.inputs(context), "rows": rows.tolist(), "drawn": drawn.tolist()}
+        return context.kept("maps", ATTENTION_VERSION, trained, inputs, compute).arrays()
 
-    def _table(self, under: str, over: dict[str, dict[str, Over]], queries: int) -> Table:
+    def _table(self, under: str, over: dict[str, dict[str, OverSeeds]], queries: int) -> Table:
         rows = [(label, [row[name].cell(2) for name in FIGURES]) for label, row in over.items()]
         return Table(
             f"Attention under {under}",

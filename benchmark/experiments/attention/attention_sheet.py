@@ -18,7 +18,7 @@ COLUMNS = ("clean", "map", "attacked", "map")
 
 
 @dataclass(frozen=True)
-class Looks:
+class AttentionExamples:
     """Pictures and maps of some queries for one defense.
 
     Attributes:
@@ -35,19 +35,19 @@ class Looks:
 
 
 def attention_sheet(
-    looks: Mapping[str, Looks], labels: Sequence[str], show_images: bool
+    examples: Mapping[str, AttentionExamples], labels: Sequence[str], show_images: bool
 ) -> Image.Image:
     """Return the sheet.
 
     Args:
-        looks: By defense.
+        examples: By defense.
         labels: A short text for each query.
         show_images: Whether images may be shown; else there are only maps, on blank paper.
     """
     rows = []
     for i in range(len(labels)):
         row: list[NDArray[np.uint8]] = []
-        for one in looks.values():
+        for one in examples.values():
             for images, maps in ((one.clean, one.clean_maps), (one.attacked, one.attacked_maps)):
                 picture = images[i] if show_images else np.full_like(images[i], 235)
                 row += [picture, heated(picture, maps[i])]
@@ -57,7 +57,7 @@ def attention_sheet(
     sheet.paste(body, (0, HEADER))
     pen = ImageDraw.Draw(sheet)
     width = rows[0][0].shape[1] * SCALE + GAP
-    for number, name in enumerate(looks):
+    for number, name in enumerate(examples):
         left = LABEL_WIDTH + GAP + number * len(COLUMNS) * width
         pen.text((left, 4), name, fill=INK)
         pen.line((left, 17, left + len(COLUMNS) * width - GAP - 4, 17), fill=INK)

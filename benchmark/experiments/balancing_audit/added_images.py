@@ -14,7 +14,7 @@ from benchmark.core.errors import UsageError
 from benchmark.core.fingerprint import fingerprint
 from benchmark.core.image_set import ImageSet
 from benchmark.core.plugin import options_of
-from benchmark.experiments.context import Kept, Laboratory
+from benchmark.experiments.context import ExperimentContext, Kept
 from benchmark.experiments.measurement import Trained
 from benchmark.experiments.variant import Variant
 from benchmark.runner.choice import choose
@@ -37,31 +37,31 @@ class Added:
     report: dict[str, object]
 
 
-def plain(lab: Laboratory, seed: int) -> Trained:
+def undefended_training(context: ExperimentContext, seed: int) -> Trained:
     """Return the undefended training at a seed.
 
     Raises:
         UsageError: It failed.
     """
-    for trained in lab.train([Variant("none", "none")], [seed]):
+    for trained in context.train([Variant("none", "none")], [seed]):
         return trained
     raise UsageError("the undefended encoder could not be trained", "see the messages above")
 
 
-def added_images(lab: Laboratory, variant: Variant, seed: int) -> Added:
+def added_images(context: ExperimentContext, variant: Variant, seed: int) -> Added:
     """Run `Defense.prepare` of a variant, or find what it added before.
 
     Raises:
         UsageError: The defense adds no image, or wants the encoder of another defense than `none`.
     """
-    config = variant.configure(lab.config)
+    config = variant.configure(context.config)
     plugin = choose(config).defenses[variant.defense]
     if set(plugin.prerequisites()) - {"none"}:
         raise UsageError(
             f"{variant.defense} is prepared with the encoder of another defense",
             "audit a defense that needs no encoder but that of none",
         )
-    judge = plain(lab, seed)
+    undefended = undefended_training(context, seed)
     inputs = {
         "defense": variant.defense,
         "options": options_of(plugin.config),
@@ -69,22 +69,24 @@ def added_images(lab: Laboratory, variant: Variant, seed: int) -> Added:
         "seed": seed,
     }
     # what is left unfinished goes on under the same name only with the same code
-    work_dir = lab.home / f"work-{fingerprint({**inputs, 'train': judge.cell.fingerprint})[:16]}"
+    work_dir = (
+        context.home / f"work-{fingerprint({**inputs, 'train': undefended.cell.fingerprint})[:16]}"
+    )
 
     def compute() -> Kept:
-        if lab.config.fresh:
+        if context.config.fresh:
             shutil.rmtree(work_dir, ignore_errors=True)
         work_dir.mkdir(parents=True, exist_ok=True)
         task = Task(
-            train=lab.split(config.dataset, "train"),
+            train=context.split(config.dataset, "train"),
             backbone=config.backbone,
             training=config.training,
             image_size=config.image_size,
-            policy=lab.policy,
+            policy=context.policy,
             seed=seed,
-            progress=lab.progress,
+            progress=context.progress,
             work_dir=work_dir,
-            encoders={"none": judge.encoder},
+            encoders={"none": undefended.encoder},
         )
         images, report = _prepared(plugin, task)
         arrays: dict[str, NDArray[Any]] = {
@@ -95,7 +97,7 @@ def added_images(lab: Laboratory, variant: Variant, seed: int) -> Added:
         }
         return Kept({"report": report}, arrays)
 
-    kept = lab.kept("added-images", VERSION, judge, inputs, compute)
+    kept = context.kept("added-images", VERSION, undefended, inputs, compute)
     shutil.rmtree(work_dir, ignore_errors=True)
     found = kept.arrays("images", "pids", "camids", "names")
     images = ImageSet(

@@ -14,13 +14,13 @@ from benchmark.core.image_set import ImageSet, concatenate
 from benchmark.core.plugin import Card, PluginConfig
 from benchmark.core.registry import DEFENSES
 from benchmark.data.contact_sheet import contact_sheet
-from benchmark.experiments.balancing_audit.added_images import added_images, plain
+from benchmark.experiments.balancing_audit.added_images import added_images, undefended_training
 from benchmark.experiments.balancing_audit.auditor import SHEET_COLUMNS, Auditor, Figures
 from benchmark.experiments.balancing_audit.synthetic_audit import balance_of
-from benchmark.experiments.context import Laboratory
+from benchmark.experiments.context import ExperimentContext
 from benchmark.experiments.experiment import Experiment
 from benchmark.experiments.findings import MISSING, Findings, Table, picture_png
-from benchmark.experiments.summary import Over
+from benchmark.experiments.summary import OverSeeds
 from benchmark.experiments.variant import Variant
 from results.columns import Cell
 
@@ -88,19 +88,19 @@ class BalancingAudit(Experiment):
 
     config: Config
 
-    def run(self, lab: Laboratory) -> Findings:
+    def run(self, context: ExperimentContext) -> Findings:
         """Audit every source at every seed."""
-        fitted, _ = lab.fitted_and_held_out()
+        fitted, _ = context.fitted_and_held_out()
         figures: dict[str, dict[int, Figures]] = defaultdict(dict)
         sets: dict[str, dict[int, ImageSet]] = defaultdict(dict)
         sheets: dict[str, bytes] = {}
-        for seed in lab.config.seed:
-            auditor = self._auditor(lab, seed)
+        for seed in context.config.seed:
+            auditor = self._auditor(context, seed)
             figures[REAL][seed] = auditor.real_figures()
             sets[REAL][seed] = fitted
-            for variant in self._variants(lab):
-                with lab.tolerating(f"{variant.label} · seed {seed}"):
-                    added = added_images(lab, variant, seed)
+            for variant in self._variants(context):
+                with context.tolerating(f"{variant.label} · seed {seed}"):
+                    added = added_images(context, variant, seed)
                     figures[variant.label][seed] = auditor.added_figures(added.images)
                     sets[variant.label][seed] = concatenate(fitted, added.images)
                     name = f"{variant.label}-seed{seed}".replace(" ", "-")
@@ -111,10 +111,10 @@ class BalancingAudit(Experiment):
         tables = [_audit_table(figures, self.config), _balance_table(sets)]
         return Findings(tables, _result(figures, sets), sheets)
 
-    def _variants(self, lab: Laboratory) -> list[Variant]:
+    def _variants(self, context: ExperimentContext) -> list[Variant]:
         variants = []
-        several = sum(_has_sources(one.defense) for one in lab.variants) > 1
-        for one in lab.variants:
+        several = sum(_has_sources(one.defense) for one in context.variants) > 1
+        for one in context.variants:
             if _has_sources(one.defense):
                 key, of = "defense.balancing_options.source", f"{one.label} " if several else ""
                 variants += [
@@ -125,18 +125,18 @@ class BalancingAudit(Experiment):
                 variants.append(one)
         return variants
 
-    def _auditor(self, lab: Laboratory, seed: int) -> Auditor:
-        fitted, held_out = lab.fitted_and_held_out()
+    def _auditor(self, context: ExperimentContext, seed: int) -> Auditor:
+        fitted, held_out = context.fitted_and_held_out()
         config = self.config
         return Auditor(
-            encoder=plain(lab, seed + config.seed_offset).encoder,
-            gate=plain(lab, seed).encoder,
+            encoder=undefended_training(context, seed + config.seed_offset).encoder,
+            gate=undefended_training(context, seed).encoder,
             real=fitted,
             held_out=held_out,
-            backbone=lab.config.backbone,
-            policy=lab.policy,
-            progress=lab.progress,
-            batch=lab.config.evaluation.batch,
+            backbone=context.config.backbone,
+            policy=context.policy,
+            progress=context.progress,
+            batch=context.config.evaluation.batch,
             seed=seed,
             near_copy=config.near_copy,
             pairs=config.pairs,
@@ -157,7 +157,7 @@ def _audit_table(figures: dict[str, dict[int, Figures]], config: BalancingAudit.
         for by_seed in figures.values():
             found = {s: one[key] for s, one in by_seed.items()}
             known = {s: factor * v for s, v in found.items() if v is not None}
-            cells.append(Over(known).cell(digits) if known else Cell(MISSING))
+            cells.append(OverSeeds(known).cell(digits) if known else Cell(MISSING))
         body.append((title, cells))
     return Table(
         "Added images beside the real ones",
@@ -178,7 +178,7 @@ def _balance_table(sets: dict[str, dict[int, ImageSet]]) -> Table:
         cells = []
         for by_seed in sets.values():
             values = {s: factor * float(_balance(one)[key]) for s, one in by_seed.items()}
-            cells.append(Over(values).cell(digits))
+            cells.append(OverSeeds(values).cell(digits))
         body.append((title, cells))
     columns = [label if label == REAL else f"with {label}" for label in sets]
     return Table("Images of identities before and after", "Count", columns, body)

@@ -20,7 +20,7 @@ _BLOCK = 256
 
 
 @dataclass(frozen=True)
-class Consistency:
+class IdentityAgreement:
     """How well images fit the identity that they are labelled with.
 
     Attributes:
@@ -52,16 +52,18 @@ def unit(vectors: NDArray[np.floating]) -> Floats:
     return scaled
 
 
-def identity_consistency(real: Floats, real_pids: Ints, added: Floats, pids: Ints) -> Consistency:
+def identity_consistency(
+    real: Floats, real_pids: Ints, added: Floats, pids: Ints
+) -> IdentityAgreement:
     """Compare (B, D) unit embeddings of added images with centroids of (N, D) real ones."""
     known, label = np.unique(real_pids, return_inverse=True)
     cosines = added @ unit(_sums(real, label)).T
     own = np.searchsorted(known, pids)
     right = known[cosines.argmax(1)] == pids
-    return Consistency(float(right.mean()), float(cosines[np.arange(len(added)), own].mean()))
+    return IdentityAgreement(float(right.mean()), float(cosines[np.arange(len(added)), own].mean()))
 
 
-def real_consistency(real: Floats, pids: Ints) -> Consistency:
+def real_consistency(real: Floats, pids: Ints) -> IdentityAgreement:
     """Return the same of real images, each left out of its own centroid.
 
     Images without another one of their identity are left out.
@@ -73,7 +75,7 @@ def real_consistency(real: Floats, pids: Ints) -> Consistency:
     cosines[np.arange(len(real)), label] = own
     counted = np.bincount(label)[label] > 1
     right = cosines[counted].argmax(1) == label[counted]
-    return Consistency(float(right.mean()), float(own[counted].mean()))
+    return IdentityAgreement(float(right.mean()), float(own[counted].mean()))
 
 
 def spread_within(embeddings: Floats, pids: Ints, identities: Ints) -> float | None:

@@ -29,7 +29,7 @@ from benchmark.experiments.bias_audit.identity_statistics import (
     rank_correlation,
     variance,
 )
-from benchmark.experiments.context import Laboratory
+from benchmark.experiments.context import ExperimentContext
 from benchmark.experiments.experiment import Experiment
 from benchmark.experiments.findings import Findings, figure_png
 from benchmark.experiments.measurement import CLEAN, WORST
@@ -77,33 +77,33 @@ class BiasAudit(Experiment):
 
     config: Config
 
-    def run(self, lab: Laboratory) -> Findings:
+    def run(self, context: ExperimentContext) -> Findings:
         """Measure three populations of identities for every row."""
-        scoring_attacks(lab)
+        scoring_attacks(context)
         audited: Audited = defaultdict(lambda: defaultdict(IdentityValues))
-        fitted, held_out = lab.fitted_and_held_out()
+        fitted, held_out = context.fitted_and_held_out()
         matches = self.config.matches
         sets = {
             "trained": equal_query_and_gallery(fitted, matches),
             "held-out": query_and_gallery(held_out),
         }
         sets = {name: pair for name, pair in sets.items() if len(pair[0])}
-        share = {"held_out": lab.config.training.held_out}
+        share = {"held_out": context.config.training.held_out}
         inputs = {"trained": {**share, "matches": matches}, "held-out": share}
-        for measured in lab.measure(self._variants(lab)):
+        for measured in context.measure(self._variants(context)):
             label, trained = measured.variant.label, measured.trained
-            with lab.tolerating(f"{label} · seed {trained.seed}"):
-                found = {"test": dict(measured.outcomes[lab.config.dataset])}
-                pids = {"test": measured.query_pids[lab.config.dataset]}
+            with context.tolerating(f"{label} · seed {trained.seed}"):
+                found = {"test": dict(measured.outcomes[context.config.dataset])}
+                pids = {"test": measured.query_pids[context.config.dataset]}
                 for name, (query, gallery) in sets.items():
-                    found[name] = scored(lab, trained, name, query, gallery, inputs[name])
+                    found[name] = scored(context, trained, name, query, gallery, inputs[name])
                     pids[name] = query.pids
                 for name in found:
                     audited[label][name].add(trained.seed, found[name], pids[name])
         if not audited:
             raise UsageError("no defense could be measured", "see the messages above")
         statistics = _statistics(audited, fitted)
-        differences = _differences(audited, *self._pair(lab, audited))
+        differences = _differences(audited, *self._pair(context, audited))
         drawn = draw_bias(_drawn(audited), image_counts(fitted), fullest_shares(fitted))
         tables = [
             spread_table(audited, "ap"),
@@ -118,18 +118,18 @@ class BiasAudit(Experiment):
         }
         return Findings(tables, result, {"bias": figure_png(drawn)})
 
-    def _variants(self, lab: Laboratory) -> list[Variant]:
-        variants = lab.variants
+    def _variants(self, context: ExperimentContext) -> list[Variant]:
+        variants = context.variants
         if self.config.balanced is not None:
             settings = {f"defense.{name}": value for name, value in self.config.switches.items()}
             label = f"{self.config.over} + balancing"
             variants.append(Variant(label, self.config.balanced, settings))
         return variants
 
-    def _pair(self, lab: Laboratory, audited: Audited) -> tuple[str | None, str]:
+    def _pair(self, context: ExperimentContext, audited: Audited) -> tuple[str | None, str]:
         """Return the labels of the balanced row, if there is one, and of what it is compared to."""
         base = self.config.over
-        balanced = self._variants(lab)[-1].label if self.config.balanced is not None else None
+        balanced = self._variants(context)[-1].label if self.config.balanced is not None else None
         return (balanced if balanced in audited and base in audited else None), base
 
 

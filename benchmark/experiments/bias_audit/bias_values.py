@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.experiments.bias_audit.identity_statistics import by_identity
-from benchmark.experiments.measurement import CLEAN, WORST, Outcome
-from benchmark.experiments.summary import Over
+from benchmark.experiments.measurement import CLEAN, WORST, QueryOutcomes
+from benchmark.experiments.summary import OverSeeds
 
 POPULATIONS = ("trained", "held-out", "test")
 """Identities that are fitted, whose images the encoder has seen; those held out; those of the test
@@ -30,7 +30,7 @@ class IdentityValues:
     ap: dict[str, dict[int, dict[int, float]]] = field(default_factory=lambda: defaultdict(dict))
     hit: dict[str, dict[int, dict[int, float]]] = field(default_factory=lambda: defaultdict(dict))
 
-    def add(self, seed: int, outcomes: dict[str, Outcome], pids: NDArray[np.int64]) -> None:
+    def add(self, seed: int, outcomes: dict[str, QueryOutcomes], pids: NDArray[np.int64]) -> None:
         """Take the outcomes of the queries of one training."""
         for key in (CLEAN, WORST):
             self.ap[key][seed] = by_identity(outcomes[key].ap, pids)
@@ -43,10 +43,10 @@ class IdentityValues:
 
     def over_identities(
         self, statistic: Callable[[NDArray[np.float64]], float], key: str, of: str
-    ) -> Over:
+    ) -> OverSeeds:
         """Return a statistic over identities of their AP (``ap``) or rank-1 (``hit``)."""
         by_seed = getattr(self, of)[key]
-        return Over({s: statistic(np.array(list(one.values()))) for s, one in by_seed.items()})
+        return OverSeeds({s: statistic(np.array(list(one.values()))) for s, one in by_seed.items()})
 
 
 Audited = dict[str, dict[str, IdentityValues]]

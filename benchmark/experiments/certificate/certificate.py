@@ -26,7 +26,7 @@ from benchmark.experiments.certificate.certified_radius import (
     certified_rank1,
     noisy_embeddings,
 )
-from benchmark.experiments.context import Kept, Laboratory
+from benchmark.experiments.context import ExperimentContext, Kept
 from benchmark.experiments.experiment import Experiment
 from benchmark.experiments.findings import Findings, Table, text
 from benchmark.experiments.measurement import Trained
@@ -81,16 +81,16 @@ class Certificate(Experiment):
 
     config: Config
 
-    def run(self, lab: Laboratory) -> Findings:
+    def run(self, context: ExperimentContext) -> Findings:
         """Certify queries of each chosen defense and seed."""
         found: dict[str, dict[str, Any]] = {}
-        for trained in lab.train(lab.variants):
+        for trained in context.train(context.variants):
             label = f"{trained.variant.label} seed {trained.seed}"
-            with lab.tolerating(label):
-                found[label] = self._certified(lab, trained)
-        return Findings([self._table(found, lab)], found)
+            with context.tolerating(label):
+                found[label] = self._certified(context, trained)
+        return Findings([self._table(found, context)], found)
 
-    def _certified(self, lab: Laboratory, trained: Trained) -> dict[str, Any]:
+    def _certified(self, context: ExperimentContext, trained: Trained) -> dict[str, Any]:
         """Return the figures of one encoder.
 
         Raises:
@@ -104,10 +104,10 @@ class Certificate(Experiment):
             )
         inputs = {
             **self.config.model_dump(mode="json", exclude={"radii"}),
-            "seed": lab.config.attack_seed[0],
+            "seed": context.config.attack_seed[0],
         }
-        stored = lab.kept(
-            "radii", CERTIFICATE_VERSION, trained, inputs, lambda: self._measure(lab, trained)
+        stored = context.kept(
+            "radii", CERTIFICATE_VERSION, trained, inputs, lambda: self._measure(context, trained)
         )
         radii = stored.arrays()["radii"]
         return {
@@ -120,19 +120,19 @@ class Certificate(Experiment):
             "radii": radii.tolist(),
         }
 
-    def _measure(self, lab: Laboratory, trained: Trained) -> Kept:
-        encoder, dataset = trained.encoder, lab.config.dataset
+    def _measure(self, context: ExperimentContext, trained: Trained) -> Kept:
+        encoder, dataset = trained.encoder, context.config.dataset
         assert isinstance(encoder, GaussianSmoothed)
-        query, gallery = lab.split(dataset, "query"), lab.split(dataset, "gallery")
-        rows, seed = chosen_rows(query, gallery, self.config.queries), lab.config.attack_seed[0]
+        query, gallery = context.split(dataset, "query"), context.split(dataset, "gallery")
+        rows, seed = chosen_rows(query, gallery, self.config.queries), context.config.attack_seed[0]
         with torch.random.fork_rng():
             torch.manual_seed(derive_seed(seed, "certificate", "gallery"))
             vectors = F.normalize(
                 embed_images(
                     trained.encoder,
                     gallery,
-                    policy=lab.policy,
-                    batch=lab.config.evaluation.batch,
+                    policy=context.policy,
+                    batch=context.config.evaluation.batch,
                     owner=trained.cell.defense,
                 ).double()
             )
@@ -140,16 +140,16 @@ class Certificate(Experiment):
         count = self.config.selection + self.config.draws
         with (
             evaluating(encoder.encoder),
-            lab.progress.task(f"certificate · {trained.cell.label}", len(rows)) as bar,
+            context.progress.task(f"certificate · {trained.cell.label}", len(rows)) as bar,
         ):
             for row in rows:
-                image = query.tensor(slice(row, row + 1))[0].to(lab.policy.device)
+                image = query.tensor(slice(row, row + 1))[0].to(context.policy.device)
                 own = derive_seed(seed, "certificate", query.names[row])
                 drawn = noisy_embeddings(
                     encoder.encoder, image, encoder.sigma, count, seed=own
                 ).cpu()
                 positives, negatives = sides(query, int(row), gallery)
-                radius, first = self._judged(
+                radius, first = self._scored_queries(
                     drawn, vectors[positives], vectors[negatives], encoder.sigma
                 )
                 radii.append(radius)
@@ -157,7 +157,7 @@ class Certificate(Experiment):
                 bar.advance()
         return Kept({}, {"radii": np.array(radii), "right": np.array(right), "rows": rows})
 
-    def _judged(
+    def _scored_queries(
         self, drawn: Tensor, positives: Tensor, negatives: Tensor, sigma: float
     ) -> tuple[float, bool]:
         """Return the radius of one query, and whether its mean embedding is right."""
@@ -168,8 +168,8 @@ class Certificate(Experiment):
         mean = estimation.mean(0)
         return radius, bool((positives @ mean).amax() > (negatives @ mean).amax())
 
-    def _table(self, found: dict[str, dict[str, Any]], lab: Laboratory) -> Table:
-        height, width = lab.config.image_size
+    def _table(self, found: dict[str, dict[str, Any]], context: ExperimentContext) -> Table:
+        height, width = context.config.image_size
         ball = 8 / 255 * math.sqrt(3 * height * width)
         columns = ["Rank-1", *(f"L2 ≤ {at:g}" for at in self.config.radii), "Median", "Largest"]
         rows = [
@@ -185,7 +185,7 @@ class Certificate(Experiment):
             for label, one in found.items()
         ]
         return Table(
-            f"Certified Rank-1 on {lab.config.dataset} in percent, pixels in [0, 1]",
+            f"Certified Rank-1 on {context.config.dataset} in percent, pixels in [0, 1]",
             "Encoder",
             columns,
             rows,

@@ -18,15 +18,15 @@ from benchmark.core.seeding import derive_seed
 from benchmark.experiments.classifier_probe.identity_head import (
     LOSSES,
     Ascent,
-    HeadBench,
+    HeadTrainer,
     split_by_identity,
 )
-from benchmark.experiments.context import Kept, Laboratory
+from benchmark.experiments.context import ExperimentContext, Kept
 from benchmark.experiments.experiment import Experiment
 from benchmark.experiments.findings import MISSING, Findings, Table
 from benchmark.experiments.main_table.main_table import figure
 from benchmark.experiments.measurement import Measurement, Trained
-from benchmark.experiments.summary import Over
+from benchmark.experiments.summary import OverSeeds
 from results.columns import Cell
 
 PROBE_VERSION = 3
@@ -97,29 +97,29 @@ class ClassifierProbe(Experiment):
 
     config: Config
 
-    def run(self, lab: Laboratory) -> Findings:
+    def run(self, context: ExperimentContext) -> Findings:
         """Probe every training, and measure its retrieval beside."""
-        if len(lab.config.eps) != 1:
+        if len(context.config.eps) != 1:
             raise UsageError("the probe has one budget", "give a single --eps")
         probes: dict[str, dict[int, dict[str, float]]] = defaultdict(dict)
         retrieval: dict[str, list[Measurement]] = defaultdict(list)
-        for measured in lab.measure(lab.variants):
+        for measured in context.measure(context.variants):
             label, trained = measured.variant.label, measured.trained
-            with lab.tolerating(f"{label} · seed {trained.seed} · probe"):
-                probes[label][trained.seed] = self._probe(lab, trained)
+            with context.tolerating(f"{label} · seed {trained.seed} · probe"):
+                probes[label][trained.seed] = self._probe(context, trained)
                 retrieval[label].append(measured)
         probes = {label: by_seed for label, by_seed in probes.items() if by_seed}
         if not probes:
             raise UsageError("no defense could be probed", "see the messages above")
         figures = {
             label: {
-                name: Over({seed: probe[name] for seed, probe in by_seed.items()})
+                name: OverSeeds({seed: probe[name] for seed, probe in by_seed.items()})
                 for name in next(iter(by_seed.values()))
                 if all(name in probe for probe in by_seed.values())
             }
             for label, by_seed in probes.items()
         }
-        dataset = lab.config.dataset
+        dataset = context.config.dataset
         keys = list(next(iter(retrieval.values()))[0].outcomes[dataset])
         result: dict[str, Any] = {
             "rows": [
@@ -134,15 +134,15 @@ class ClassifierProbe(Experiment):
             ],
             "paper": {"joint_pgd": 53.08, "tuned_pgd": 50.22},
         }
-        return Findings(self._tables(lab, figures, retrieval, keys), result)
+        return Findings(self._tables(context, figures, retrieval, keys), result)
 
-    def _probe(self, lab: Laboratory, trained: Trained) -> dict[str, float]:
+    def _probe(self, context: ExperimentContext, trained: Trained) -> dict[str, float]:
         """Return accuracies in percent, and what of those under PGD is the heads'."""
         config, inner = trained.config, trained.config.training.inner
         (eps_255,) = config.eps
         test = Ascent(eps_255, self.config.alpha_255, self.config.steps)
         fit = Ascent(eps_255, inner.alpha_255, inner.steps)
-        fitted, _ = lab.fitted_and_held_out()
+        fitted, _ = context.fitted_and_held_out()
         first, second = split_by_identity(fitted, SPLIT_SEED)
         tested = _drawn(second, self.config.test_images)
         epochs, rate = self.config.epochs, self.config.learning_rate
@@ -150,20 +150,20 @@ class ClassifierProbe(Experiment):
         def compute() -> Kept:
             encoder, view = trained.encoder, trained.view
             new, all_seen = (
-                HeadBench(encoder, view, images, policy=lab.policy, seed=SPLIT_SEED)
+                HeadTrainer(encoder, view, images, policy=context.policy, seed=SPLIT_SEED)
                 for images in (first, fitted)
             )
             joint = all_seen.head_of(trained.classifier)
             arrays = {}
 
-            def test_head(name: str, bench: HeadBench, head: nn.Linear) -> None:
-                arrays[f"{name}_clean"] = bench.hits(head, tested, None)
-                under = {loss: bench.hits(head, tested, test, loss) for loss in LOSSES}
+            def test_head(name: str, trainer: HeadTrainer, head: nn.Linear) -> None:
+                arrays[f"{name}_clean"] = trainer.hits(head, tested, None)
+                under = {loss: trainer.hits(head, tested, test, loss) for loss in LOSSES}
                 arrays[f"{name}_pgd"] = under["cross-entropy"]
                 arrays[f"{name}_strongest"] = np.logical_and.reduce(list(under.values()))
 
             title = f"{trained.variant.label} · seed {trained.seed} · heads"
-            with lab.progress.task(title, (2 if joint is None else 3) * epochs) as bar:
+            with context.progress.task(title, (2 if joint is None else 3) * epochs) as bar:
                 for name, ascent in (("clean", None), ("robust", fit)):
                     test_head(name, new, new.fit(epochs, rate, ascent, bar))
                 if joint is not None:
@@ -180,7 +180,7 @@ class ClassifierProbe(Experiment):
             "held_out": config.training.held_out,
             "eot_samples": config.evaluation.eot_samples,
         }
-        found = lab.kept("heads", PROBE_VERSION, trained, inputs, compute).outcome
+        found = context.kept("heads", PROBE_VERSION, trained, inputs, compute).outcome
         found = {**found, "in_head": found["robust_strongest"] - found["clean_strongest"]}
         if "joint_pgd" in found:
             found["in_joint_head_pgd"] = found["joint_pgd"] - found["tuned_pgd"]
@@ -189,15 +189,15 @@ class ClassifierProbe(Experiment):
 
     def _tables(
         self,
-        lab: Laboratory,
-        figures: dict[str, dict[str, Over]],
+        context: ExperimentContext,
+        figures: dict[str, dict[str, OverSeeds]],
         retrieval: dict[str, list[Measurement]],
         keys: list[str],
     ) -> list[Table]:
         attack = f"PGD: {self.config.steps} steps through the head that is tested, "
-        attack += f"{lab.config.eps[0]:g}/255; strongest: the worst of PGD on three losses for "
+        attack += f"{context.config.eps[0]:g}/255; strongest: the worst of PGD on three losses for "
         attack += "each image, two of which do not depend on the scale of logits."
-        title = f"accuracy in percent on training identities of {lab.config.dataset}"
+        title = f"accuracy in percent on training identities of {context.config.dataset}"
 
         def accuracy(head: str, columns: Mapping[str, str], note: str) -> Table:
             rows = [
@@ -224,10 +224,10 @@ class ClassifierProbe(Experiment):
             f"{attack} Tested on the other half, which no new head has seen and the encoder has.",
         )
         rows = [
-            (label, [figure(row, lab.config.dataset, key, "map").cell() for key in keys])
+            (label, [figure(row, context.config.dataset, key, "map").cell() for key in keys])
             for label, row in retrieval.items()
         ]
-        title = f"mAP of the same encoders on test identities of {lab.config.dataset}"
+        title = f"mAP of the same encoders on test identities of {context.config.dataset}"
         return [joint, anew, Table(title, "Defense", keys, rows)]
 
 

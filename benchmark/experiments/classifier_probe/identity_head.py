@@ -86,7 +86,7 @@ def split_by_identity(images: ImageSet, seed: int) -> tuple[ImageSet, ImageSet]:
     return images.subset(sorted(first)), images.subset(sorted(second))
 
 
-class HeadBench:
+class HeadTrainer:
     """Trains and tests classifiers of the identities of an image set on a frozen encoder.
 
     Args:

@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmark.core.errors import UsageError
 from benchmark.core.plugin import Card, PluginConfig
-from benchmark.experiments.context import Laboratory
+from benchmark.experiments.context import ExperimentContext
 from benchmark.experiments.experiment import Experiment
 from benchmark.experiments.findings import Findings, Table
 from benchmark.experiments.main_table.main_table import (
@@ -53,20 +53,20 @@ class CrossDataset(Experiment):
 
     config: Config
 
-    def run(self, lab: Laboratory) -> Findings:
+    def run(self, context: ExperimentContext) -> Findings:
         """Measure every direction and compare two defenses in each."""
-        datasets = [lab.config.dataset, *lab.config.test_datasets]
+        datasets = [context.config.dataset, *context.config.test_datasets]
         if len(datasets) < 2:
             raise UsageError("there is no other data set", "name one with --test-dataset")
         tables: list[Table] = []
         directions: list[dict[str, Any]] = []
         for source in datasets:
             rows: dict[str, list[Measurement]] = defaultdict(list)
-            for measured in lab.measure(lab.variants, dataset=source):
+            for measured in context.measure(context.variants, dataset=source):
                 rows[measured.variant.label].append(measured)
             for target in datasets:
                 if target != source and rows:
-                    paper = PAPER_RATIOS if source == lab.config.dataset else {}
+                    paper = PAPER_RATIOS if source == context.config.dataset else {}
                     found, shown = self._direction(rows, source, target, paper)
                     directions.append(found)
                     tables += shown

@@ -10,14 +10,14 @@ from typing import Any, ClassVar
 
 from benchmark.core.errors import UsageError
 from benchmark.core.plugin import Card
-from benchmark.experiments.context import Laboratory
+from benchmark.experiments.context import ExperimentContext
 from benchmark.experiments.detection.detection_report import (
-    Verdict,
+    DetectorResult,
     result_of,
     summary_table,
     table_of,
 )
-from benchmark.experiments.detection.detector_evaluation import DetectionBench, DetectionOptions
+from benchmark.experiments.detection.detector_evaluation import DetectionOptions, DetectorEvaluation
 from benchmark.experiments.experiment import Experiment
 from benchmark.experiments.findings import Findings
 
@@ -45,49 +45,49 @@ class Detection(Experiment):
 
     config: Config
 
-    def run(self, lab: Laboratory) -> Findings:
+    def run(self, context: ExperimentContext) -> Findings:
         """Fit and attack a detector for each chosen defense and seed."""
-        bench = DetectionBench(lab, self.config, self._budget(lab))
-        verdicts: dict[str, Verdict] = {}
-        for trained in lab.train(lab.variants):
+        bench = DetectorEvaluation(context, self.config, self._budget(context))
+        results: dict[str, DetectorResult] = {}
+        for trained in context.train(context.variants):
             label = f"{trained.variant.label} seed {trained.seed}"
-            with lab.tolerating(label):
-                verdicts[label] = bench.verdict(trained)
+            with context.tolerating(label):
+                results[label] = bench.result(trained)
         from benchmark.experiments.detection.roc_figure import figure_of  # matplotlib takes a while
 
         share = self.config.damage_share
         return Findings(
             tables=[
-                summary_table(verdicts, share),
-                *(table_of(label, verdict, share) for label, verdict in verdicts.items()),
+                summary_table(results, share),
+                *(table_of(label, result, share) for label, result in results.items()),
             ],
-            result={label: result_of(verdict, share) for label, verdict in verdicts.items()},
+            result={label: result_of(result, share) for label, result in results.items()},
             figures={
-                f"roc-{label.replace(' ', '-')}": figure_of(label, verdict)
-                for label, verdict in verdicts.items()
+                f"roc-{label.replace(' ', '-')}": figure_of(label, result)
+                for label, result in results.items()
             },
         )
 
-    def _budget(self, lab: Laboratory) -> float:
+    def _budget(self, context: ExperimentContext) -> float:
         """Return the budget.
 
         Raises:
             UsageError: Several budgets, no attack to be fitted on, or one that needs preparation.
         """
-        if len(lab.config.eps) != 1:
+        if len(context.config.eps) != 1:
             raise UsageError("experiment detection takes one budget", "give a single --eps")
-        names = [attack.name for attack in lab.attacks]
+        names = [attack.name for attack in context.attacks]
         for name in self.config.seen:
             if name not in names:
                 raise UsageError(
                     f"the detector cannot be fitted on {name!r}: it is no attack of this run",
                     f"add --attack {name}, or set experiment.seen to some of {', '.join(names)}",
                 )
-        for attack in lab.attacks:
+        for attack in context.attacks:
             if attack.plugin.needs_preparation or attack.surrogates:
                 raise UsageError(
                     f"experiment detection cannot use {attack.name!r}: it is trained first, or "
                     "works on surrogates",
                     "leave it out",
                 )
-        return lab.config.eps[0]
+        return context.config.eps[0]

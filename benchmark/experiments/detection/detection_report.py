@@ -9,7 +9,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.experiments.detection.detection_scene import Judged, behind_the_detector, mean_ap
+from benchmark.experiments.detection.detection_scene import (
+    ScoredQueries,
+    behind_the_detector,
+    mean_ap,
+)
 from benchmark.experiments.findings import Table, text
 from benchmark.metrics.roc import auc_interval, roc_auc, threshold_at
 from results.columns import Cell
@@ -21,7 +25,7 @@ FALSE_POSITIVES = 0.05
 
 
 @dataclass(frozen=True)
-class Verdict:
+class DetectorResult:
     """A detector's scores of the test queries, clean and under each attack.
 
     Attributes:
@@ -34,8 +38,8 @@ class Verdict:
     """
 
     pids: NDArray[np.int64]
-    clean: Judged
-    attacked: Mapping[str, Judged]
+    clean: ScoredQueries
+    attacked: Mapping[str, ScoredQueries]
     kinds: Mapping[str, Kind]
     k: int
     fitted: tuple[int, int]
@@ -50,63 +54,63 @@ class Verdict:
         """Score above which a query is flagged."""
         return threshold_at(self.clean.scores[self.counted], FALSE_POSITIVES)
 
-    def scores(self, judged: Judged) -> NDArray[np.float64]:
+    def scores(self, scored: ScoredQueries) -> NDArray[np.float64]:
         """Return the scores that count."""
-        return judged.scores[self.counted]
+        return scored.scores[self.counted]
 
 
-def attack_figures(verdict: Verdict, name: str, damage_share: float) -> dict[str, Any]:
+def attack_figures(result: DetectorResult, name: str, damage_share: float) -> dict[str, Any]:
     """Return the figures of one attack; percentages but for the areas."""
-    judged, pids = verdict.attacked[name], verdict.pids[verdict.counted]
-    benign, attacked = verdict.scores(verdict.clean), verdict.scores(judged)
-    passes = judged.scores <= verdict.threshold
-    damage = _damage(verdict, name)
+    scored, pids = result.attacked[name], result.pids[result.counted]
+    benign, attacked = result.scores(result.clean), result.scores(scored)
+    passes = scored.scores <= result.threshold
+    damage = _damage(result, name)
     reference = max(
-        (_damage(verdict, n) for n, k in verdict.kinds.items() if k in ("seen", "unseen")),
+        (_damage(result, n) for n, k in result.kinds.items() if k in ("seen", "unseen")),
         default=0.0,
     )
     low, high = auc_interval(benign, attacked, pids, pids)
     return {
-        "kind": verdict.kinds[name],
+        "kind": result.kinds[name],
         "auc": roc_auc(benign, attacked),
         "auc_ci95": [low, high],
-        "tpr": 100 * float((~passes[verdict.counted]).mean()),
-        "map": mean_ap(judged.ranking),
-        "passing": 100 * float(passes[verdict.counted].mean()),
-        "map_of_passing": mean_ap(judged.ranking, passes),
+        "tpr": 100 * float((~passes[result.counted]).mean()),
+        "map": mean_ap(scored.ranking),
+        "passing": 100 * float(passes[result.counted].mean()),
+        "map_of_passing": mean_ap(scored.ranking, passes),
         "damage": damage,
         "keeps_damage": reference > 0 and damage >= damage_share * reference,
     }
 
 
-def _damage(verdict: Verdict, name: str) -> float:
-    counted = verdict.counted
-    lost = verdict.clean.ranking.ap[counted] - verdict.attacked[name].ranking.ap[counted]
+def _damage(result: DetectorResult, name: str) -> float:
+    counted = result.counted
+    lost = result.clean.ranking.ap[counted] - result.attacked[name].ranking.ap[counted]
     return 100 * float(lost.mean())
 
 
-def result_of(verdict: Verdict, damage_share: float) -> dict[str, Any]:
+def result_of(result: DetectorResult, damage_share: float) -> dict[str, Any]:
     """Return everything about a detector as plain values."""
-    attacks = {name: attack_figures(verdict, name, damage_share) for name in verdict.attacked}
+    attacks = {name: attack_figures(result, name, damage_share) for name in result.attacked}
     return {
-        "k": verdict.k,
-        "fitted_benign": verdict.fitted[0],
-        "fitted_attacked": verdict.fitted[1],
-        "threshold": verdict.threshold,
-        "clean_map": mean_ap(verdict.clean.ranking),
-        "clean_flagged": 100 * float((verdict.scores(verdict.clean) > verdict.threshold).mean()),
+        "k": result.k,
+        "fitted_benign": result.fitted[0],
+        "fitted_attacked": result.fitted[1],
+        "threshold": result.threshold,
+        "clean_map": mean_ap(result.clean.ranking),
+        "clean_flagged": 100 * float((result.scores(result.clean) > result.threshold).mean()),
         "attacks": attacks,
         "auc_seen": _lowest(attacks, "seen"),
         "auc_unseen": _lowest(attacks, "unseen"),
         "auc_adaptive": _lowest(attacks, "adaptive"),
-        "undetected": map_without(verdict),
-        "watched": behind_the_detector(verdict.clean, verdict.attacked, verdict.threshold),
+        "undetected": map_without(result),
+        "watched": behind_the_detector(result.clean, result.attacked, result.threshold),
     }
 
 
-def map_without(verdict: Verdict) -> float:
+def map_without(result: DetectorResult) -> float:
     """Return the mAP in percent of the worst attack on each query if nothing is flagged."""
-    return behind_the_detector(verdict.clean, verdict.attacked, np.inf)["map"]
+    return behind_the_detector(result.clean, result.attacked, np.inf)["map"]
 
 
 def _lowest(attacks: Mapping[str, Mapping[str, Any]], kind: Kind) -> float | None:
@@ -119,11 +123,11 @@ def _lowest(attacks: Mapping[str, Mapping[str, Any]], kind: Kind) -> float | Non
     return min(areas, default=None)
 
 
-def summary_table(verdicts: Mapping[str, Verdict], damage_share: float) -> Table:
+def summary_table(results: Mapping[str, DetectorResult], damage_share: float) -> Table:
     """Return a row for each detector: the lowest area over each kind of attack."""
     rows = []
-    for label, verdict in verdicts.items():
-        found = result_of(verdict, damage_share)
+    for label, result in results.items():
+        found = result_of(result, damage_share)
         figures = [found[key] for key in ("auc_seen", "auc_unseen", "auc_adaptive")]
         maps = [found["clean_map"], found["undetected"], found["watched"]["map"]]
         rows.append((label, [*(text(x, 3) for x in figures), *(text(x) for x in maps)]))
@@ -140,11 +144,11 @@ def summary_table(verdicts: Mapping[str, Verdict], damage_share: float) -> Table
     )
 
 
-def table_of(label: str, verdict: Verdict, damage_share: float) -> Table:
+def table_of(label: str, result: DetectorResult, damage_share: float) -> Table:
     """Return a row for each attack on one detector."""
     rows = []
-    for name in verdict.attacked:
-        one = attack_figures(verdict, name, damage_share)
+    for name in result.attacked:
+        one = attack_figures(result, name, damage_share)
         low, high = one["auc_ci95"]
         kind = one["kind"] + ("" if one["kind"] != "adaptive" or one["keeps_damage"] else " (weak)")
         rest = (text(one[key]) for key in ("tpr", "map", "map_of_passing"))
@@ -155,7 +159,7 @@ def table_of(label: str, verdict: Verdict, damage_share: float) -> Table:
         "Attack",
         ["Kind", "AUC", "95% CI", "TPR at 5% FPR", "mAP", "mAP of passing"],
         rows,
-        f"K = {verdict.k}; fitted on {verdict.fitted[0]} benign and {verdict.fitted[1]} attacked "
+        f"K = {result.k}; fitted on {result.fitted[0]} benign and {result.fitted[1]} attacked "
         "images of held-out training identities. Adaptive attacks: damage, and the weight of the "
         f"detector's loss; weak: keeps less than {100 * damage_share:g} % of the damage.",
     )

@@ -24,7 +24,7 @@ from benchmark.core.seeding import derive_seed
 from benchmark.core.surrogate import SurrogateEnsemble, joined_embeddings
 from benchmark.experiments.detection.detector import Detector
 from benchmark.experiments.detection.evading_attack import Evading
-from benchmark.experiments.detection.retrieval_context import Panel, largest_k
+from benchmark.experiments.detection.retrieval_context import ContextExtractor, largest_k
 from benchmark.metrics.attacked import rank_sets
 from benchmark.metrics.crafting import craft
 from benchmark.metrics.embedding import embed_images
@@ -32,7 +32,7 @@ from benchmark.metrics.ranking import RankingResult
 
 
 @dataclass(frozen=True)
-class Judged:
+class ScoredQueries:
     """How queries fare before the target and before the detector.
 
     Attributes:
@@ -89,21 +89,21 @@ class DetectionScene:
         self.queries = len(query)
         self.largest_k = largest_k(self._camids, self._gallery_camids)
 
-    def panel(self, k: int) -> Panel:
+    def extractor(self, k: int) -> ContextExtractor:
         """Return the experts' galleries with support sets of `k` images."""
         units = (torch.nn.functional.normalize(one) for one in self._stored)
         galleries = tuple(one.to(self._policy.device) for one in units)
-        return Panel(galleries, self._gallery_camids, k)
+        return ContextExtractor(galleries, self._gallery_camids, k)
 
     def clean(self) -> Tensor:
         """Return the joined embeddings of the clean queries, on the CPU."""
         return joined_embeddings(self._clean)
 
-    def features(self, panel: Panel, joined: Tensor) -> Tensor:
+    def features(self, extractor: ContextExtractor, joined: Tensor) -> Tensor:
         """Return the contexts (Q, F) of queries by their joined embeddings."""
-        parts = panel.parts(joined.to(self._policy.device))
+        parts = extractor.parts(joined.to(self._policy.device))
         blocks = [
-            panel.features([part[rows] for part in parts], self._camids[rows])
+            extractor.features([part[rows] for part in parts], self._camids[rows])
             for rows in torch.split(torch.arange(len(joined)), self._batch)
         ]
         return torch.cat(blocks)
@@ -151,11 +151,13 @@ class DetectionScene:
         )
         return crafted.embeddings["rounded"]
 
-    def judge(self, panel: Panel, detector: Detector, joined: Tensor) -> Judged:
+    def score(
+        self, extractor: ContextExtractor, detector: Detector, joined: Tensor
+    ) -> ScoredQueries:
         """Return scores and ranking of queries by their joined embeddings."""
-        logits = detector.logits(self.features(panel, joined))
-        target = panel.parts(joined.to(self._policy.device))[0].cpu()
-        return Judged(
+        logits = detector.logits(self.features(extractor, joined))
+        target = extractor.parts(joined.to(self._policy.device))[0].cpu()
+        return ScoredQueries(
             scores=logits.double().cpu().numpy(),
             ranking=rank_sets(target, self._stored[0], self._query, self._gallery),
         )
@@ -183,7 +185,7 @@ def mean_ap(ranking: RankingResult, chosen: NDArray[np.bool_] | None = None) -> 
 
 
 def behind_the_detector(
-    clean: Judged, attacked: Mapping[str, Judged], threshold: float
+    clean: ScoredQueries, attacked: Mapping[str, ScoredQueries], threshold: float
 ) -> dict[str, float]:
     """Return what the best choice of an attacker for each query leaves of a watched system.
 
@@ -195,9 +197,9 @@ def behind_the_detector(
         passes and lowers the AP.
     """
     best = clean.ranking.ap.copy()
-    for judged in attacked.values():
-        passes = judged.scores <= threshold
-        best = np.where(passes, np.fmin(best, judged.ranking.ap), best)
+    for scored in attacked.values():
+        passes = scored.scores <= threshold
+        best = np.where(passes, np.fmin(best, scored.ranking.ap), best)
     valid = clean.ranking.valid
     return {
         "map": 100 * float(best[valid].mean()),

@@ -14,12 +14,16 @@ from benchmark.core.attack import Attack
 from benchmark.core.errors import DataError, PluginError
 from benchmark.core.image_set import ImageSet
 from benchmark.core.plugin import PluginConfig
-from benchmark.experiments.context import Kept, Laboratory
-from benchmark.experiments.detection.detection_report import Kind, Verdict
-from benchmark.experiments.detection.detection_scene import DetectionScene, Judged, with_match
+from benchmark.experiments.context import ExperimentContext, Kept
+from benchmark.experiments.detection.detection_report import DetectorResult, Kind
+from benchmark.experiments.detection.detection_scene import (
+    DetectionScene,
+    ScoredQueries,
+    with_match,
+)
 from benchmark.experiments.detection.detector import Detector, fit_detector
 from benchmark.experiments.detection.evading_attack import Evading, Strategy
-from benchmark.experiments.detection.retrieval_context import Panel
+from benchmark.experiments.detection.retrieval_context import ContextExtractor
 from benchmark.experiments.measurement import Trained
 from benchmark.experiments.variant import Variant
 from benchmark.metrics.ranking import RankingResult
@@ -65,19 +69,21 @@ class DetectionOptions(PluginConfig):
     """Weight decay of its training."""
 
 
-class DetectionBench:
+class DetectorEvaluation:
     """Fits and attacks a detector for each target.
 
     Args:
-        lab: The laboratory.
+        context: What the experiment works with.
         options: What was chosen.
         eps_255: Budget of all attacks.
     """
 
-    def __init__(self, lab: Laboratory, options: DetectionOptions, eps_255: float) -> None:
-        self._lab, self._options, self._eps_255 = lab, options, eps_255
+    def __init__(
+        self, context: ExperimentContext, options: DetectionOptions, eps_255: float
+    ) -> None:
+        self._context, self._options, self._eps_255 = context, options, eps_255
 
-    def verdict(self, target: Trained) -> Verdict:
+    def result(self, target: Trained) -> DetectorResult:
         """Return the scores of the test queries, measured once for the same target and options.
 
         Raises:
@@ -85,25 +91,25 @@ class DetectionBench:
             DataError: There are too few images of other cameras to retrieve.
         """
         experts = self._experts(target)
-        config = self._lab.config
+        config = self._context.config
         inputs = {
             "options": self._options.model_dump(mode="json", exclude={"damage_share"}),
             "experts": [one.cell.fingerprint for one in experts[1:]],
-            "attacks": [attack_content(attack) for attack in self._lab.attacks],
+            "attacks": [attack_content(attack) for attack in self._context.attacks],
             "eps_255": self._eps_255,
             "attack_seed": config.attack_seed[0],
             "eot_samples": config.evaluation.eot_samples,
             "held_out": config.training.held_out,
         }
-        stored = self._lab.kept(
+        stored = self._context.kept(
             "verdict", DETECTION_VERSION, target, inputs, lambda: self._measure(experts, inputs)
         )
         arrays, outcome = stored.arrays(), stored.outcome
         kinds = dict(outcome["kinds"])
-        return Verdict(
+        return DetectorResult(
             pids=arrays["pids"],
-            clean=_judged(arrays, CLEAN),
-            attacked={key: _judged(arrays, key) for key in kinds},
+            clean=_scored_queries(arrays, CLEAN),
+            attacked={key: _scored_queries(arrays, key) for key in kinds},
             kinds=kinds,
             k=outcome["k"],
             fitted=(outcome["fitted_benign"], outcome["fitted_attacked"]),
@@ -112,26 +118,26 @@ class DetectionBench:
     def _experts(self, target: Trained) -> list[Trained]:
         seeds = [EXPERT_SEED + index for index in range(self._options.experts)]
         variant = Variant("expert", self._options.expert_defense)
-        others = list(self._lab.train([variant], seeds))
+        others = list(self._context.train([variant], seeds))
         if len(others) < len(seeds):
             raise PluginError("an expert could not be trained", "the error beside this says why")
         return [target, *others]
 
     def _measure(self, experts: Sequence[Trained], inputs: Mapping[str, object]) -> Kept:
-        lab = self._lab
-        _, held_out = lab.fitted_and_held_out()
+        context = self._context
+        _, held_out = context.fitted_and_held_out()
         fitting = self._scene(experts, with_match(held_out), held_out)
         query, gallery = (
-            lab.split(lab.config.dataset, "query"),
-            lab.split(lab.config.dataset, "gallery"),
+            context.split(context.config.dataset, "query"),
+            context.split(context.config.dataset, "gallery"),
         )
         testing = self._scene(experts, query, gallery)
         k = min(self._options.k, fitting.largest_k, testing.largest_k)
         if k < 2:
             raise DataError("a query has fewer than two images of other cameras", "use more data")
-        panel = testing.panel(k)
-        detector, fitted = self._fitted(fitting, fitting.panel(k))
-        judged = {CLEAN: testing.judge(panel, detector, testing.clean())}
+        extractor = testing.extractor(k)
+        detector, fitted = self._fitted(fitting, fitting.extractor(k))
+        scored = {CLEAN: testing.score(extractor, detector, testing.clean())}
         kinds: dict[str, Kind] = {}
 
         def put(name: str, kind: Kind, attack: Attack) -> None:
@@ -139,28 +145,30 @@ class DetectionBench:
 
             def attacked() -> Kept:
                 joined = self._crafted(testing, attack, name)
-                return Kept({}, _arrays(name, testing.judge(panel, detector, joined)))
+                return Kept({}, _arrays(name, testing.score(extractor, detector, joined)))
 
             key = {**inputs, "attack": name}
-            stored = lab.kept("attacked", DETECTION_VERSION, experts[0], key, attacked)
-            judged[name], kinds[name] = _judged(stored.arrays(), name), kind
+            stored = context.kept("attacked", DETECTION_VERSION, experts[0], key, attacked)
+            scored[name], kinds[name] = _scored_queries(stored.arrays(), name), kind
 
-        for chosen in lab.attacks:
+        for chosen in context.attacks:
             put(chosen.name, self._kind(chosen), self._made(chosen))
-        for name, attack in self._evading(panel, detector):
+        for name, attack in self._evading(extractor, detector):
             put(name, "adaptive", attack)
         arrays = {"pids": query.pids}
-        for name, one in judged.items():
+        for name, one in scored.items():
             arrays |= _arrays(name, one)
         order = list(kinds.items())  # a list, because outcomes are stored with sorted keys
         return Kept({"kinds": order, "k": k, **fitted}, arrays)
 
-    def _fitted(self, scene: DetectionScene, panel: Panel) -> tuple[Detector, dict[str, int]]:
+    def _fitted(
+        self, scene: DetectionScene, extractor: ContextExtractor
+    ) -> tuple[Detector, dict[str, int]]:
         """Return a detector, and on how many images of each kind it was fitted."""
-        benign = scene.features(panel, scene.clean())
-        seen = [attack for attack in self._lab.attacks if attack.name in self._options.seen]
+        benign = scene.features(extractor, scene.clean())
+        seen = [attack for attack in self._context.attacks if attack.name in self._options.seen]
         crafted = [self._crafted(scene, self._made(one), f"fit, {one.name}") for one in seen]
-        attacked = torch.cat([scene.features(panel, joined) for joined in crafted])
+        attacked = torch.cat([scene.features(extractor, joined) for joined in crafted])
         detector = fit_detector(
             benign,
             attacked,
@@ -168,7 +176,7 @@ class DetectionBench:
             steps=self._options.steps,
             learning_rate=self._options.learning_rate,
             weight_decay=self._options.weight_decay,
-            seed=self._lab.config.attack_seed[0],
+            seed=self._context.config.attack_seed[0],
         )
         return detector, {"fitted_benign": len(benign), "fitted_attacked": len(attacked)}
 
@@ -180,8 +188,8 @@ class DetectionBench:
             [one.view for one in experts],
             query,
             gallery,
-            policy=self._lab.policy,
-            batch=self._lab.config.evaluation.batch,
+            policy=self._context.policy,
+            batch=self._context.config.evaluation.batch,
             owner=experts[0].cell.defense,
         )
 
@@ -193,25 +201,27 @@ class DetectionBench:
     def _made(self, attack: ChosenAttack) -> Attack:
         return attack.plugin(attack.config, self._eps_255)
 
-    def _evading(self, panel: Panel, detector: Detector) -> Iterator[tuple[str, Evading]]:
+    def _evading(
+        self, extractor: ContextExtractor, detector: Detector
+    ) -> Iterator[tuple[str, Evading]]:
         for strategy in get_args(Strategy):
             for weight in self._options.weights:
                 steps = self._options.adaptive_steps
                 options = {"strategy": strategy, "weight": weight, "steps": steps}
                 attack = Evading(Evading.parse_config(options), self._eps_255)
-                attack.panel, attack.detector = panel, detector
+                attack.extractor, attack.detector = extractor, detector
                 yield f"{strategy} {weight:g}", attack
 
     def _crafted(self, scene: DetectionScene, attack: Attack, title: str) -> Tensor:
-        with self._lab.progress.task(f"detection · {title}", scene.queries) as bar:
-            return scene.attacked(attack, self._lab.config.attack_seed[0], bar)
+        with self._context.progress.task(f"detection · {title}", scene.queries) as bar:
+            return scene.attacked(attack, self._context.config.attack_seed[0], bar)
 
 
-def _arrays(key: str, judged: Judged) -> dict[str, NDArray[Any]]:
-    ranking = {f"{key}/{part}": getattr(judged.ranking, part) for part in RANKING_PARTS}
-    return {f"{key}/scores": judged.scores, **ranking}
+def _arrays(key: str, scored: ScoredQueries) -> dict[str, NDArray[Any]]:
+    ranking = {f"{key}/{part}": getattr(scored.ranking, part) for part in RANKING_PARTS}
+    return {f"{key}/scores": scored.scores, **ranking}
 
 
-def _judged(arrays: Mapping[str, NDArray[Any]], key: str) -> Judged:
+def _scored_queries(arrays: Mapping[str, NDArray[Any]], key: str) -> ScoredQueries:
     ranking = RankingResult(**{part: arrays[f"{key}/{part}"] for part in RANKING_PARTS})
-    return Judged(arrays[f"{key}/scores"], ranking)
+    return ScoredQueries(arrays[f"{key}/scores"], ranking)

@@ -33,7 +33,7 @@ from benchmark.core.guides import Guides
 from benchmark.core.iterated_attack import BudgetShare, IteratedAttack, IteratedConfig, Steps
 from benchmark.core.plugin import Card
 from benchmark.experiments.detection.detector import Detector
-from benchmark.experiments.detection.retrieval_context import Panel
+from benchmark.experiments.detection.retrieval_context import ContextExtractor
 
 Strategy = Literal["push", "decoy"]
 
@@ -55,13 +55,13 @@ class Evading(IteratedAttack):
     is nothing to evade.
 
     Attributes:
-        panel: The experts' galleries.
+        extractor: The experts' galleries.
         detector: What it evades.
     """
 
     name = "evading"
     card: ClassVar[Card] = Card(title="Attack on ranking and detector")
-    panel: Panel
+    extractor: ContextExtractor
     detector: Detector
 
     class Config(IteratedConfig):
@@ -80,9 +80,9 @@ class Evading(IteratedAttack):
         """Return the guides of each expert, on clean embeddings."""
         guides = batch.gallery_guides
         mask = guides.positive_mask(batch.pids, batch.camids, batch.gallery_rows)
-        clean = self.panel.parts(batch.clean)
-        galleries = self.panel.galleries
-        chosen = decoys(guides, clean, galleries, batch.pids, batch.camids, self.panel.k)
+        clean = self.extractor.parts(batch.clean)
+        galleries = self.extractor.galleries
+        chosen = decoys(guides, clean, galleries, batch.pids, batch.camids, self.extractor.k)
         pairs = list(zip(galleries, clean, strict=True))
         return _Aim(
             camids=batch.camids,
@@ -93,7 +93,7 @@ class Evading(IteratedAttack):
     def objective(self, vectors: Tensor, state: object) -> Tensor:
         """Return damage minus the weighted loss of the detector at joined embeddings; (B,)."""
         assert isinstance(state, _Aim)
-        parts = self.panel.parts(vectors)
+        parts = self.extractor.parts(vectors)
         if self.config.strategy == "push":
             damage = (parts[0] - state.away[0]).square().sum(1)
         else:
@@ -104,7 +104,7 @@ class Evading(IteratedAttack):
             damage = torch.stack(gains).mean(0)
         if not self.config.weight:
             return damage
-        logits = self.detector.logits(self.panel.features(parts, state.camids))
+        logits = self.detector.logits(self.extractor.features(parts, state.camids))
         return damage - self.config.weight * F.softplus(logits)
 
     def value(

@@ -24,7 +24,7 @@ from torch.nn import functional as F
 
 
 @dataclass(frozen=True)
-class Panel:
+class ContextExtractor:
     """The experts' galleries, in which they look a query up.
 
     Attributes:

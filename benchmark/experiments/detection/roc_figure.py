@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 
-from benchmark.experiments.detection.detection_report import FALSE_POSITIVES, Verdict
+from benchmark.experiments.detection.detection_report import FALSE_POSITIVES, DetectorResult
 from benchmark.experiments.findings import figure_png
 from benchmark.metrics.roc import roc_auc, roc_curve
 from results.looks import PALETTE
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 DASHES = {"seen": "-", "unseen": "--", "control": ":", "push": "-", "decoy": "--"}
 
 
-def figure_of(label: str, verdict: Verdict) -> bytes:
+def figure_of(label: str, result: DetectorResult) -> bytes:
     """Return the ROC curves of a detector as PNG, a line for each attack.
 
     Args:
         label: Name of the target.
-        verdict: Scores of clean and attacked queries.
+        result: Scores of clean and attacked queries.
     """
-    adaptive = [name for name, kind in verdict.kinds.items() if kind == "adaptive"]
-    others = [name for name in verdict.attacked if name not in adaptive]
+    adaptive = [name for name, kind in result.kinds.items() if kind == "adaptive"]
+    others = [name for name in result.attacked if name not in adaptive]
     lines = -(-max(len(adaptive), len(others)) // 2)  # of the legends, in two columns
     figure = Figure((8.4, 4.4 + 0.2 * lines), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
@@ -33,11 +33,11 @@ def figure_of(label: str, verdict: Verdict) -> bytes:
     _frame(right, "attacks that do: damage, weight of the detector's loss")
     left.set_ylabel("true positive rate")
     for index, name in enumerate(others):
-        _draw(left, verdict, name, verdict.kinds[name], PALETTE[index % len(PALETTE)])
+        _draw(left, result, name, result.kinds[name], PALETTE[index % len(PALETTE)])
     weights = list(dict.fromkeys(name.split()[1] for name in adaptive))
     for name in adaptive:
         strategy, weight = name.split()
-        _draw(right, verdict, name, strategy, PALETTE[weights.index(weight) % len(PALETTE)])
+        _draw(right, result, name, strategy, PALETTE[weights.index(weight) % len(PALETTE)])
     for axes in (left, right):
         axes.legend(
             loc="upper center",
@@ -57,8 +57,8 @@ def _frame(axes: Axes, title: str) -> None:
     axes.set_title(title, fontsize="small")
 
 
-def _draw(axes: Axes, verdict: Verdict, name: str, look: str, colour: str) -> None:
-    benign, attacked = verdict.scores(verdict.clean), verdict.scores(verdict.attacked[name])
+def _draw(axes: Axes, result: DetectorResult, name: str, look: str, colour: str) -> None:
+    benign, attacked = result.scores(result.clean), result.scores(result.attacked[name])
     known = "" if look in ("push", "decoy") else f", {look}"
     axes.plot(
         *roc_curve(benign, attacked),

@@ -19,7 +19,7 @@ LARGEST_PERPLEXITY = 30.0
 
 
 @dataclass(frozen=True)
-class Cloud:
+class PointCloud:
     """Embeddings of some identities for one defense.
 
     Attributes:
@@ -46,7 +46,7 @@ def check_tsne() -> None:
     _tsne()
 
 
-def draw_clouds(clouds: Mapping[str, Cloud], seed: int) -> Figure:
+def draw_clouds(clouds: Mapping[str, PointCloud], seed: int) -> Figure:
     """Return a panel for each defense; each has a map of its own.
 
     Args:
@@ -82,13 +82,13 @@ def draw_clouds(clouds: Mapping[str, Cloud], seed: int) -> Figure:
     return figure
 
 
-def _colours(cloud: Cloud) -> dict[int, Any]:
+def _colours(cloud: PointCloud) -> dict[int, Any]:
     identities = np.unique(np.concatenate([cloud.pids, cloud.gallery_pids]))
     palette = mpl.colormaps["tab20" if len(identities) > 10 else "tab10"]
     return {pid: palette(i % palette.N) for i, pid in enumerate(identities.tolist())}
 
 
-def _mapped(cloud: Cloud, seed: int) -> NDArray[np.float32]:
+def _mapped(cloud: PointCloud, seed: int) -> NDArray[np.float32]:
     vectors = unit(np.concatenate([cloud.gallery, cloud.clean, cloud.attacked]))
     perplexity = min(LARGEST_PERPLEXITY, (len(vectors) - 1) / 3)
     mapper = _tsne()(perplexity=perplexity, init="pca", random_state=seed)

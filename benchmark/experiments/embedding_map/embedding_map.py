@@ -15,19 +15,19 @@ from benchmark.core.errors import UsageError
 from benchmark.core.image_set import ImageSet
 from benchmark.core.plugin import Card, PluginConfig
 from benchmark.experiments.attention.attention import spread_evenly
-from benchmark.experiments.context import Kept, Laboratory
+from benchmark.experiments.context import ExperimentContext, Kept
 from benchmark.experiments.crafting import Scene
 from benchmark.experiments.embedding_map.embedding_distances import (
     displacement,
     identity_distance,
     silhouettes,
 )
-from benchmark.experiments.embedding_map.embedding_figure import Cloud, check_tsne, draw_clouds
+from benchmark.experiments.embedding_map.embedding_figure import PointCloud, check_tsne, draw_clouds
 from benchmark.experiments.experiment import Experiment
 from benchmark.experiments.findings import Findings, Table, figure_png
 from benchmark.experiments.measurement import Trained
 from benchmark.experiments.single_attack import SingleAttack
-from benchmark.experiments.summary import Over
+from benchmark.experiments.summary import OverSeeds
 
 EMBEDDING_VERSION = 1
 """Raised when a change of this measurement changes results."""
@@ -62,25 +62,25 @@ class EmbeddingMap(Experiment):
 
     config: Config
 
-    def run(self, lab: Laboratory) -> Findings:
+    def run(self, context: ExperimentContext) -> Findings:
         """Embed every query for every training, and draw the first seed."""
-        single = SingleAttack.of(lab)
+        single = SingleAttack.of(context)
         check_tsne()
-        dataset = lab.config.dataset
-        query, gallery = lab.split(dataset, "query"), lab.split(dataset, "gallery")
+        dataset = context.config.dataset
+        query, gallery = context.split(dataset, "query"), context.split(dataset, "gallery")
         chosen = query.identities[spread_evenly(len(query.identities), self.config.identities)]
         measured: dict[str, dict[int, dict[str, float]]] = defaultdict(dict)
-        clouds: dict[str, Cloud] = {}
-        for trained in lab.train(lab.variants):
+        clouds: dict[str, PointCloud] = {}
+        for trained in context.train(context.variants):
             label = trained.variant.label
-            with lab.tolerating(f"{label} · seed {trained.seed} · embeddings"):
-                arrays = self._embedded(lab, trained, single, query, gallery)
+            with context.tolerating(f"{label} · seed {trained.seed} · embeddings"):
+                arrays = self._embedded(context, trained, single, query, gallery)
                 measured[label][trained.seed] = figures_of(arrays, query, gallery)
                 clouds.setdefault(label, _cloud(arrays, query, gallery, chosen))
         if not clouds:
             raise UsageError("no defense could be embedded", "see the messages above")
         over = {
-            label: {name: Over({s: one[name] for s, one in found.items()}) for name in FIGURES}
+            label: {name: OverSeeds({s: one[name] for s, one in found.items()}) for name in FIGURES}
             for label, found in measured.items()
             if found
         }
@@ -102,7 +102,7 @@ class EmbeddingMap(Experiment):
 
     def _embedded(
         self,
-        lab: Laboratory,
+        context: ExperimentContext,
         trained: Trained,
         single: SingleAttack,
         query: ImageSet,
@@ -111,10 +111,10 @@ class EmbeddingMap(Experiment):
         """Return embeddings: ``gallery`` and ``clean`` and ``attacked`` queries."""
 
         def compute() -> Kept:
-            scene = Scene.of(trained, query, gallery, lab.policy)
+            scene = Scene.of(trained, query, gallery, context.policy)
             title = f"{trained.variant.label} · seed {trained.seed} · embeddings"
             batch, parts = trained.config.evaluation.batch, []
-            with lab.progress.task(title, len(query)) as bar:
+            with context.progress.task(title, len(query)) as bar:
                 for start in range(0, len(query), batch):
                     rows = np.arange(start, min(start + batch, len(query)))
                     images = scene.adversarial(single.attack, single.eps_255, rows)
@@ -129,10 +129,10 @@ class EmbeddingMap(Experiment):
             }
             return Kept({}, arrays)
 
-        inputs = single.inputs(lab)
-        return lab.kept("embeddings", EMBEDDING_VERSION, trained, inputs, compute).arrays()
+        inputs = single.inputs(context)
+        return context.kept("embeddings", EMBEDDING_VERSION, trained, inputs, compute).arrays()
 
-    def _table(self, where: str, over: dict[str, dict[str, Over]]) -> Table:
+    def _table(self, where: str, over: dict[str, dict[str, OverSeeds]]) -> Table:
         rows = [(label, [row[name].cell(2) for name in FIGURES]) for label, row in over.items()]
         return Table(
             f"Queries of {where}",
@@ -166,9 +166,9 @@ def _cloud(
     query: ImageSet,
     gallery: ImageSet,
     chosen: NDArray[np.int64],
-) -> Cloud:
+) -> PointCloud:
     own, shown = np.isin(query.pids, chosen), np.isin(gallery.pids, chosen)
-    return Cloud(
+    return PointCloud(
         gallery=arrays["gallery"][shown],
         gallery_pids=gallery.pids[shown],
         clean=arrays["clean"][own],

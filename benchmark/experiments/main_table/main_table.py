@@ -8,11 +8,11 @@ from typing import Any
 
 from benchmark.core.errors import UsageError
 from benchmark.core.plugin import Card, PluginConfig
-from benchmark.experiments.context import Laboratory
+from benchmark.experiments.context import ExperimentContext
 from benchmark.experiments.experiment import Experiment
 from benchmark.experiments.findings import MISSING, Findings, Table, text
 from benchmark.experiments.measurement import Measurement
-from benchmark.experiments.summary import Over, paired_gain
+from benchmark.experiments.summary import OverSeeds, paired_gain
 from results.columns import Cell
 
 PAPER_ATTACKS = ("fna", "sma", "metric-ifgsm")
@@ -58,10 +58,10 @@ class MainTable(Experiment):
 
     config: Config
 
-    def run(self, lab: Laboratory) -> Findings:
+    def run(self, context: ExperimentContext) -> Findings:
         """Measure every defense and compare two of them."""
         rows: dict[str, list[Measurement]] = defaultdict(list)
-        for measured in lab.measure(lab.variants):
+        for measured in context.measure(context.variants):
             rows[measured.variant.label].append(measured)
         if not rows:
             raise UsageError("no defense could be measured", "see the messages above")
@@ -69,7 +69,7 @@ class MainTable(Experiment):
         result: dict[str, Any] = {"rows": rows_json(rows)}
         ours, baseline = self.config.ours, self.config.baseline
         if ours in rows and baseline in rows:
-            comparison = compared(rows[ours], rows[baseline], lab.config.dataset)
+            comparison = compared(rows[ours], rows[baseline], context.config.dataset)
             result["ratio"] = {"of": ours, "over": baseline, "attacks": comparison}
             paper = PAPER_RATIOS if (ours, baseline) == PAPER_PAIR else {}
             tables.append(ratio_table(comparison, ours, baseline, paper))
@@ -105,9 +105,9 @@ def measured_tables(
     return [*tables[:-1], replace(tables[-1], note=notes(rows))]
 
 
-def figure(measured: list[Measurement], dataset: str, key: str, name: str) -> Over:
+def figure(measured: list[Measurement], dataset: str, key: str, name: str) -> OverSeeds:
     """Return ``map`` or ``rank1`` of a data set, clean or under an attack, over seeds."""
-    return Over({m.trained.seed: getattr(m.outcomes[dataset][key], name) for m in measured})
+    return OverSeeds({m.trained.seed: getattr(m.outcomes[dataset][key], name) for m in measured})
 
 
 def rows_json(rows: dict[str, list[Measurement]], only: str | None = None) -> list[dict[str, Any]]:

@@ -10,12 +10,12 @@ from typing import Any, Literal
 from benchmark.core.errors import UsageError
 from benchmark.core.plugin import Card, PluginConfig
 from benchmark.data.held_out import can_be_ranked, query_and_gallery
-from benchmark.experiments.context import Laboratory
+from benchmark.experiments.context import ExperimentContext
 from benchmark.experiments.experiment import Experiment
 from benchmark.experiments.findings import Findings, Table
-from benchmark.experiments.measurement import CLEAN, WORST, Outcome
+from benchmark.experiments.measurement import CLEAN, WORST, QueryOutcomes
 from benchmark.experiments.scoring import scored, scoring_attacks
-from benchmark.experiments.summary import Over
+from benchmark.experiments.summary import OverSeeds
 from benchmark.experiments.tune.candidates import read_candidates
 from benchmark.experiments.variant import Variant
 from results.columns import Cell
@@ -23,7 +23,7 @@ from results.columns import Cell
 Criterion = Literal["sum", "worst"]
 
 
-def figures_of(outcomes: Mapping[str, Outcome]) -> dict[str, float]:
+def figures_of(outcomes: Mapping[str, QueryOutcomes]) -> dict[str, float]:
     """Return mAP in percent, clean, by attack and in the worst case, and clean + worst."""
     found = {key: outcome.map for key, outcome in outcomes.items()}
     return {**found, "sum": found[CLEAN] + found[WORST]}
@@ -59,13 +59,13 @@ class Tune(Experiment):
 
     config: Config
 
-    def run(self, lab: Laboratory) -> Findings:
+    def run(self, context: ExperimentContext) -> Findings:
         """Train and score every candidate at every seed."""
-        scoring_attacks(lab)
-        candidates = lab.variants
+        scoring_attacks(context)
+        candidates = context.variants
         if self.config.candidates is not None:
-            candidates = read_candidates(self.config.candidates, lab.config.defense)
-        _, held_out = lab.fitted_and_held_out()
+            candidates = read_candidates(self.config.candidates, context.config.defense)
+        _, held_out = context.fitted_and_held_out()
         query, gallery = query_and_gallery(held_out)
         if not can_be_ranked(query, gallery):
             raise UsageError(
@@ -74,32 +74,32 @@ class Tune(Experiment):
                 "raise training.held_out, or use data whose identities several cameras saw",
             )
         scores: dict[str, dict[int, dict[str, float]]] = defaultdict(dict)
-        share = {"held_out": lab.config.training.held_out}
+        share = {"held_out": context.config.training.held_out}
         seconds: Counter[str] = Counter()
-        for trained in lab.train(candidates):
-            with lab.tolerating(f"{trained.variant.label} · seed {trained.seed}"):
-                outcomes = scored(lab, trained, "held-out", query, gallery, share)
+        for trained in context.train(candidates):
+            with context.tolerating(f"{trained.variant.label} · seed {trained.seed}"):
+                outcomes = scored(context, trained, "held-out", query, gallery, share)
                 scores[trained.variant.label][trained.seed] = figures_of(outcomes)
                 seconds[trained.variant.label] += trained.outcome["seconds"]
         if not scores:
             raise UsageError("no candidate could be scored", "see the messages above")
         figures = {
             label: {
-                key: Over({seed: score[key] for seed, score in by_seed.items()})
+                key: OverSeeds({seed: score[key] for seed, score in by_seed.items()})
                 for key in next(iter(by_seed.values()))
             }
             for label, by_seed in scores.items()
         }
         best = max(figures, key=lambda label: figures[label][self.config.criterion].mean)
-        result = self._result(lab, candidates, figures, best, len(held_out.identities))
+        result = self._result(context, candidates, figures, best, len(held_out.identities))
         result["training_seconds"] = dict(seconds)
-        return Findings([self._table(lab, figures, best, result)], result)
+        return Findings([self._table(context, figures, best, result)], result)
 
     def _result(
         self,
-        lab: Laboratory,
+        context: ExperimentContext,
         candidates: list[Variant],
-        figures: dict[str, dict[str, Over]],
+        figures: dict[str, dict[str, OverSeeds]],
         best: str,
         identities: int,
     ) -> dict[str, Any]:
@@ -120,8 +120,8 @@ class Tune(Experiment):
                 for one in candidates
             ],
             "number_of_candidates": dict(tried),
-            "seeds": lab.config.seed,
-            "trainings": len(candidates) * len(lab.config.seed),
+            "seeds": context.config.seed,
+            "trainings": len(candidates) * len(context.config.seed),
             "best": {
                 "label": best,
                 "defense": chosen.defense,
@@ -131,8 +131,8 @@ class Tune(Experiment):
 
     def _table(
         self,
-        lab: Laboratory,
-        figures: dict[str, dict[str, Over]],
+        context: ExperimentContext,
+        figures: dict[str, dict[str, OverSeeds]],
         best: str,
         result: dict[str, Any],
     ) -> Table:
@@ -144,11 +144,11 @@ class Tune(Experiment):
         ]
         tried = ", ".join(f"{n} of {name}" for name, n in result["number_of_candidates"].items())
         return Table(
-            f"mAP on {result['identities']} held-out training identities of {lab.config.dataset}",
+            f"mAP on {result['identities']} held-out training identities of {context.config.dataset}",
             "Candidate",
             keys,
             rows,
-            note=f"Candidates: {tried}; seeds {', '.join(map(str, lab.config.seed))}; ± is the "
+            note=f"Candidates: {tried}; seeds {', '.join(map(str, context.config.seed))}; ± is the "
             "standard deviation over them. worst: each query meets its strongest attack. Test "
             "splits were closed. Differences within the spread over seeds decide nothing.",
         )

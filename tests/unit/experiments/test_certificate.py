@@ -54,5 +54,5 @@ def test_it_certifies_smoothed_encoders_and_remembers(conducted, monkeypatch):
 def test_an_encoder_that_is_not_smoothed_is_told(conducted):
     outcome = conducted("certificate", QUICK, defense=["none"])
     assert outcome.findings.result == {}
-    (trouble,) = outcome.troubles
-    assert "is not smoothed" in str(trouble.error)
+    (failure,) = outcome.failures
+    assert "is not smoothed" in str(failure.error)

@@ -15,10 +15,10 @@ from benchmark.core.errors import DataError, UsageError
 from benchmark.core.plugin import PluginConfig
 from benchmark.core.progress import SilentProgress
 from benchmark.core.registry import EXPERIMENTS
-from benchmark.experiments.context import Kept, Laboratory
+from benchmark.experiments.context import ExperimentContext, Kept
 from benchmark.experiments.experiment import Experiment
 from benchmark.experiments.findings import Findings, Table
-from benchmark.experiments.run_experiment import conduct, experiment_named, with_defaults
+from benchmark.experiments.run_experiment import experiment_named, run_experiment, with_defaults
 from benchmark.experiments.variant import Variant
 from benchmark.runner.journal import Journal
 from benchmark.runner.output import OutputFolder
@@ -27,10 +27,12 @@ from results.columns import Cell
 from results.store import load_per_query
 
 
-def laboratory(config, **options):
+def make_context(config, **options):
     folder = OutputFolder(config.output)
     folder.prepare()
-    return Laboratory(config, "try", folder, choose_device("cpu"), SilentProgress(), **options)
+    return ExperimentContext(
+        config, "try", folder, choose_device("cpu"), SilentProgress(), **options
+    )
 
 
 def finished(config):
@@ -38,12 +40,12 @@ def finished(config):
     return [line["label"] for line in lines if line["event"] == "finished"]
 
 
-def test_a_laboratory_finds_what_a_run_finished_and_measures_the_same(tiny_config):
+def test_a_context_finds_what_a_run_finished_and_measures_the_same(tiny_config):
     config = tiny_config(seed=[0, 1], test_dataset=["tiny-other"])
     records = [record for record, _ in run_benchmark(config, SilentProgress()).records]
     before = finished(config)
-    lab = laboratory(config)
-    measured = list(lab.measure(lab.variants))
+    context = make_context(config)
+    measured = list(context.measure(context.variants))
     assert finished(config) == before
     assert [one.record for one in measured] == records
     first, record = measured[0], records[0]
@@ -56,13 +58,13 @@ def test_a_laboratory_finds_what_a_run_finished_and_measures_the_same(tiny_confi
     other = record.cross_dataset[0]
     assert first.outcomes["tiny-other"]["metric-fgsm@8"].map == pytest.approx(other.attacks[1].map)
     for dataset, part in (("tiny", first.record), ("tiny-other", first.record.cross_dataset[0])):
-        kept = load_per_query(lab.home / "records" / part.per_query)
+        kept = load_per_query(context.home / "records" / part.per_query)
         np.testing.assert_array_equal(kept.ap["clean"], first.outcomes[dataset]["clean"].ap)
 
 
-def test_a_run_finds_what_a_laboratory_trained(tiny_config):
+def test_a_run_finds_what_a_context_trained(tiny_config):
     config = tiny_config(attack=["tiny-attack"])
-    (trained,) = laboratory(config).train([Variant("row", "tiny-defense")])
+    (trained,) = make_context(config).train([Variant("row", "tiny-defense")])
     assert not trained.encoder.training
     assert finished(config) == ["tiny-defense · seed 0 · train tiny"]
     run_benchmark(config, SilentProgress())
@@ -72,67 +74,67 @@ def test_a_run_finds_what_a_laboratory_trained(tiny_config):
 def test_a_variant_is_the_training_that_set_would_have_made(tiny_config):
     variant = Variant("light", "tiny-defense", {"defense.weight": 0.5, "training.epochs": 1})
     config = tiny_config(attack=["tiny-attack"])
-    lab = laboratory(config)
-    (trained,) = lab.train([variant])
+    context = make_context(config)
+    (trained,) = context.train([variant])
     assert trained.plugin.config.weight == 0.5
     assert trained.outcome["epochs"] == 1
     same = tiny_config("defense.weight=0.5", "training.epochs=1", attack=["tiny-attack"])
     run_benchmark(same, SilentProgress())
     assert sum("train" in label for label in finished(config)) == 1
     with pytest.raises(UsageError, match="wieght"):
-        list(lab.train([Variant("wrong", "tiny-defense", {"defense.wieght": 1})]))
+        list(context.train([Variant("wrong", "tiny-defense", {"defense.wieght": 1})]))
 
 
 def test_another_training_data_set_of_the_run_swaps_the_two(tiny_config):
-    lab = laboratory(tiny_config(test_dataset=["tiny-other"], attack=["tiny-attack"]))
-    (measured,) = lab.measure(lab.variants, dataset="tiny-other")
+    context = make_context(tiny_config(test_dataset=["tiny-other"], attack=["tiny-attack"]))
+    (measured,) = context.measure(context.variants, dataset="tiny-other")
     assert measured.record.dataset == "tiny-other"
     assert list(measured.outcomes) == ["tiny-other", "tiny"]
 
 
 def test_what_is_kept_does_not_depend_on_what_was_drawn_before(tiny_config):
-    lab = laboratory(tiny_config(attack=["tiny-attack"], fresh=True))
-    (trained,) = lab.train(lab.variants)
+    context = make_context(tiny_config(attack=["tiny-attack"], fresh=True))
+    (trained,) = context.train(context.variants)
 
     def draw():
         return Kept({"number": float(torch.rand(1))}, {})
 
-    first = lab.kept("try", 1, trained, {"of": 1}, draw).outcome
-    assert lab.kept("try", 1, trained, {"of": 2}, draw).outcome != first
-    assert lab.kept("try", 1, trained, {"of": 1}, draw).outcome == first
+    first = context.kept("try", 1, trained, {"of": 1}, draw).outcome
+    assert context.kept("try", 1, trained, {"of": 2}, draw).outcome != first
+    assert context.kept("try", 1, trained, {"of": 1}, draw).outcome == first
 
 
 def test_what_is_kept_is_computed_once_for_the_same_inputs(tiny_config):
     config = tiny_config(attack=["tiny-attack"])
-    lab = laboratory(config)
-    (trained,) = lab.train(lab.variants)
+    context = make_context(config)
+    (trained,) = context.train(context.variants)
     calls = []
 
-    def keep(lab, version=1, **inputs):
+    def keep(context, version=1, **inputs):
         def compute():
             calls.append(inputs)
             return Kept({"number": len(calls)}, {"zeros": np.zeros(2)})
 
-        return lab.kept("try", version, trained, inputs, compute)
+        return context.kept("try", version, trained, inputs, compute)
 
-    assert keep(lab, a=1).outcome == {"number": 1}
-    stored = keep(laboratory(config), a=1)
+    assert keep(context, a=1).outcome == {"number": 1}
+    stored = keep(make_context(config), a=1)
     assert stored.outcome == {"number": 1}
     assert stored.arrays()["zeros"].shape == (2,)
-    assert keep(lab, a=2).outcome == {"number": 2}
-    assert keep(lab, version=2, a=1).outcome == {"number": 3}
+    assert keep(context, a=2).outcome == {"number": 2}
+    assert keep(context, version=2, a=1).outcome == {"number": 3}
 
 
-def test_closed_splits_cannot_be_read_by_any_way_that_a_laboratory_offers(tiny_config):
+def test_closed_splits_cannot_be_read_by_any_way_that_a_context_offers(tiny_config):
     config = tiny_config(attack=["tiny-attack"])
-    lab = laboratory(config, opens=("train",))
-    (trained,) = lab.train(lab.variants)
-    assert len(lab.split("tiny", "train")) == 72
-    dataset = lab.shelf.dataset("tiny")
+    context = make_context(config, opens=("train",))
+    (trained,) = context.train(context.variants)
+    assert len(context.split("tiny", "train")) == 72
+    dataset = context.shelf.dataset("tiny")
     assert dataset.present() == ("train",)
     ways = [
-        lab.split,
-        lab.shelf.split,
+        context.split,
+        context.shelf.split,
         *(
             lambda _, s, w=w: w(s)
             for w in (dataset.split, dataset.names, dataset.labels, dataset.files)
@@ -143,7 +145,7 @@ def test_closed_splits_cannot_be_read_by_any_way_that_a_laboratory_offers(tiny_c
             with pytest.raises(DataError, match="may not look at"):
                 way("tiny", split)
     with pytest.raises(DataError, match="may not look at"):
-        list(lab.measure([trained.variant]))
+        list(context.measure([trained.variant]))
 
 
 class Failing(Experiment):
@@ -156,9 +158,9 @@ class Failing(Experiment):
     class Config(PluginConfig):
         """None."""
 
-    def run(self, lab):
-        measured = list(lab.measure(lab.variants))
-        with lab.tolerating("own row"):
+    def run(self, context):
+        measured = list(context.measure(context.variants))
+        with context.tolerating("own row"):
             from benchmark.core.errors import PluginError
 
             raise PluginError("own failure")
@@ -168,8 +170,8 @@ class Failing(Experiment):
 
 def test_a_failing_plugin_costs_its_row_and_is_told(tiny_config):
     config = tiny_config(defense=["tiny-broken", "tiny-defense"], attack=["tiny-attack"])
-    conducted = conduct(Failing(Failing.Config()), config, SilentProgress())
-    assert [trouble.what for trouble in conducted.troubles] == [
+    conducted = run_experiment(Failing(Failing.Config()), config, SilentProgress())
+    assert [failure.what for failure in conducted.failures] == [
         "tiny-broken · seed 0 · train tiny",
         "own row",
     ]
@@ -197,7 +199,7 @@ def test_defaults_yield_to_options_and_to_the_preset(tmp_path):
 def test_other_protocols_and_scenarios_are_refused(tiny_config):
     for assignment in ("scenario.side=gallery", "protocol=unseen"):
         with pytest.raises(UsageError, match="standard protocol"):
-            conduct(Failing(Failing.Config()), tiny_config(assignment), SilentProgress())
+            run_experiment(Failing(Failing.Config()), tiny_config(assignment), SilentProgress())
 
 
 def test_every_name_leads_to_an_experiment_with_a_card():

@@ -16,14 +16,14 @@ from benchmark.core.progress import SilentProgress
 from benchmark.core.surrogate import SurrogateEnsemble, joined_embeddings
 from benchmark.experiments.detection.detection_scene import (
     DetectionScene,
-    Judged,
+    ScoredQueries,
     behind_the_detector,
     mean_ap,
     with_match,
 )
 from benchmark.experiments.detection.detector import Detector, fit_detector
 from benchmark.experiments.detection.evading_attack import Evading, decoys
-from benchmark.experiments.detection.retrieval_context import Panel, largest_k
+from benchmark.experiments.detection.retrieval_context import ContextExtractor, largest_k
 from benchmark.metrics.attacked import attacked_ranking, clean_ranking
 from benchmark.metrics.ranking import RankingResult
 from tests.tiny_scene import CPU, image_set, make_attack, tiny_encoder
@@ -36,10 +36,12 @@ def unit(generator: torch.Generator, *shape: int) -> torch.Tensor:
 
 
 @pytest.fixture(scope="module")
-def panel() -> Panel:
+def extractor() -> ContextExtractor:
     generator = torch.Generator().manual_seed(0)
     camids = torch.tensor([1, 1, 2, 2, 3, 3, 3, 1])
-    return Panel((unit(generator, 8, 5), unit(generator, 8, 4), unit(generator, 8, 5)), camids, K)
+    return ContextExtractor(
+        (unit(generator, 8, 5), unit(generator, 8, 4), unit(generator, 8, 5)), camids, K
+    )
 
 
 def context_by_hand(queries, galleries, camid, camids):
@@ -62,28 +64,28 @@ def context_by_hand(queries, galleries, camid, camids):
     return values
 
 
-def test_the_context_is_the_definition(panel):
+def test_the_context_is_the_definition(extractor):
     generator = torch.Generator().manual_seed(1)
-    queries = [unit(generator, 6, gallery.shape[1]) for gallery in panel.galleries]
+    queries = [unit(generator, 6, gallery.shape[1]) for gallery in extractor.galleries]
     camids = torch.tensor([1, 2, 3, 1, 9, 2])
-    features = panel.features(queries, camids)
-    assert features.shape == (6, panel.width)
+    features = extractor.features(queries, camids)
+    assert features.shape == (6, extractor.width)
     for row in range(6):
         expected = context_by_hand(
-            [q[row] for q in queries], panel.galleries, camids[row], panel.camids
+            [q[row] for q in queries], extractor.galleries, camids[row], extractor.camids
         )
         np.testing.assert_allclose(features[row].numpy(), expected, atol=1e-6)
 
 
-def test_joined_embeddings_come_apart_again(panel):
+def test_joined_embeddings_come_apart_again(extractor):
     generator = torch.Generator().manual_seed(2)
-    own = [torch.randn(4, g.shape[1], generator=generator) * 7 for g in panel.galleries]
-    for part, raw in zip(panel.parts(joined_embeddings(own)), own, strict=True):
+    own = [torch.randn(4, g.shape[1], generator=generator) * 7 for g in extractor.galleries]
+    for part, raw in zip(extractor.parts(joined_embeddings(own)), own, strict=True):
         torch.testing.assert_close(part, F.normalize(raw))
 
 
-def test_the_gradient_of_a_context_is_that_of_differences(panel):
-    wide = Panel(tuple(g.double() for g in panel.galleries), panel.camids, K)
+def test_the_gradient_of_a_context_is_that_of_differences(extractor):
+    wide = ContextExtractor(tuple(g.double() for g in extractor.galleries), extractor.camids, K)
     generator = torch.Generator().manual_seed(3)
     weights = torch.randn(wide.width, generator=generator).double()
     raw = [torch.randn(2, g.shape[1], generator=generator).double() for g in wide.galleries]
@@ -177,32 +179,34 @@ def test_an_attack_is_that_of_a_run(scene):
         options = {"seed": 3, "policy": CPU, "batch": 7, "bar": bar, "owner": "tiny"}
         run = attacked_ranking(target, attack, query, gallery, clean, **options)
         joined = scene.attacked(make_attack("metric-ifgsm"), 3, bar)
-    panel = scene.panel(K)
-    judged = scene.judge(panel, watchful(panel), joined)
-    np.testing.assert_allclose(judged.ranking.ap, run.ranking.ap, atol=1e-6)
-    untouched = scene.judge(panel, watchful(panel), scene.clean())
+    extractor = scene.extractor(K)
+    scored = scene.score(extractor, watchful(extractor), joined)
+    np.testing.assert_allclose(scored.ranking.ap, run.ranking.ap, atol=1e-6)
+    untouched = scene.score(extractor, watchful(extractor), scene.clean())
     np.testing.assert_allclose(untouched.ranking.ap, clean.ranking.ap, atol=1e-6)
-    assert mean_ap(judged.ranking) < mean_ap(untouched.ranking)
+    assert mean_ap(scored.ranking) < mean_ap(untouched.ranking)
 
 
-def watchful(panel: Panel, seed: int = 5) -> Detector:
+def watchful(extractor: ContextExtractor, seed: int = 5) -> Detector:
     """Return a detector with random weights, for what does not depend on them."""
     generator = torch.Generator().manual_seed(seed)
-    benign = torch.rand(30, panel.width, generator=generator)
-    return fitted(benign, torch.rand(30, panel.width, generator=generator), steps=5)
+    benign = torch.rand(30, extractor.width, generator=generator)
+    return fitted(benign, torch.rand(30, extractor.width, generator=generator), steps=5)
 
 
-def trained(scene: DetectionScene, panel: Panel) -> Detector:
+def trained(scene: DetectionScene, extractor: ContextExtractor) -> Detector:
     """Return a detector that was fitted on the queries and an attack on them."""
     with SilentProgress().task("", 1) as bar:
         joined = scene.attacked(make_attack("metric-ifgsm"), 0, bar)
-    contexts = [scene.features(panel, one) for one in (scene.clean(), joined)]
+    contexts = [scene.features(extractor, one) for one in (scene.clean(), joined)]
     return fitted(*contexts, steps=50)
 
 
-def evading(panel: Panel, detector: Detector, eps_255: float = 8.0, **options: object) -> Evading:
+def evading(
+    extractor: ContextExtractor, detector: Detector, eps_255: float = 8.0, **options: object
+) -> Evading:
     attack = Evading(Evading.parse_config({"steps": 6, **options}), eps_255)
-    attack.panel, attack.detector = panel, detector
+    attack.extractor, attack.detector = extractor, detector
     return attack
 
 
@@ -213,32 +217,34 @@ def crafted(scene: DetectionScene, attack: Evading) -> torch.Tensor:
 
 @pytest.mark.parametrize("strategy", ["push", "decoy"])
 def test_the_weight_trades_damage_for_calm(scene, strategy):
-    panel = scene.panel(K)
-    detector = trained(scene, panel)
+    extractor = scene.extractor(K)
+    detector = trained(scene, extractor)
     loud, calm = (
-        scene.judge(
-            panel, detector, crafted(scene, evading(panel, detector, strategy=strategy, weight=w))
+        scene.score(
+            extractor,
+            detector,
+            crafted(scene, evading(extractor, detector, strategy=strategy, weight=w)),
         )
         for w in (0.0, 100.0)
     )
-    clean = scene.judge(panel, detector, scene.clean())
+    clean = scene.score(extractor, detector, scene.clean())
     assert calm.scores.mean() < loud.scores.mean() - 0.5
     assert mean_ap(loud.ranking) < mean_ap(calm.ranking)
     assert mean_ap(loud.ranking) < mean_ap(clean.ranking)
 
 
 def test_a_decoy_draws_every_expert_to_one_wrong_person(scene):
-    panel = scene.panel(2)
-    attack = evading(panel, watchful(panel), strategy="decoy", weight=0)
+    extractor = scene.extractor(2)
+    attack = evading(extractor, watchful(extractor), strategy="decoy", weight=0)
     gallery = scene._guides(scene._gallery, joined_embeddings(scene._stored))
     pids, camids = (torch.from_numpy(a) for a in (scene._query.pids, scene._query.camids))
-    clean = panel.parts(scene.clean())
-    chosen = decoys(gallery, clean, panel.galleries, pids, camids, panel.k)
+    clean = extractor.parts(scene.clean())
+    chosen = decoys(gallery, clean, extractor.galleries, pids, camids, extractor.k)
     same = gallery.pids[None] == pids[:, None]
     assert not bool((chosen & same).any())
     assert not bool((chosen & (gallery.camids[None] == camids[:, None])).any())
     for before, after, own in zip(
-        clean, panel.parts(crafted(scene, attack)), panel.galleries, strict=True
+        clean, extractor.parts(crafted(scene, attack)), extractor.galleries, strict=True
     ):
         means = [torch.stack([own[rows].mean(0) for rows in groups]) for groups in (chosen, same)]
         gains = [(one * (means[0] - means[1])).sum(1) for one in (before, after)]
@@ -246,21 +252,24 @@ def test_a_decoy_draws_every_expert_to_one_wrong_person(scene):
 
 
 def test_the_adaptive_attacker_stays_in_the_ball_and_is_the_same_in_any_batch(scene):
-    panel = scene.panel(K)
-    detector = watchful(panel)
+    extractor = scene.extractor(K)
+    detector = watchful(extractor)
     options = {"strategy": "decoy", "weight": 0.1, "steps": 4}
-    whole = crafted(scene, evading(panel, detector, 4.0, **options))
+    whole = crafted(scene, evading(extractor, detector, 4.0, **options))
     scene._batch, before = 4, scene._batch
     try:
         torch.testing.assert_close(
-            crafted(scene, evading(panel, detector, 4.0, **options)), whole, atol=1e-4, rtol=1e-4
+            crafted(scene, evading(extractor, detector, 4.0, **options)),
+            whole,
+            atol=1e-4,
+            rtol=1e-4,
         )
     finally:
         scene._batch = before
     # By hand for the first image: the base class voids what leaves the ball; rounding stays in it.
     clean = scene._query.tensor(np.array([0]))
     assert float((round_to_8_bits(clean + 1, clean, 4.0) - clean).abs().max()) <= 4 / 255 + 1e-6
-    unmoved = crafted(scene, evading(panel, detector, 0.0, **options))
+    unmoved = crafted(scene, evading(extractor, detector, 0.0, **options))
     torch.testing.assert_close(unmoved, scene.clean(), atol=1e-5, rtol=1e-5)
 
 
@@ -294,10 +303,10 @@ def ranking(ap: list[float]) -> RankingResult:
 
 
 def test_behind_the_detector_only_what_passes_counts():
-    clean = Judged(np.zeros(4), ranking([0.9, 0.8, 0.7, np.nan]))
+    clean = ScoredQueries(np.zeros(4), ranking([0.9, 0.8, 0.7, np.nan]))
     attacked = {
-        "loud": Judged(np.array([5.0, 5, 5, 5]), ranking([0, 0, 0, np.nan])),
-        "quiet": Judged(np.array([-1.0, 2, 1, -1]), ranking([0.5, 0.1, 0.9, np.nan])),
+        "loud": ScoredQueries(np.array([5.0, 5, 5, 5]), ranking([0, 0, 0, np.nan])),
+        "quiet": ScoredQueries(np.array([-1.0, 2, 1, -1]), ranking([0.5, 0.1, 0.9, np.nan])),
     }
     found = behind_the_detector(clean, attacked, 1.0)
     assert found["map"] == pytest.approx(100 * (0.5 + 0.8 + 0.7) / 3)
@@ -335,7 +344,7 @@ def test_the_view_is_what_evading_differentiates(scene):
     options = {"policy": CPU, "batch": 9, "owner": "tiny"}
     sets = scene._query, scene._gallery
     honest = DetectionScene(flat, encoders, *sets, **options)
-    panel = honest.panel(K)
-    attack = evading(panel, watchful(panel), weight=0)
+    extractor = honest.extractor(K)
+    attack = evading(extractor, watchful(extractor), weight=0)
     assert not torch.allclose(crafted(honest, attack), honest.clean(), atol=1e-3)
     assert isinstance(honest._views, SurrogateEnsemble)

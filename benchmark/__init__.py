@@ -18,6 +18,7 @@ _PUBLIC = {
     "Card": "benchmark.core.plugin",
     "Dataset": "benchmark.data.dataset",
     "Defense": "benchmark.core.defense",
+    "Experiment": "benchmark.experiments.experiment",
     "IteratedAttack": "benchmark.core.iterated_attack",
     "PluginConfig": "benchmark.core.plugin",
     "ThreatModel": "benchmark.core.threat",
@@ -25,6 +26,7 @@ _PUBLIC = {
     "register_backbone": "benchmark.core.registry",
     "register_dataset": "benchmark.core.registry",
     "register_defense": "benchmark.core.registry",
+    "register_experiment": "benchmark.core.registry",
 }
 
 __all__ = [*_PUBLIC, "__version__"]  # noqa: PLE0604
@@ -50,8 +52,12 @@ if TYPE_CHECKING:
     from benchmark.core.registry import (
         register_defense as register_defense,
     )
+    from benchmark.core.registry import (
+        register_experiment as register_experiment,
+    )
     from benchmark.core.threat import ThreatModel as ThreatModel
     from benchmark.data.dataset import Dataset as Dataset
+    from benchmark.experiments.experiment import Experiment as Experiment
 
 
 def __getattr__(name: str) -> Any:

@@ -170,7 +170,8 @@ def hash_of(encoder: nn.Module) -> tuple[str, list[str]]:
 
     With something untold the hash is another one at each call.
     """
-    digest, unknown = hashlib.sha256(), []
+    digest = hashlib.sha256()
+    unknown: list[str] = []
     for name, value in (*encoder.state_dict().items(), *encoder.named_buffers()):
         _add(digest, name, value, unknown)
     for place, part in encoder.named_modules():

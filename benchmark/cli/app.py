@@ -18,7 +18,7 @@ from benchmark.cli.check import check
 from benchmark.cli.compare import compare
 from benchmark.cli.describe import describe
 from benchmark.cli.doctor import doctor
-from benchmark.cli.experiment import experiment
+from benchmark.cli.experiment import ExperimentCommand, experiment
 from benchmark.cli.list import list_names
 from benchmark.cli.plan import plan
 from benchmark.cli.report import report, report_unwritten
@@ -47,7 +47,7 @@ app = typer.Typer(
 )
 app.command("run")(run)
 app.command("plan")(plan)
-app.command("experiment")(experiment)
+app.command("experiment", cls=ExperimentCommand)(experiment)
 app.command("list")(list_names)
 app.command("describe")(describe)
 app.add_typer(data.app, name="data")

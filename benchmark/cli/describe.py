@@ -50,19 +50,11 @@ def describe(
         else:
             sys.stdout.write(text)
         return
-    document = describe_plugin(chosen, _class_named(chosen, name))
+    document = describe_plugin(chosen, registry_of(chosen).get(name))
     if json_:
         write_json(document)
     else:
         _print(document)
-
-
-def _class_named(kind: str, name: str) -> type[Any]:
-    if kind == "experiments":
-        from benchmark.experiments.registry import experiment_named
-
-        return experiment_named(name)
-    return registry_of(kind).get(name)
 
 
 def describe_plugin(kind: str, plugin: type[Any]) -> dict[str, Any]:

@@ -6,19 +6,32 @@ import inspect
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from benchmark.cli import options as o
 from benchmark.cli.report import InterruptedRunError, show_error
 from benchmark.cli.screen import write_json
 
 if TYPE_CHECKING:
-    from benchmark.experiments.conduct import Conducted
     from benchmark.experiments.experiment import Experiment
+    from benchmark.experiments.run_experiment import ExperimentOutcome
 
 Name = Annotated[
     str, typer.Argument(help="Which; see: list experiments.", metavar="NAME", show_default=False)
 ]
 PREFIX = "experiment."
+
+
+class ExperimentCommand(TyperCommand):
+    """The command, whose help ends with the names there are."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help, without importing any experiment."""
+        from benchmark.core.registry import EXPERIMENTS
+
+        names = [f"{name}: {EXPERIMENTS.summary(name)}" for name in EXPERIMENTS.names()]
+        self.epilog = "\n\n".join(names)
+        super().format_help(ctx, formatter)
 
 
 def experiment(name: str, **options: Any) -> int:
@@ -35,22 +48,25 @@ def experiment(name: str, **options: Any) -> int:
       python -m benchmark experiment tune --defense ddid --set experiment.candidates=FILE.yaml
     """
     from benchmark.core.progress import make_progress
-    from benchmark.experiments.registry import experiment_named
+    from benchmark.core.registry import EXPERIMENTS, load_plugin_file
+
+    for path in options["plugin"] or ():
+        load_plugin_file(path)
+    EXPERIMENTS.get(name)  # a wrong name is told before torch is imported
+    from benchmark.experiments.run_experiment import experiment_named, run_experiment, with_defaults
 
     chosen = experiment_named(name)
-    from benchmark.experiments.conduct import conduct, with_defaults
-
     own = [text for text in options["set_"] or () if text.startswith(PREFIX)]
     rest = [text for text in options["set_"] or () if not text.startswith(PREFIX)]
     question = chosen(chosen.parse_config(_values(own)))
     given, assignments = with_defaults(chosen, {**options, "set_": rest})
     config = o.read_config({**given, "set_": assignments})
     try:
-        conducted = conduct(question, config, make_progress())
+        outcome = run_experiment(question, config, make_progress())
     except KeyboardInterrupt as error:
         raise InterruptedRunError("stopped; run the same command again to go on") from error
-    _show(question, conducted, options["json_"])
-    return _exit_code(conducted)
+    _show(question, outcome, options["json_"])
+    return _exit_code(outcome)
 
 
 experiment.__signature__ = inspect.signature(experiment).replace(  # type: ignore[attr-defined]
@@ -72,17 +88,17 @@ def _values(assignments: list[str]) -> dict[str, Any]:
     return values
 
 
-def _show(question: Experiment, conducted: Conducted, json_: bool) -> None:
+def _show(question: Experiment, outcome: ExperimentOutcome, json_: bool) -> None:
     if json_:
-        files = [str(path) for path in conducted.files]
-        write_json({**conducted.document, "files": files, "exit_code": _exit_code(conducted)})
+        files = [str(path) for path in outcome.files]
+        write_json({**outcome.document, "files": files, "exit_code": _exit_code(outcome)})
     else:
-        _print(question, conducted)
-    for trouble in conducted.troubles:
-        show_error(f"{trouble.what}: {trouble.error.what}", trouble.error.hint)
+        _print(question, outcome)
+    for failure in outcome.failures:
+        show_error(f"{failure.what}: {failure.error.what}", failure.error.hint)
 
 
-def _print(question: Experiment, conducted: Conducted) -> None:
+def _print(question: Experiment, outcome: ExperimentOutcome) -> None:
     from rich.console import Console
     from rich.text import Text
 
@@ -90,7 +106,7 @@ def _print(question: Experiment, conducted: Conducted) -> None:
 
     console = Console(highlight=False)
     console.print(Text(question.card.title or question.name, style="bold"))
-    for table in conducted.findings.tables:
+    for table in outcome.findings.tables:
         console.print(Text(f"\n{table.title}"))
         for part in fitted_tables(table.head, table.labels, table.filled, console.width):
             console.print()
@@ -98,11 +114,11 @@ def _print(question: Experiment, conducted: Conducted) -> None:
         if table.note:
             console.print()
             console.print(Text(table.note, style="dim"))
-    for path in conducted.files:
+    for path in outcome.files:
         console.print(f"wrote {path}", markup=False, soft_wrap=True)
 
 
-def _exit_code(conducted: Conducted) -> int:
+def _exit_code(outcome: ExperimentOutcome) -> int:
     from benchmark.core.errors import EXIT_OK, EXIT_PLUGIN
 
-    return EXIT_PLUGIN if conducted.troubles else EXIT_OK
+    return EXIT_PLUGIN if outcome.failures else EXIT_OK

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from benchmark.core.registry import Registry
 
-PLUGIN_KINDS = ("defenses", "attacks", "datasets", "backbones")
-KINDS = (*PLUGIN_KINDS, "presets", "experiments")
+PLUGIN_KINDS = ("defenses", "attacks", "datasets", "backbones", "experiments")
+KINDS = (*PLUGIN_KINDS, "presets")
 
 
 def kind_named(name: str) -> str:
@@ -26,7 +26,7 @@ def kind_named(name: str) -> str:
 
 
 def registry_of(kind: str) -> Registry[Any]:
-    """Return the registry of a kind of plugin: neither presets nor experiments."""
+    """Return the registry of a kind of plugin."""
     from benchmark.core import registry
 
     registries: dict[str, Registry[Any]] = {
@@ -34,5 +34,6 @@ def registry_of(kind: str) -> Registry[Any]:
         "attacks": registry.ATTACKS,
         "datasets": registry.DATASETS,
         "backbones": registry.BACKBONES,
+        "experiments": registry.EXPERIMENTS,
     }
     return registries[kind]

@@ -15,14 +15,13 @@ def list_names(
     kind: Annotated[str, typer.Argument(help="What to list.", metavar="|".join(KINDS))],
     json_: Json = False,
 ) -> None:
-    """List defenses, attacks, data sets, backbones, presets or experiments.
+    """List defenses, attacks, data sets, backbones, experiments or presets.
 
     Example:
       python -m benchmark list attacks
     """
     chosen = kind_named(kind)
-    without_registry = {"presets": _presets, "experiments": _experiments}
-    rows = without_registry[chosen]() if chosen in without_registry else _plugins(chosen)
+    rows = _presets() if chosen == "presets" else _plugins(chosen)
     if json_:
         write_json(rows)
         return
@@ -46,14 +45,6 @@ def _presets() -> list[dict[str, Any]]:
     from benchmark.config.presets import preset_description, preset_names
 
     return [{"name": name, "description": preset_description(name)} for name in preset_names()]
-
-
-def _experiments() -> list[dict[str, Any]]:
-    from benchmark.experiments.registry import EXPERIMENTS
-
-    return [
-        {"name": name, "description": EXPERIMENTS[name].summary} for name in sorted(EXPERIMENTS)
-    ]
 
 
 def _plugins(kind: str) -> list[dict[str, Any]]:

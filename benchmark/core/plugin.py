@@ -72,7 +72,7 @@ class Card(BaseModel):
 
 
 class Plugin:
-    """Common part of defenses, attacks, data sets and backbones.
+    """Common part of defenses, attacks, data sets, backbones and experiments.
 
     Attributes:
         name: Registry name, set by the registry.

@@ -177,11 +177,13 @@ DEFENSES: Registry[Plugin] = Registry("defense", "reid_robustbench.defenses")
 ATTACKS: Registry[Plugin] = Registry("attack", "reid_robustbench.attacks")
 DATASETS: Registry[Plugin] = Registry("data set", "reid_robustbench.datasets")
 BACKBONES: Registry[Plugin] = Registry("backbone", "reid_robustbench.backbones")
+EXPERIMENTS: Registry[Plugin] = Registry("experiment", "reid_robustbench.experiments")
 
 register_defense = DEFENSES.register
 register_attack = ATTACKS.register
 register_dataset = DATASETS.register
 register_backbone = BACKBONES.register
+register_experiment = EXPERIMENTS.register
 
 
 def load_plugin_file(path: Path) -> None:

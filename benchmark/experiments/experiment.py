@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 from benchmark.core.plugin import Plugin, PluginConfig
 from benchmark.data.layout import SPLITS, Split
+from benchmark.experiments.context import ExperimentContext
 from benchmark.experiments.findings import Findings
-from benchmark.experiments.laboratory import Laboratory
 
 
 class Experiment(Plugin, ABC):
@@ -31,8 +31,8 @@ class Experiment(Plugin, ABC):
         self.config = config
 
     @abstractmethod
-    def run(self, lab: Laboratory) -> Findings:
-        """Return what was found; everything slow goes through the laboratory, which remembers it.
+    def run(self, context: ExperimentContext) -> Findings:
+        """Return what was found; everything slow goes through `context`, which remembers it.
 
         Raises:
             BenchmarkError: A user's mistake, or nothing could be computed.

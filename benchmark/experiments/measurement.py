@@ -81,7 +81,7 @@ class Trained:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class QueryOutcomes:
     """How each query fared, clean or under an attack, averaged over attack seeds.
 
     Attributes:
@@ -93,7 +93,7 @@ class Outcome:
     hit: NDArray[np.float64]
 
     @classmethod
-    def of(cls, rankings: Sequence[RankingResult]) -> Outcome:
+    def of(cls, rankings: Sequence[RankingResult]) -> QueryOutcomes:
         """Average the rankings of several attack seeds."""
         hits = [np.where(one.valid, one.rank == 1, np.nan) for one in rankings]
         return cls(np.mean([one.ap for one in rankings], axis=0), np.mean(hits, axis=0))
@@ -125,7 +125,7 @@ class Measurement:
     trained: Trained
     record: Record
     clean: Mapping[str, CleanRanking]
-    outcomes: Mapping[str, Mapping[str, Outcome]]
+    outcomes: Mapping[str, Mapping[str, QueryOutcomes]]
     query_pids: Mapping[str, NDArray[np.int64]]
 
     @property
@@ -139,7 +139,7 @@ def clean_of(store: CellStore, trial: Trial) -> dict[str, CleanRanking]:
     return {name: cell.load(store) for name, cell in trial.clean.items()}
 
 
-def outcomes_of(store: CellStore, trial: Trial, dataset: str) -> dict[str, Outcome]:
+def outcomes_of(store: CellStore, trial: Trial, dataset: str) -> dict[str, QueryOutcomes]:
     """Return the outcomes of a finished trial on a data set; see `Measurement.outcomes`."""
 
     def ranking(cell: CleanCell | AttackCell) -> RankingResult:
@@ -150,9 +150,9 @@ def outcomes_of(store: CellStore, trial: Trial, dataset: str) -> dict[str, Outco
 
     repeats = seeded_attacks(trial.attacks[dataset])
     attacked = {key: ranking(cell) for one in repeats for key, cell in one.by_key.items()}
-    found = {CLEAN: Outcome.of([ranking(trial.clean[dataset])])}
+    found = {CLEAN: QueryOutcomes.of([ranking(trial.clean[dataset])])}
     for one in repeats:
-        found[one.key] = Outcome.of([attacked[key] for key in one.by_key])
+        found[one.key] = QueryOutcomes.of([attacked[key] for key in one.by_key])
     counted = [one for one in repeats if counts(trial, one.example, figures)]
     worst = [worst_case(by_key) for by_key in rankings_of(counted, attacked).values()]
-    return found | ({WORST: Outcome.of(worst)} if worst else {})
+    return found | ({WORST: QueryOutcomes.of(worst)} if worst else {})

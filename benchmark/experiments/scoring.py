@@ -12,9 +12,9 @@ from benchmark.core.image_set import ImageSet
 from benchmark.core.seeding import derive_seed, torch_seeded
 from benchmark.evaluation.evaluator import Evaluator
 from benchmark.evaluation.worst_case import worst_case
+from benchmark.experiments.context import ExperimentContext, Kept
 from benchmark.experiments.crafting import check_direct, direct_attack, evaluator_of
-from benchmark.experiments.laboratory import Kept, Laboratory
-from benchmark.experiments.measurement import CLEAN, WORST, Outcome, Trained
+from benchmark.experiments.measurement import CLEAN, WORST, QueryOutcomes, Trained
 from benchmark.metrics.ranking import RankingResult
 from benchmark.runner.cells.content import attack_content
 from benchmark.runner.choice import ChosenAttack
@@ -23,14 +23,14 @@ SCORE_VERSION = 2
 """Raised when a change of this measurement changes results."""
 
 
-def scoring_attacks(lab: Laboratory) -> list[ChosenAttack]:
+def scoring_attacks(context: ExperimentContext) -> list[ChosenAttack]:
     """Return the attacks that `scored` will use; the control is left out.
 
     Raises:
         UsageError: There is no attack, not one budget, or an attack that is trained first.
     """
-    attacks = [attack for attack in lab.attacks if not attack.is_control]
-    if not attacks or len(lab.config.eps) != 1:
+    attacks = [attack for attack in context.attacks if not attack.is_control]
+    if not attacks or len(context.config.eps) != 1:
         raise UsageError(
             "this experiment needs an attack and one budget",
             "give them, such as --attack metric-ifgsm fna --eps 8",
@@ -41,19 +41,19 @@ def scoring_attacks(lab: Laboratory) -> list[ChosenAttack]:
 
 
 def scored(
-    lab: Laboratory,
+    context: ExperimentContext,
     trained: Trained,
     what: str,
     query: ImageSet,
     gallery: ImageSet,
     inputs: Mapping[str, object],
-) -> dict[str, Outcome]:
+) -> dict[str, QueryOutcomes]:
     """Return how each query fares: ``clean``, by attack, and ``worst``: the worst for each query.
 
     The attacks of the run, at its only budget and its first attack seed; the control is left out.
 
     Args:
-        lab: The laboratory.
+        context: What the experiment works with.
         trained: A finished training.
         what: Short name of the two sets.
         query: Queries.
@@ -64,15 +64,15 @@ def scored(
         UsageError: There is no attack, not one budget, or an attack that is trained first.
         PluginError: An attack or the encoder broke its contract.
     """
-    attacks = scoring_attacks(lab)
-    (eps_255,) = lab.config.eps
+    attacks = scoring_attacks(context)
+    (eps_255,) = context.config.eps
     noise = derive_seed("scene", what, trained.cell.fingerprint)
     evaluators: list[Evaluator] = []  # embedded when the first of its results is missing
 
     def ready() -> Evaluator:
         if not evaluators:
-            with torch_seeded(noise, lab.policy.device):  # also after a kill, for each attack
-                evaluators.append(evaluator_of(trained, query, gallery, lab.policy))
+            with torch_seeded(noise, context.policy.device):  # also after a kill, for each attack
+                evaluators.append(evaluator_of(trained, query, gallery, context.policy))
         return evaluators[0]
 
     def clean() -> Kept:
@@ -81,11 +81,11 @@ def scored(
     def attacked(attack: ChosenAttack) -> Kept:
         title = f"{trained.variant.label} · seed {trained.seed} · {attack.name} {what}"
         made = direct_attack(attack, eps_255, trained.variant.defense)
-        with lab.progress.task(title, len(query)) as bar:
-            return _kept(ready().attacked(made, lab.config.attack_seed[0], bar).ranking)
+        with context.progress.task(title, len(query)) as bar:
+            return _kept(ready().attacked(made, context.config.attack_seed[0], bar).ranking)
 
     def stored(more: Mapping[str, object], compute: partial[Kept]) -> RankingResult:
-        cell = lab.kept(what, SCORE_VERSION, trained, {**inputs, **more}, compute)
+        cell = context.kept(what, SCORE_VERSION, trained, {**inputs, **more}, compute)
         return RankingResult(**cell.arrays())
 
     rankings = {CLEAN: stored({}, partial(clean))}
@@ -93,12 +93,12 @@ def scored(
         more = {
             "attack": attack_content(attack),
             "eps_255": eps_255,
-            "attack_seed": lab.config.attack_seed[0],
-            "eot_samples": lab.config.evaluation.eot_samples,
+            "attack_seed": context.config.attack_seed[0],
+            "eot_samples": context.config.evaluation.eot_samples,
         }
         rankings[attack.name] = stored(more, partial(attacked, attack))
     worst = worst_case({name: one for name, one in rankings.items() if name != CLEAN})
-    return {name: Outcome.of([one]) for name, one in (rankings | {WORST: worst}).items()}
+    return {name: QueryOutcomes.of([one]) for name, one in (rankings | {WORST: worst}).items()}
 
 
 def _kept(ranking: RankingResult) -> Kept:

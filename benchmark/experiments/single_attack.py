@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmark.core.errors import UsageError
-from benchmark.experiments.laboratory import Laboratory
+from benchmark.experiments.context import ExperimentContext
 from benchmark.runner.cells.content import attack_content
 from benchmark.runner.choice import ChosenAttack
 
@@ -24,30 +24,30 @@ class SingleAttack:
     eps_255: float
 
     @classmethod
-    def of(cls, lab: Laboratory) -> SingleAttack:
+    def of(cls, context: ExperimentContext) -> SingleAttack:
         """Return the only attack that was chosen.
 
         Raises:
             UsageError: There are more, or several budgets.
         """
-        if len(lab.attacks) != 1 or len(lab.config.eps) != 1:
+        if len(context.attacks) != 1 or len(context.config.eps) != 1:
             raise UsageError(
                 "this experiment looks at one attack", "give a single --attack and --eps"
             )
-        return cls(lab.attacks[0], lab.config.eps[0])
+        return cls(context.attacks[0], context.config.eps[0])
 
     @property
     def key(self) -> str:
         """Its name in records, such as ``fna@8``."""
         return f"{self.attack.name}@{self.eps_255:g}"
 
-    def inputs(self, lab: Laboratory) -> dict[str, Any]:
-        """Return what shapes its images on the test split, for `Laboratory.kept`."""
-        config = lab.config
+    def inputs(self, context: ExperimentContext) -> dict[str, Any]:
+        """Return what shapes its images on the test split, for `ExperimentContext.kept`."""
+        config = context.config
         return {
             "attack": attack_content(self.attack),
             "eps_255": self.eps_255,
             "attack_seed": config.attack_seed[0],
             "eot_samples": config.evaluation.eot_samples,
-            "dataset": [config.dataset, lab.shelf.dataset(config.dataset).manifest_sha256()],
+            "dataset": [config.dataset, context.datasets.dataset(config.dataset).manifest_sha256()],
         }

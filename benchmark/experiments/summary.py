@@ -17,7 +17,7 @@ AP = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Over:
+class OverSeeds:
     """A figure over seeds.
 
     Attributes:

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("benchmark", "attacks", "defenses", "results")
 
 BELOW_TRAINING = {"core", "data", "models", "metrics", "evaluation"}
-BELOW_RUNNER = BELOW_TRAINING | {"training", "protocols", "checks", "config"}
+BELOW_RUNNER = BELOW_TRAINING | {"training", "checks", "config"}
 ROOMS: dict[str, set[str]] = {
     "core": set(),
     "data": {"core"},
@@ -19,13 +19,13 @@ ROOMS: dict[str, set[str]] = {
     "metrics": {"core", "data"},
     "evaluation": {"core", "data", "models", "metrics"},
     "training": BELOW_TRAINING,
-    "protocols": BELOW_TRAINING,
     "checks": BELOW_TRAINING | {"training"},
     "config": {"core", "models", "training"},
     "runner": BELOW_RUNNER,
     "experiments": BELOW_RUNNER | {"runner"},
     "cli": BELOW_RUNNER | {"runner", "experiments"},
     "bench": BELOW_RUNNER | {"runner"},
+    "api": BELOW_RUNNER | {"runner"},
     "__init__": {"core", "data"},  # the public names
     "__main__": {"cli", "core"},
 }
@@ -81,7 +81,7 @@ def test_imports_go_one_way(path: Path) -> None:
             assert top == "results", name
         elif top == "results":
             assert package == "benchmark"
-            assert parts[1] in ("runner", "experiments", "cli"), name
+            assert parts[1] in ("runner", "experiments", "cli", "api"), name
         elif package == "benchmark":
             assert top == "benchmark", f"{name}: plugins come through the registries"
             here, there = parts[1], room(name)

@@ -12,13 +12,16 @@ def conducted(tiny_config):
     """Return a function that conducts an experiment: name, options of its own, assignments."""
 
     def conduct_(name, own=None, *assignments, **options):
-        from benchmark.experiments.conduct import conduct, with_defaults
-        from benchmark.experiments.registry import experiment_named
+        from benchmark.experiments.run_experiment import (
+            experiment_named,
+            run_experiment,
+            with_defaults,
+        )
 
         chosen = experiment_named(name)
         options = {"defense": ["tiny-defense"], **options, "set_": list(assignments)}
         given, settings = with_defaults(chosen, options)
         config = tiny_config(*settings, **given)
-        return conduct(chosen(chosen.parse_config(own or {})), config, SilentProgress())
+        return run_experiment(chosen(chosen.parse_config(own or {})), config, SilentProgress())
 
     return conduct_

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmark.core.errors import UsageError
-from benchmark.experiments.ablation import PAPER_GAINS, ablation_rows
+from benchmark.experiments.ablation.ablation import PAPER_GAINS, ablation_rows
 from benchmark.experiments.summary import paired_gain
 from results.store import load_per_query
 from tests.conftest import TINY_PLUGIN
@@ -41,7 +41,7 @@ def test_rows_are_the_baseline_singles_all_and_all_but_one():
 
 def test_the_modules_of_the_paper_are_switches_of_ddid():
     from benchmark.core.registry import DEFENSES
-    from benchmark.experiments.ablation import Ablation
+    from benchmark.experiments.ablation.ablation import Ablation
 
     options = DEFENSES.get("ddid").parse_config({})
     modules = Ablation.Config().modules

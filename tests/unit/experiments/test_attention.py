@@ -15,9 +15,14 @@ from torch.nn import functional as F
 
 from benchmark.core.errors import PluginError, UsageError
 from benchmark.core.registry import DATASETS
-from benchmark.experiments.attention import chance_overlap, spread_evenly
-from benchmark.experiments.attention_sheet import HEADER, Looks, attention_sheet, heated
-from benchmark.experiments.saliency import likeness, overlap, saliency
+from benchmark.experiments.attention.attention import chance_overlap, spread_evenly
+from benchmark.experiments.attention.attention_sheet import (
+    HEADER,
+    AttentionExamples,
+    attention_sheet,
+    heated,
+)
+from benchmark.experiments.attention.saliency import likeness, overlap, saliency
 from tests.tiny_scene import image_set, tiny_encoder
 
 SMALL = {"attack": ["metric-fgsm"], "test_dataset": ["none"]}
@@ -116,10 +121,10 @@ def test_a_sheet_without_images_shows_none():
     rng = np.random.default_rng(0)
     clean, attacked = rng.integers(0, 200, (2, 2, 16, 8, 3)).astype(np.uint8)
     maps = rng.random((2, 16, 8)).astype(np.float32)
-    looks = {"a": Looks(clean, maps, attacked, maps)}
-    with_people = np.asarray(attention_sheet(looks, ["1", "2"], True))
-    without = np.asarray(attention_sheet(looks, ["1", "2"], False))
-    blank = {"a": Looks(255 - clean, maps, 255 - attacked, maps)}
+    examples = {"a": AttentionExamples(clean, maps, attacked, maps)}
+    with_people = np.asarray(attention_sheet(examples, ["1", "2"], True))
+    without = np.asarray(attention_sheet(examples, ["1", "2"], False))
+    blank = {"a": AttentionExamples(255 - clean, maps, 255 - attacked, maps)}
     assert with_people.shape == without.shape
     assert with_people.shape[0] > HEADER
     np.testing.assert_array_equal(without, np.asarray(attention_sheet(blank, ["1", "2"], False)))

@@ -8,7 +8,7 @@ import pytest
 
 from benchmark.core.behaviour import Behaviour
 from benchmark.core.errors import DataError, UsageError
-from benchmark.experiments.balancing_audit import BALANCE_ROWS, ROWS
+from benchmark.experiments.balancing_audit.balancing_audit import BALANCE_ROWS, ROWS
 
 TINY_DDID = (
     "defense.balancing_options.delta1=14",
@@ -22,7 +22,7 @@ OWN = {"camera_epochs": 1, "pairs": 2, "sheet_rows": 3, "sources": ["augmentatio
 
 def test_every_source_is_measured_beside_the_real_images(conducted):
     done = conducted("balancing-audit", OWN, *TINY_DDID, defense=["ddid"])
-    assert not done.troubles
+    assert not done.failures
     result = json.loads(next(p for p in done.files if p.name == "result.json").read_text())
     rows = result["result"]
     assert list(rows) == ["real", "augmentation", "oversampling"]
@@ -44,7 +44,7 @@ def test_every_source_is_measured_beside_the_real_images(conducted):
 
 
 def test_the_preparation_is_kept_and_sees_no_test_image(conducted, monkeypatch):
-    from benchmark.experiments.balancing_audit import BalancingAudit
+    from benchmark.experiments.balancing_audit.balancing_audit import BalancingAudit
     from defenses.ddid.defense import DDID
 
     calls = []
@@ -61,8 +61,8 @@ def test_the_preparation_is_kept_and_sees_no_test_image(conducted, monkeypatch):
     assert len(calls) == 1
     assert first.document["result"] == again.document["result"]
 
-    def peek(self, lab):
-        lab.split(lab.config.dataset, "query")
+    def peek(self, context):
+        context.split(context.config.dataset, "query")
 
     monkeypatch.setattr(BalancingAudit, "run", peek)
     with pytest.raises(DataError, match="may not look"):

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
 from benchmark.core.errors import UsageError
-from benchmark.experiments.bias_figure import binned
-from benchmark.experiments.equal_matches import equal_query_and_gallery
-from benchmark.experiments.identity_statistics import (
+from benchmark.experiments.bias_audit.bias_figure import binned
+from benchmark.experiments.bias_audit.equal_matches import equal_query_and_gallery
+from benchmark.experiments.bias_audit.identity_statistics import (
     by_identity,
     difference_interval,
     fullest_shares,
@@ -159,7 +159,7 @@ def test_without_held_out_identities_there_are_two_populations(conducted):
 
 def test_the_switches_are_options_of_ddid():
     from benchmark.core.registry import DEFENSES
-    from benchmark.experiments.bias_audit import BiasAudit
+    from benchmark.experiments.bias_audit.bias_audit import BiasAudit
 
     options = BiasAudit.Config()
     known = DEFENSES.get(options.balanced).Config.model_fields

@@ -13,7 +13,12 @@ from torch.nn import functional as F
 
 from benchmark.core.image_set import ImageSet, concatenate
 from benchmark.core.progress import SilentProgress
-from benchmark.experiments.identity_head import LOSSES, Ascent, HeadBench, split_by_identity
+from benchmark.experiments.classifier_probe.identity_head import (
+    LOSSES,
+    Ascent,
+    HeadTrainer,
+    split_by_identity,
+)
 from benchmark.models.classifier import IdentityClassifier
 from tests.tiny_scene import CPU, image_set, tiny_encoder
 
@@ -25,9 +30,9 @@ def halves():
     return split_by_identity(image_set(identities=6, per_camera=4, size=(16, 8)), 0)
 
 
-def bench(halves, encoder=None, seed=0):
+def trainer(halves, encoder=None, seed=0):
     encoder = encoder or tiny_encoder()
-    return HeadBench(encoder, encoder, halves[0], policy=CPU, seed=seed)
+    return HeadTrainer(encoder, encoder, halves[0], policy=CPU, seed=seed)
 
 
 def scaled_encoder(halves):
@@ -59,7 +64,7 @@ def test_a_head_learns_what_can_be_told_and_no_more(halves):
     once, encoder = halves[0], scaled_encoder(halves)
     other = ImageSet(once.images, once.pids + 10, once.camids, once.names, once.rows)
     images = concatenate(once, other)
-    head = fitted(HeadBench(encoder, encoder, images, policy=CPU, seed=0), epochs=60)
+    head = fitted(HeadTrainer(encoder, encoder, images, policy=CPU, seed=0), epochs=60)
     with torch.no_grad():
         logits = head(encoder(images.tensor(slice(None))))
     labels = torch.from_numpy(np.searchsorted(images.identities, images.pids))
@@ -70,7 +75,7 @@ def test_a_head_learns_what_can_be_told_and_no_more(halves):
 
 def test_hits_are_those_of_the_nearest_logit(halves):
     encoder, test = tiny_encoder(), halves[1]
-    one = bench(halves, encoder)
+    one = trainer(halves, encoder)
     head = fitted(one)
     with torch.no_grad():
         logits = head(encoder(test.tensor(slice(None))))
@@ -80,7 +85,7 @@ def test_hits_are_those_of_the_nearest_logit(halves):
 
 
 def test_an_attack_costs_accuracy_and_a_head_trained_against_it_keeps_more(halves):
-    one, (train, test) = bench(halves, scaled_encoder(halves)), halves
+    one, (train, test) = trainer(halves, scaled_encoder(halves)), halves
     plain, robust = fitted(one), fitted(one, ASCENT)
     assert one.hits(plain, test, ASCENT).mean() < one.hits(plain, test, None).mean()
     assert one.hits(robust, train, ASCENT).mean() > one.hits(plain, train, ASCENT).mean()
@@ -91,7 +96,7 @@ def test_an_attack_costs_accuracy_and_a_head_trained_against_it_keeps_more(halve
 @pytest.mark.parametrize("factor", [0.03, 30.0])
 def test_the_scale_of_a_head_hides_it_from_cross_entropy_alone(halves, factor):
     """The same decisions: what a scale-free attack finds, it finds on the scaled head, too."""
-    one, test = bench(halves, scaled_encoder(halves)), halves[1]
+    one, test = trainer(halves, scaled_encoder(halves)), halves[1]
     head = fitted(one)
     scaled = copy.deepcopy(head)
     scaled.weight.data *= factor
@@ -110,9 +115,9 @@ def test_the_scale_of_a_head_hides_it_from_cross_entropy_alone(halves, factor):
 def test_the_encoder_stays_as_it_is_and_the_same_seed_gives_the_same_head(halves):
     encoder = tiny_encoder()
     before = copy.deepcopy(encoder.state_dict())
-    first = fitted(bench(halves, encoder), ASCENT, epochs=3)
-    second = fitted(bench(halves, encoder), ASCENT, epochs=3)
-    other = fitted(bench(halves, encoder, seed=1), ASCENT, epochs=3)
+    first = fitted(trainer(halves, encoder), ASCENT, epochs=3)
+    second = fitted(trainer(halves, encoder), ASCENT, epochs=3)
+    other = fitted(trainer(halves, encoder, seed=1), ASCENT, epochs=3)
     assert all(torch.equal(before[key], value) for key, value in encoder.state_dict().items())
     assert torch.equal(first.weight, second.weight)
     assert not torch.equal(first.weight, other.weight)
@@ -126,8 +131,8 @@ def test_the_attack_goes_through_the_view(halves):
             return encoder(images).detach() + 0 * images.sum()
 
     encoder = tiny_encoder()
-    seeing = bench(halves, encoder)
-    blind = HeadBench(encoder, Blind(), halves[0], policy=CPU, seed=0)
+    seeing = trainer(halves, encoder)
+    blind = HeadTrainer(encoder, Blind(), halves[0], policy=CPU, seed=0)
     head = fitted(seeing)
     attack = Ascent(eps_255=16, alpha_255=4, steps=8)
     assert blind.hits(head, halves[1], attack).sum() > seeing.hits(head, halves[1], attack).sum()
@@ -168,7 +173,7 @@ def test_the_probe_tests_on_as_many_images_as_it_is_told(conducted):
 
 
 def test_a_head_goes_on_from_a_kept_classifier_and_leaves_it_alone(halves):
-    one = bench(halves, scaled_encoder(halves))
+    one = trainer(halves, scaled_encoder(halves))
     learned = fitted(one)
     kept = IdentityClassifier(learned.weight.detach().clone(), torch.from_numpy(one.identities))
     head = one.head_of(kept)
@@ -182,7 +187,7 @@ def test_a_head_goes_on_from_a_kept_classifier_and_leaves_it_alone(halves):
 
 
 def test_a_classifier_of_other_identities_is_no_head(halves):
-    one = bench(halves)
+    one = trainer(halves)
     others = IdentityClassifier(torch.zeros(6, 32), torch.from_numpy(one.identities + 1))
     assert one.head_of(others) is None
     assert one.head_of(None) is None

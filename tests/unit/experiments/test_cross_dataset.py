@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from benchmark.core.errors import UsageError
-from benchmark.experiments import cross_dataset
-from benchmark.experiments.cross_dataset import PAPER_RATIOS
+from benchmark.experiments.cross_dataset import cross_dataset
+from benchmark.experiments.cross_dataset.cross_dataset import PAPER_RATIOS
 from benchmark.experiments.findings import MISSING
 from results.store import read_records
 

@@ -9,9 +9,13 @@ import numpy as np
 import pytest
 
 from benchmark.core.errors import UsageError
-from benchmark.experiments.detection_report import Verdict, attack_figures, result_of
+from benchmark.experiments.detection.detection_report import (
+    DetectorResult,
+    attack_figures,
+    result_of,
+)
+from benchmark.experiments.detection.detection_scene import ScoredQueries
 from benchmark.metrics.ranking import RankingResult
-from benchmark.protocols.detection import Judged
 
 OWN = {
     "experts": 1,
@@ -27,7 +31,7 @@ OPTIONS = {"attack": ["metric-fgsm", "sma", "random-noise"]}
 
 def test_it_is_measured_once_and_published(conducted, tmp_path, monkeypatch):
     done = conducted("detection", OWN, "attack.sma.steps=2", **OPTIONS)
-    assert not done.troubles
+    assert not done.failures
     (found,) = done.document["result"].values()
     kinds = {name: one["kind"] for name, one in found["attacks"].items()}
     assert kinds == {
@@ -49,7 +53,9 @@ def test_it_is_measured_once_and_published(conducted, tmp_path, monkeypatch):
     def never(*_):
         raise AssertionError("computed again")
 
-    monkeypatch.setattr("benchmark.experiments.detection_bench.DetectionBench._measure", never)
+    monkeypatch.setattr(
+        "benchmark.experiments.detection.detector_evaluation.DetectorEvaluation._measure", never
+    )
     again = conducted("detection", {**OWN, "damage_share": 0.5}, "attack.sma.steps=2", **OPTIONS)
     (second,) = again.document["result"].values()
     assert second["auc_seen"] == found["auc_seen"]
@@ -58,7 +64,7 @@ def test_it_is_measured_once_and_published(conducted, tmp_path, monkeypatch):
 
 def test_an_interruption_costs_one_attack(conducted, monkeypatch):
     """What is finished before a kill is not attacked again, and the result is the same."""
-    from benchmark.protocols.detection import DetectionScene
+    from benchmark.experiments.detection.detection_scene import DetectionScene
 
     crafted, attack = [], DetectionScene.attacked
 
@@ -84,21 +90,21 @@ def test_an_interruption_costs_one_attack(conducted, monkeypatch):
     assert resumed.document["result"] == whole.document["result"]
 
 
-def judged(scores: list[float], ap: list[float]) -> Judged:
+def scored(scores: list[float], ap: list[float]) -> ScoredQueries:
     values = np.array(ap)
     rank = np.where(np.isnan(values), 0, 1)
-    return Judged(np.array(scores), RankingResult(values, values, rank))
+    return ScoredQueries(np.array(scores), RankingResult(values, values, rank))
 
 
-def verdict() -> Verdict:
+def result() -> DetectorResult:
     nan = float("nan")
-    return Verdict(
+    return DetectorResult(
         pids=np.array([1, 1, 2, 2, 3]),
-        clean=judged([0.0, 1, 2, 3, 99], [0.8, 0.8, 0.6, 0.6, nan]),
+        clean=scored([0.0, 1, 2, 3, 99], [0.8, 0.8, 0.6, 0.6, nan]),
         attacked={
-            "known": judged([5.0, 5, 3, 1, -99], [0.1, 0.1, 0.1, 0.1, nan]),
-            "strong": judged([0.0, 0, 1, 4, -99], [0.2, 0.2, 0.2, 0.2, nan]),
-            "feeble": judged([0.0, 0, 0, 0, -99], [0.7, 0.7, 0.5, 0.5, nan]),
+            "known": scored([5.0, 5, 3, 1, -99], [0.1, 0.1, 0.1, 0.1, nan]),
+            "strong": scored([0.0, 0, 1, 4, -99], [0.2, 0.2, 0.2, 0.2, nan]),
+            "feeble": scored([0.0, 0, 0, 0, -99], [0.7, 0.7, 0.5, 0.5, nan]),
         },
         kinds={"known": "seen", "strong": "adaptive", "feeble": "adaptive"},
         k=3,
@@ -108,11 +114,11 @@ def verdict() -> Verdict:
 
 def test_the_figures_are_those_of_counting():
     """Queries without a match (the last one) count nowhere, however suspicious."""
-    one = attack_figures(verdict(), "strong", 0.5)
+    one = attack_figures(result(), "strong", 0.5)
     pairs = list(itertools.product([0, 0, 1, 4], [0, 1, 2, 3]))
     wins = [1.0 if a > b else 0.5 if a == b else 0.0 for a, b in pairs]
     assert one["auc"] == pytest.approx(np.mean(wins))
-    assert verdict().threshold == 3  # none of four clean queries may be flagged at 5 %
+    assert result().threshold == 3  # none of four clean queries may be flagged at 5 %
     assert one["tpr"] == pytest.approx(25)
     assert one["passing"] == pytest.approx(75)
     assert one["map_of_passing"] == pytest.approx(20)
@@ -120,12 +126,12 @@ def test_the_figures_are_those_of_counting():
 
 
 def test_only_adaptive_attacks_that_do_damage_count():
-    found = result_of(verdict(), 0.8)
+    found = result_of(result(), 0.8)
     assert found["attacks"]["known"]["damage"] == pytest.approx(60)
     assert found["attacks"]["strong"]["keeps_damage"]
     assert not found["attacks"]["feeble"]["keeps_damage"]
     assert found["auc_adaptive"] == found["attacks"]["strong"]["auc"]
-    assert result_of(verdict(), 0.9)["auc_adaptive"] is None
+    assert result_of(result(), 0.9)["auc_adaptive"] is None
     assert found["auc_unseen"] is None
     assert found["undetected"] == pytest.approx(10)
     # What passes (at most 3): known at the last two queries, strong at the first three.

@@ -10,8 +10,12 @@ import torch
 
 from benchmark.core.errors import UsageError
 from benchmark.core.registry import DATASETS
-from benchmark.experiments.embedding_distances import displacement, identity_distance, silhouettes
-from benchmark.experiments.embedding_figure import check_tsne
+from benchmark.experiments.embedding_map.embedding_distances import (
+    displacement,
+    identity_distance,
+    silhouettes,
+)
+from benchmark.experiments.embedding_map.embedding_figure import check_tsne
 from benchmark.metrics.ranking import rank_queries
 from results.store import load_per_query
 

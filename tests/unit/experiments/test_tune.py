@@ -11,8 +11,8 @@ from benchmark.core.registry import DATASETS
 from benchmark.core.seeding import derive_seed
 from benchmark.data.held_out import query_and_gallery, split_held_out
 from benchmark.experiments import scoring
-from benchmark.experiments.candidates import read_candidates
-from benchmark.experiments.tune import Tune
+from benchmark.experiments.tune.candidates import read_candidates
+from benchmark.experiments.tune.tune import Tune
 from benchmark.metrics.embedding import embed_images
 from benchmark.metrics.ranking import rank_queries
 from benchmark.models.checkpoint import load_encoder
@@ -78,7 +78,7 @@ def test_the_test_splits_are_closed_even_to_a_data_set_that_would_tell(
 
     monkeypatch.setattr(dataset, "names", train_only)
     done = conducted("tune", **SMALL)
-    assert done.troubles == []
+    assert done.failures == []
     assert done.document["result"]["split"] == "held-out training identities"
     assert not (tmp_path / "out" / "experiments" / "tune" / "records").exists()
     assert Tune.opens == ("train",)
@@ -151,7 +151,7 @@ def test_a_search_goes_on_where_it_was(conducted, tmp_path, monkeypatch):
 def test_a_failing_candidate_does_not_stop_the_others(conducted, tmp_path):
     text = "good:\nbad: {defense: tiny-broken}\n"
     done = conducted("tune", {"candidates": str(candidates(tmp_path, text))}, **SMALL)
-    assert [one.what for one in done.troubles] == ["tiny-broken · seed 0 · train tiny"]
+    assert [one.what for one in done.failures] == ["tiny-broken · seed 0 · train tiny"]
     rows = done.document["result"]["candidates"]
     assert [bool(row["figures"]) for row in rows] == [True, False]
     assert done.document["result"]["number_of_candidates"] == {"tiny-defense": 1, "tiny-broken": 1}

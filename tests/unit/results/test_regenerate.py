@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.config.load import load_run_config
-from benchmark.experiments.registry import EXPERIMENTS
+from benchmark.core.registry import EXPERIMENTS
 
 ROOT = Path(__file__).resolve().parents[3]
 FAKE = """#!/usr/bin/env bash
@@ -53,7 +53,7 @@ def test_all_runs_are_of_presets_and_experiments_that_exist(tree: Path) -> None:
         if "--preset" in command:
             load_run_config({"preset": command[command.index("--preset") + 1]}, [])
         if command[2] == "experiment":
-            assert command[3] in EXPERIMENTS
+            assert EXPERIMENTS.has(command[3])
     made = {path.name for path in (tree / "results" / "published").iterdir()}
     boards = {path.name for path in (ROOT / "results" / "published").glob("board*")}
     assert made == boards | {"experiments"}

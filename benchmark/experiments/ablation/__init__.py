@@ -1,0 +1,1 @@
+"""Experiment ``ablation``: the modules of a defense one by one."""

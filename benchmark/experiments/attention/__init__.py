@@ -1,0 +1,1 @@
+"""Experiment ``attention``: which places of an image an embedding rests on."""

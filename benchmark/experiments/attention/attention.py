@@ -1,0 +1,203 @@
+"""``attention``: where encoders look, and whether an attack makes them look elsewhere."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor
+
+from benchmark.core.errors import UsageError
+from benchmark.core.plugin import Card, PluginConfig
+from benchmark.experiments.attention.attention_sheet import AttentionExamples, attention_sheet
+from benchmark.experiments.attention.saliency import TOP_SHARE, likeness, overlap, saliency
+from benchmark.experiments.context import ExperimentContext, Kept
+from benchmark.experiments.crafting import direct_attack, evaluator_of
+from benchmark.experiments.experiment import Experiment
+from benchmark.experiments.findings import Findings, Table, picture_png
+from benchmark.experiments.measurement import Trained
+from benchmark.experiments.single_attack import SingleAttack
+from benchmark.experiments.summary import OverSeeds
+
+ATTENTION_VERSION = 1
+"""Raised when a change of this measurement changes results."""
+
+FIGURES = ("overlap", "likeness", "overlap_of_others")
+
+
+class Attention(Experiment):
+    """Grad-CAM maps of clean and attacked queries, and how much of a map an attack leaves."""
+
+    card = Card(
+        title="Attention: where encoders look, clean and attacked",
+        paper="Maps: Selvaraju et al., Grad-CAM, ICCV 2017",
+        notes="The cosine to the mean embedding of the query's true matches is explained, in "
+        "place of a class score; overlap and its control are this project's.",
+    )
+    defaults = {
+        "defense": ["none", "metric-at", "ddid"],
+        "attack": ["fna"],
+        "eps": [8.0],
+        "test_dataset": ["none"],
+    }
+    settings = ("evaluation.checks=false",)
+
+    class Config(PluginConfig):
+        """Options of the experiment."""
+
+        queries: int = Field(default=200, ge=2)
+        """Queries that are measured, spread evenly over the split; all if there are fewer."""
+        pictures: int = Field(default=6, ge=1)
+        """Of these, how many are drawn, at the first seed."""
+
+    config: Config
+
+    def run(self, context: ExperimentContext) -> Findings:
+        """Map every query for every training."""
+        single = SingleAttack.of(context)
+        query = context.split(context.config.dataset, "query")
+        rows = spread_evenly(len(query), self.config.queries)
+        drawn = spread_evenly(len(rows), self.config.pictures)
+        measured: dict[str, dict[int, dict[str, float]]] = defaultdict(dict)
+        examples: dict[str, AttentionExamples] = {}
+        for trained in context.train(context.variants):
+            label = trained.variant.label
+            with context.tolerating(f"{label} · seed {trained.seed} · attention"):
+                arrays = self._maps(context, trained, single, rows, drawn)
+                clean, attacked = arrays["clean_maps"], arrays["attacked_maps"]
+                measured[label][trained.seed] = figures_of(clean, attacked)
+                if label not in examples:
+                    pictures = query.pixels(rows[drawn]), arrays["attacked"]
+                    examples[label] = AttentionExamples(
+                        pictures[0], clean[drawn], pictures[1], attacked[drawn]
+                    )
+        measured = {label: by_seed for label, by_seed in measured.items() if by_seed}
+        if not measured:
+            raise UsageError("no defense could be looked into", "see the messages above")
+        over = {
+            label: {
+                name: OverSeeds({s: one[name] for s, one in by_seed.items()}) for name in FIGURES
+            }
+            for label, by_seed in measured.items()
+        }
+        dataset = context.config.dataset
+        may_show = context.datasets.dataset(dataset).rendered
+        names = [query.names[row] for row in rows[drawn]]
+        labels = [f"{query.pids[row]:04d} c{query.camids[row]}" for row in rows[drawn]]
+        sheet = attention_sheet(examples, labels, may_show)
+        result: dict[str, Any] = {
+            "attack": single.key,
+            "queries": len(rows),
+            "top_share": TOP_SHARE,
+            "rows": [
+                {"label": label, **{name: one.as_json() for name, one in row.items()}}
+                for label, row in over.items()
+            ],
+            "drawn": names,
+            "images_shown": may_show,
+        }
+        return Findings(
+            [self._table(f"{single.key} on {dataset}", over, len(rows))],
+            result,
+            {"maps": picture_png(sheet)},
+        )
+
+    def _maps(
+        self,
+        context: ExperimentContext,
+        trained: Trained,
+        single: SingleAttack,
+        rows: NDArray[np.int64],
+        drawn: NDArray[np.int64],
+    ) -> dict[str, NDArray[Any]]:
+        """Return maps of some queries, clean and attacked, and attacked images of those drawn.
+
+        Images of a data set that shows people are blank: they are kept nowhere.
+        """
+        dataset = context.config.dataset
+
+        def compute() -> Kept:
+            query, gallery = context.split(dataset, "query"), context.split(dataset, "gallery")
+            evaluator = evaluator_of(trained, query, gallery, context.policy)
+            references = evaluator.subset(rows).mean_matches()
+            clean = query.tensor(rows).to(context.policy.device)
+            title = f"{trained.variant.label} · seed {trained.seed} · maps"
+            attack = direct_attack(single.attack, single.eps_255, trained.variant.defense)
+            with context.progress.task(title, len(rows)) as bar:
+                attacked = evaluator.adversarial(attack, context.config.attack_seed[0], rows)
+                before, after = (
+                    _in_batches(trained, images, references) for images in (clean, attacked)
+                )
+                bar.advance(len(rows))
+            pictures = _pixels(attacked[torch.from_numpy(drawn).to(attacked.device)])
+            if not context.datasets.dataset(dataset).rendered:
+                pictures = np.zeros_like(pictures)
+            arrays: dict[str, NDArray[Any]] = {
+                "clean_maps": before,
+                "attacked_maps": after,
+                "attacked": pictures,
+            }
+            return Kept(figures_of(before, after), arrays)
+
+        inputs = {**single.inputs(context), "rows": rows.tolist(), "drawn": drawn.tolist()}
+        return context.kept("maps", ATTENTION_VERSION, trained, inputs, compute).arrays()
+
+    def _table(self, under: str, over: dict[str, dict[str, OverSeeds]], queries: int) -> Table:
+        rows = [(label, [row[name].cell(2) for name in FIGURES]) for label, row in over.items()]
+        return Table(
+            f"Attention under {under}",
+            "Defense",
+            ["overlap", "likeness", "overlap, other people"],
+            rows,
+            note=f"Means over {queries} queries. overlap: intersection over union of the "
+            f"{TOP_SHARE:.0%} of places where the maps of a clean and of its attacked image are "
+            f"largest; of two random choices it would be {chance_overlap():.2f}. likeness: cosine "
+            "of the two maps. overlap, other people: the same of two clean images of different "
+            "identities, which says how much alike all maps are.",
+        )
+
+
+def figures_of(clean: NDArray[np.float32], attacked: NDArray[np.float32]) -> dict[str, float]:
+    """Return the mean overlap and likeness of clean and attacked maps, and the control."""
+    others = np.roll(clean, len(clean) // 2, axis=0)  # far away in the split: another identity
+    return {
+        "overlap": float(overlap(clean, attacked).mean()),
+        "likeness": float(likeness(clean, attacked).mean()),
+        "overlap_of_others": float(overlap(clean, others).mean()),
+    }
+
+
+def chance_overlap(share: float = TOP_SHARE) -> float:
+    """Return the intersection over union of two independent choices of a share of the places."""
+    return share / (2 - share)
+
+
+def spread_evenly(count: int, most: int) -> NDArray[np.int64]:
+    """Return up to `most` positions spread evenly over `count`."""
+    return np.linspace(0, count - 1, min(most, count)).round().astype(np.int64)
+
+
+def _in_batches(trained: Trained, images: Tensor, references: Tensor) -> NDArray[np.float32]:
+    batch = trained.config.evaluation.batch
+    parts = [
+        saliency(
+            trained.encoder,
+            images[start : start + batch],
+            references[start : start + batch],
+            trained.variant.defense,
+        )
+        for start in range(0, len(images), batch)
+    ]
+    found: NDArray[np.float32] = torch.cat(parts).cpu().numpy()
+    return found
+
+
+def _pixels(images: Tensor) -> NDArray[np.uint8]:
+    found: NDArray[np.uint8] = (
+        (images * 255).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
+    )
+    return found

@@ -1,0 +1,1 @@
+"""Experiment ``balancing-audit``: the images that balance a training split."""

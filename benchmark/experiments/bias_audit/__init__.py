@@ -1,0 +1,1 @@
+"""Experiment ``bias-audit``: how unevenly identities fare."""

@@ -1,0 +1,1 @@
+"""Experiment ``certificate``: certified Rank-1 of smoothed encoders."""

@@ -1,0 +1,1 @@
+"""Experiment ``classifier-probe``: robustness in the identity classifier."""

@@ -1,0 +1,1 @@
+"""Experiment ``cross-dataset``: train on one data set, attack on another."""

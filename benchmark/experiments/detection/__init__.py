@@ -1,0 +1,1 @@
+"""Experiment ``detection``: can attacked queries be told from clean ones."""

@@ -1,0 +1,1 @@
+"""Experiment ``embedding-map``: where attacks move embeddings."""

@@ -1,0 +1,178 @@
+"""``embedding-map``: where an attack moves queries among the identities of the gallery."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+
+from benchmark.core.encoder import embed
+from benchmark.core.errors import UsageError
+from benchmark.core.image_set import ImageSet
+from benchmark.core.plugin import Card, PluginConfig
+from benchmark.experiments.attention.attention import spread_evenly
+from benchmark.experiments.context import ExperimentContext, Kept
+from benchmark.experiments.crafting import direct_attack, evaluator_of
+from benchmark.experiments.embedding_map.embedding_distances import (
+    displacement,
+    identity_distance,
+    silhouettes,
+)
+from benchmark.experiments.embedding_map.embedding_figure import PointCloud, check_tsne, draw_clouds
+from benchmark.experiments.experiment import Experiment
+from benchmark.experiments.findings import Findings, Table, figure_png
+from benchmark.experiments.measurement import Trained
+from benchmark.experiments.single_attack import SingleAttack
+from benchmark.experiments.summary import OverSeeds
+
+EMBEDDING_VERSION = 1
+"""Raised when a change of this measurement changes results."""
+
+FIGURES = ("displacement", "relative", "silhouette_clean", "silhouette_attacked")
+
+
+class EmbeddingMap(Experiment):
+    """t-SNE of clean and attacked queries among the gallery, and how far they moved."""
+
+    card = Card(
+        title="Embedding map: where an attack moves queries",
+        paper="Maps: van der Maaten and Hinton, JMLR 2008; silhouettes: Rousseeuw 1987",
+        notes="The map shows some identities and has no scale; the figures are of all queries, in "
+        "the embedding space itself, and do not depend on it.",
+    )
+    defaults = {
+        "defense": ["none", "metric-at", "ddid"],
+        "attack": ["fna"],
+        "eps": [8.0],
+        "test_dataset": ["none"],
+    }
+    settings = ("evaluation.checks=false",)
+
+    class Config(PluginConfig):
+        """Options of the experiment."""
+
+        identities: int = Field(default=10, ge=2, le=20)
+        """Query identities that are drawn, spread evenly."""
+        map_seed: int = Field(default=0, ge=0)
+        """Seed of the t-SNE."""
+
+    config: Config
+
+    def run(self, context: ExperimentContext) -> Findings:
+        """Embed every query for every training, and draw the first seed."""
+        single = SingleAttack.of(context)
+        check_tsne()
+        dataset = context.config.dataset
+        query, gallery = context.split(dataset, "query"), context.split(dataset, "gallery")
+        chosen = query.identities[spread_evenly(len(query.identities), self.config.identities)]
+        measured: dict[str, dict[int, dict[str, float]]] = defaultdict(dict)
+        clouds: dict[str, PointCloud] = {}
+        for trained in context.train(context.variants):
+            label = trained.variant.label
+            with context.tolerating(f"{label} · seed {trained.seed} · embeddings"):
+                arrays = self._embedded(context, trained, single, query, gallery)
+                measured[label][trained.seed] = figures_of(arrays, query, gallery)
+                clouds.setdefault(label, _cloud(arrays, query, gallery, chosen))
+        if not clouds:
+            raise UsageError("no defense could be embedded", "see the messages above")
+        over = {
+            label: {name: OverSeeds({s: one[name] for s, one in found.items()}) for name in FIGURES}
+            for label, found in measured.items()
+            if found
+        }
+        result: dict[str, Any] = {
+            "attack": single.key,
+            "queries": len(query),
+            "drawn_identities": chosen.tolist(),
+            "rows": [
+                {"label": label, **{name: one.as_json() for name, one in row.items()}}
+                for label, row in over.items()
+            ],
+        }
+        figure = draw_clouds(clouds, self.config.map_seed)
+        return Findings(
+            [self._table(f"{dataset} under {single.key}", over)],
+            result,
+            {"map": figure_png(figure)},
+        )
+
+    def _embedded(
+        self,
+        context: ExperimentContext,
+        trained: Trained,
+        single: SingleAttack,
+        query: ImageSet,
+        gallery: ImageSet,
+    ) -> dict[str, NDArray[np.float32]]:
+        """Return embeddings: ``gallery`` and ``clean`` and ``attacked`` queries."""
+
+        def compute() -> Kept:
+            evaluator = evaluator_of(trained, query, gallery, context.policy)
+            attack = direct_attack(single.attack, single.eps_255, trained.variant.defense)
+            title = f"{trained.variant.label} · seed {trained.seed} · embeddings"
+            batch, parts = trained.config.evaluation.batch, []
+            with context.progress.task(title, len(query)) as bar:
+                for start in range(0, len(query), batch):
+                    rows = np.arange(start, min(start + batch, len(query)))
+                    images = evaluator.adversarial(attack, context.config.attack_seed[0], rows)
+                    with torch.no_grad():
+                        embedded = embed(trained.encoder, images, trained.cell.defense)
+                        parts.append(embedded.float().cpu())
+                    bar.advance(len(rows))
+            arrays = {
+                "gallery": evaluator.clean.gallery_embeddings.numpy(),
+                "clean": evaluator.clean.query_embeddings.numpy(),
+                "attacked": torch.cat(parts).numpy(),
+            }
+            return Kept({}, arrays)
+
+        inputs = single.inputs(context)
+        return context.kept("embeddings", EMBEDDING_VERSION, trained, inputs, compute).arrays()
+
+    def _table(self, where: str, over: dict[str, dict[str, OverSeeds]]) -> Table:
+        rows = [(label, [row[name].cell(2) for name in FIGURES]) for label, row in over.items()]
+        return Table(
+            f"Queries of {where}",
+            "Defense",
+            ["displacement", "over identity distance", "silhouette, clean", "attacked"],
+            rows,
+            note="displacement: mean cosine distance of a query's embeddings before and under the "
+            "attack; beside it, divided by the mean distance between centroids of gallery "
+            "identities: at 1 a query moves as far as to another person. silhouette: of queries "
+            "among gallery identities, matches in other cameras; below 0 another identity is "
+            "nearer.",
+        )
+
+
+def figures_of(
+    arrays: dict[str, NDArray[np.float32]], query: ImageSet, gallery: ImageSet
+) -> dict[str, float]:
+    """Return how far queries moved, beside the distance of identities, and their silhouettes."""
+    people = gallery.pids > 0
+    owners = (arrays["gallery"][people], gallery.pids[people], gallery.camids[people])
+    moved = displacement(arrays["clean"], arrays["attacked"])
+    found = {"displacement": moved, "relative": moved / identity_distance(*owners[:2])}
+    for name in ("clean", "attacked"):
+        values = silhouettes(arrays[name], query.pids, query.camids, owners)
+        found[f"silhouette_{name}"] = float(np.nanmean(values))
+    return found
+
+
+def _cloud(
+    arrays: dict[str, NDArray[np.float32]],
+    query: ImageSet,
+    gallery: ImageSet,
+    chosen: NDArray[np.int64],
+) -> PointCloud:
+    own, shown = np.isin(query.pids, chosen), np.isin(gallery.pids, chosen)
+    return PointCloud(
+        gallery=arrays["gallery"][shown],
+        gallery_pids=gallery.pids[shown],
+        clean=arrays["clean"][own],
+        attacked=arrays["attacked"][own],
+        pids=query.pids[own],
+    )

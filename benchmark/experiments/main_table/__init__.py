@@ -1,0 +1,1 @@
+"""Experiment ``main``: the main table of the DDID paper."""

@@ -1,0 +1,151 @@
+"""Conduct an experiment: check, compute, and publish table, figures and JSON."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmark.config.presets import DEFAULT_PRESET, read_preset
+from benchmark.config.schema import RunConfig
+from benchmark.core.device import choose_device
+from benchmark.core.errors import BenchmarkError, PluginError
+from benchmark.core.plugin import options_of
+from benchmark.core.progress import Progress
+from benchmark.core.registry import EXPERIMENTS
+from benchmark.experiments.context import ExperimentContext, RowFailure, check_config
+from benchmark.experiments.experiment import Experiment
+from benchmark.experiments.findings import Findings
+from benchmark.runner.error_translation import machine_problem, machine_problems
+from benchmark.runner.logfile import logging_to
+from benchmark.runner.output import OutputFolder
+from benchmark.runner.run import HarnessError
+from results.atomic import publish
+
+logger = logging.getLogger(__name__)
+
+RESULT_FILE = "result.json"
+TABLE_FILE = "table.md"
+FORMAT_VERSION = 1
+
+_OF_THE_MACHINE = {"fresh", "output", "cache_dir", "data_root"}
+"""Options that say where something is, and nothing of the result: results are published."""
+
+
+@dataclass(frozen=True)
+class ExperimentOutcome:
+    """An experiment that was conducted.
+
+    Attributes:
+        findings: What was found.
+        document: The content of ``result.json``.
+        files: What was written.
+        failures: What plugins failed; it is missing in the findings.
+    """
+
+    findings: Findings
+    document: dict[str, Any]
+    files: list[Path]
+    failures: list[RowFailure]
+
+
+def experiment_named(name: str) -> type[Experiment]:
+    """Return a registered experiment.
+
+    Raises:
+        UsageError: There is none of this name.
+        PluginError: It does not import, or is no experiment.
+    """
+    found = EXPERIMENTS.get(name)
+    if not issubclass(found, Experiment):
+        raise PluginError(
+            f"the experiment {name!r} is not a subclass of Experiment",
+            "derive it from benchmark.Experiment",
+        )
+    return found
+
+
+def with_defaults(
+    experiment: type[Experiment], options: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the options of a run, and its assignments, with what the experiment wants below them.
+
+    Args:
+        experiment: Its defaults yield to options and to what the preset says.
+        options: Options by key; ``set_`` holds assignments.
+    """
+    given = {k: v for k, v in options.items() if v not in (None, (), [], False) and k != "set_"}
+    preset = read_preset(str(given.get("preset", DEFAULT_PRESET)))
+    own = {key: value for key, value in experiment.defaults.items() if key not in preset}
+    return {**own, **given}, [*experiment.settings, *(options.get("set_") or ())]
+
+
+def run_experiment(
+    experiment: Experiment, config: RunConfig, progress: Progress
+) -> ExperimentOutcome:
+    """Run an experiment and write ``OUTPUT/experiments/NAME``.
+
+    Raises:
+        BenchmarkError: Nothing could be found; finished cells are kept.
+    """
+    check_config(config)
+    policy = choose_device(config.device)
+    folder = OutputFolder(config.output)
+    folder.prepare()
+    with folder.locked(), machine_problems(folder.path), logging_to(folder.log):
+        try:
+            context = ExperimentContext(
+                config, experiment.name, folder, policy, progress, experiment.opens
+            )
+            context.store.clean_up()
+            findings = experiment.run(context)
+            here = context.store.environment
+            elsewhere = [place for place in context.store.environments if place != here]
+            document = {
+                "format": FORMAT_VERSION,
+                "experiment": experiment.name,
+                "options": options_of(experiment.config),
+                "configuration": {
+                    **config.model_dump(mode="json", exclude=_OF_THE_MACHINE),
+                    "plugin": [path.name for path in config.plugin],
+                },
+                "result": findings.result,
+                "failures": [
+                    {"what": f"{one.what}: {one.error.what}", "hint": one.error.hint}
+                    for one in context.failures
+                ],
+                "environment": here,
+                **({"environments_of_cells": context.store.environments} if elsewhere else {}),
+            }
+            files = _publish(context.home, experiment, findings, document)
+            return ExperimentOutcome(findings, document, files, context.failures)
+        except BenchmarkError as error:
+            logger.debug("stopped: %s", error.what, exc_info=error)
+            raise
+        except Exception as error:
+            logger.debug("stopped by a fault of the benchmark", exc_info=error)
+            if machine_problem(error, folder.path):
+                raise
+            first = next(iter(str(error).strip().splitlines()), "")
+            raise HarnessError(
+                f"unexpected {type(error).__name__} in experiment {experiment.name!r}: {first}",
+                f"the traceback is in {folder.log}; please report it",
+            ) from error
+
+
+def _publish(
+    home: Path, experiment: Experiment, findings: Findings, document: dict[str, Any]
+) -> list[Path]:
+    """Write figures and table, and the JSON last: where it is, the rest is."""
+    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
+    tables = "\n\n".join(table.markdown() for table in findings.tables)
+    head = f"# {experiment.card.title or experiment.name}"
+    for old in set(home.glob("*.png")) - {home / f"{name}.png" for name in findings.figures}:
+        old.unlink()  # of a run with other seeds or defenses: the result knows nothing of it
+    files = [publish(home / f"{name}.png", data) for name, data in findings.figures.items()]
+    files.append(publish(home / TABLE_FILE, f"{head}\n\n{tables}\n".encode()))
+    files.append(publish(home / RESULT_FILE, f"{text}\n".encode()))
+    return files

@@ -1,0 +1,1 @@
+"""Experiment ``tune``: hyperparameter search on held-out training identities."""

@@ -1,1 +1,0 @@
-"""Protocols: which trainings and attacks together answer one question."""

@@ -19,13 +19,20 @@ _PUBLIC = {
     "Dataset": "benchmark.data.dataset",
     "Defense": "benchmark.core.defense",
     "Experiment": "benchmark.experiments.experiment",
+    "Evaluation": "benchmark.api.evaluation",
     "IteratedAttack": "benchmark.core.iterated_attack",
     "PluginConfig": "benchmark.core.plugin",
+    "Run": "benchmark.api.run",
     "ThreatModel": "benchmark.core.threat",
+    "attack": "benchmark.api.attack",
+    "evaluate": "benchmark.api.evaluate",
+    "load_encoder": "benchmark.api.load",
+    "load_records": "benchmark.api.load",
     "register_attack": "benchmark.core.registry",
     "register_backbone": "benchmark.core.registry",
     "register_dataset": "benchmark.core.registry",
     "register_defense": "benchmark.core.registry",
+    "run": "benchmark.api.run",
     "register_experiment": "benchmark.core.registry",
 }
 
@@ -34,6 +41,13 @@ __all__ = [*_PUBLIC, "__version__"]  # noqa: PLE0604
 find_own_packages_first()
 
 if TYPE_CHECKING:
+    from benchmark.api.attack import attack as attack
+    from benchmark.api.evaluate import evaluate as evaluate
+    from benchmark.api.evaluation import Evaluation as Evaluation
+    from benchmark.api.load import load_encoder as load_encoder
+    from benchmark.api.load import load_records as load_records
+    from benchmark.api.run import Run as Run
+    from benchmark.api.run import run as run
     from benchmark.core.attack import Attack as Attack
     from benchmark.core.attack_batch import AttackBatch as AttackBatch
     from benchmark.core.defense import Defense as Defense

@@ -40,29 +40,31 @@ def write_figures(boards: Sequence[Board], output_dir: Path) -> list[Path]:
     """
     folder = output_dir / FIGURES_FOLDER
     paths = []
-    for name, figure in _figures(boards):
-        for kind, content in _rendered(figure, name).items():
-            paths.append(publish(folder / f"{name}.{kind}", content))
+    for kind, slug, figure in draw_figures(boards):
+        name = f"{kind}-{slug}"
+        for ending, content in _rendered(figure, name).items():
+            paths.append(publish(folder / f"{name}.{ending}", content))
     return paths
 
 
-def _figures(boards: Sequence[Board]) -> Iterator[tuple[str, Figure]]:
+def draw_figures(boards: Sequence[Board]) -> Iterator[tuple[str, str, Figure]]:
+    """Yield each figure that there is to draw, with its kind and the slug of its board."""
     for board in boards:
         points = trade_off(board)
         if len(points) > 1:
             from results.trade_off_figure import draw_trade_off
 
-            yield f"trade-off-{board.slug}", draw_trade_off(board, points)
+            yield "trade-off", board.slug, draw_trade_off(board, points)
         for name, panels in (
             ("security", budget_panels(board)),
             ("answers", answer_panels(board)),
         ):
             if panels:
-                yield f"{name}-{board.slug}", _drawn_curves(board, panels)
+                yield name, board.slug, _drawn_curves(board, panels)
     for matrix in make_matrices(boards):
         from results.heat_map import draw_matrix
 
-        yield f"unseen-{matrix.board.slug}", draw_matrix(matrix)
+        yield "unseen", matrix.board.slug, draw_matrix(matrix)
 
 
 def _drawn_curves(board: Board, panels: Sequence[Panel]) -> Figure:

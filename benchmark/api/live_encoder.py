@@ -190,9 +190,9 @@ def hash_of(encoder: nn.Module) -> tuple[str, list[str]]:
 def _add(digest: hashlib._Hash, name: str, value: object, unknown: list[str]) -> None:
     """Add a tensor, a plain value or a container of them."""
     if isinstance(value, Tensor):
-        plain = value.detach().cpu().contiguous()
-        digest.update(f"{name} {plain.dtype} {tuple(plain.shape)}\n".encode())
-        digest.update(plain.view(torch.uint8).numpy().tobytes() if plain.numel() else b"")
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
+        plain = value.detach().cpu().contiguous().flatten()
+        digest.update(plain.view(torch.uint8).numpy().tobytes())
     elif isinstance(value, np.ndarray) and value.dtype != object:
         _add(digest, name, torch.from_numpy(value), unknown)
     elif isinstance(value, list | tuple | dict):

@@ -42,14 +42,14 @@ class AttackBatch:
     def of_rows(
         cls, images: Tensor, seeds: list[int], rows: Tensor, own: Guides, gallery: Guides
     ) -> AttackBatch:
-        """Return the batch of some images of a set that is ranked against another.
+        """Return the batch of some images of a set.
 
         Args:
             images: (B, 3, H, W) clean images.
             seeds: One an image.
             rows: (B,) their rows among `own`.
             own: Clean embeddings of their set.
-            gallery: Clean embeddings of the other set; it holds none of them.
+            gallery: Clean embeddings of what they are ranked against: another set, or `own`.
         """
         return cls(
             images=images,
@@ -59,7 +59,7 @@ class AttackBatch:
             query_guides=own,
             gallery_guides=gallery,
             query_rows=rows,
-            gallery_rows=torch.full_like(rows, -1),
+            gallery_rows=rows if gallery is own else torch.full_like(rows, -1),
             clean=own.embeddings[rows],
         )
 

@@ -1,0 +1,102 @@
+"""Load what runs left behind: records as a frame, and trained encoders."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import pandas as pd
+from torch import nn
+
+from benchmark.api.tables import tidy_frame
+from benchmark.core.defense import Defense
+from benchmark.core.device import choose_device
+from benchmark.core.errors import DataError
+from benchmark.core.registry import DEFENSES
+from benchmark.models.checkpoint import CARD_FILE
+from benchmark.models.checkpoint import load_encoder as load_weights
+from benchmark.models.config import BackboneConfig
+from benchmark.models.encoder import build_encoder
+from results.board import make_boards
+from results.outcomes import read_measured
+from results.schema import Record
+from results.store import read_record_files
+
+
+def load_records(path: str | Path) -> pd.DataFrame:
+    """Return the numbers of all records of a folder, a line each; sub-folders count.
+
+    See `benchmark.api.tables.tidy_frame` for the columns.
+
+    Raises:
+        RecordError: The folder is missing, holds no record, or a file cannot be read.
+    """
+    return tidy_frame(make_boards(*read_measured([Path(path)])))
+
+
+def load_encoder(
+    path: str | Path, *, defense: str | None = None, seed: int | None = None, device: str = "auto"
+) -> nn.Module:
+    """Return an encoder that a run trained, in eval mode.
+
+    Args:
+        path: An output folder, or a record in it.
+        defense: Which defense of the folder, if it holds several.
+        seed: Which training seed of it, if there are several.
+        device: ``auto``, ``cpu`` or ``cuda``.
+
+    Raises:
+        DataError: No or several trainings fit, or the weights are missing or damaged.
+        PluginError: The defense does not build an encoder that they fit.
+    """
+    record_path, record = _one_record(Path(path), defense, seed)
+    cells = record_path.parent.parent / "cells"
+    for folder, content in _trainings(cells):
+        if _made(record, content):
+            return choose_device(device).place(_loaded(folder, content)).eval()
+    raise DataError(
+        f"the training behind {record_path} is not in {cells}",
+        "encoders stay with the output folder of their run; run the same command again",
+    )
+
+
+def _one_record(path: Path, defense: str | None, seed: int | None) -> tuple[Path, Record]:
+    found = [
+        (file, record)
+        for file, record in read_record_files([path])
+        if defense in (None, record.defense.name) and seed in (None, record.seed)
+    ]
+    names = sorted({f"{record.defense.name}, seed {record.seed}" for _, record in found})
+    if len(names) != 1:
+        raise DataError(
+            f"{path} holds {len(names) or 'no'} such trainings"
+            + (f": {'; '.join(names[:5])}" if names else ""),
+            "say which one with defense= and seed=, or give the file of its record",
+        )
+    return found[0]
+
+
+def _trainings(cells: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    for card in sorted(cells.glob(f"[!.]*/{CARD_FILE}")):
+        yield card.parent, json.loads(card.read_text("utf-8"))
+
+
+def _made(record: Record, content: Mapping[str, Any]) -> bool:
+    """Whether a training is the one behind a record."""
+    defense, recipe = content["defense"], record.training.recipe
+    return (
+        (defense["name"], defense["config"], defense["behaviour"], content["seed"])
+        == (record.defense.name, record.defense.config, record.defense.behaviour, record.seed)
+        and tuple(content["image_size"]) == record.image_size
+        and (not recipe or content.get("training") == recipe)
+    )
+
+
+def _loaded(folder: Path, content: Mapping[str, Any]) -> nn.Module:
+    plugin = cast(type[Defense], DEFENSES.get(content["defense"]["name"]))
+    defense = plugin(plugin.parse_config(dict(content["defense"]["config"])))
+    options = content.get("backbone", {"config": {}})["config"]
+    backbone = BackboneConfig.model_validate({**options, "weights": "none"})
+    return load_weights(folder, lambda: defense.build_encoder(lambda: build_encoder(backbone)))

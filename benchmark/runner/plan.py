@@ -179,10 +179,9 @@ class _Planner:
             attack,
             eps_255,
             attack_seed,
-            evaluation=config.evaluation,
+            config,
             surrogates=surrogates,
             prepared=prepared,
-            scenario=config.scenario,
         )
 
     def _surrogate(self, surrogate: Surrogate) -> TrainCell:

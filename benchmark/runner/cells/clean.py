@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import torch
 
 from benchmark.config.schema import EvaluationConfig
-from benchmark.core.plugin import Plugin
 from benchmark.metrics.attacked import CleanRanking, clean_ranking
 from benchmark.runner.cells.cell import Cell, Write
 from benchmark.runner.cells.train import TrainCell
+from benchmark.runner.context import CellContext
+from benchmark.runner.estimate import Estimator
 from benchmark.runner.protocol import PROTOCOL_VERSION
 from benchmark.runner.store import CellStore, ranking_arrays, save_arrays
-
-if TYPE_CHECKING:
-    from benchmark.runner.context import CellContext
-    from benchmark.runner.estimate import Estimator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,18 +47,14 @@ class CleanCell(Cell):
         if train.plugin.adaptive.random:
             content["batch"] = evaluation.batch
         return cls(
-            defense=train.defense, seed=train.seed, dataset=dataset, content=content, train=train
+            defense=train.defense,
+            seed=train.seed,
+            dataset=dataset,
+            content=content,
+            parents=(train,),
+            plugins=train.plugins,
+            train=train,
         )
-
-    @property
-    def parents(self) -> tuple[Cell, ...]:
-        """The training."""
-        return (self.train,)
-
-    @property
-    def plugins(self) -> tuple[type[Plugin], ...]:
-        """The defense."""
-        return self.train.plugins
 
     def _compute(self, context: CellContext, title: str) -> Write:
         encoder = context.encoder(self.train)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -13,7 +13,6 @@ from torch import Tensor
 from benchmark.config.schema import EvaluationConfig
 from benchmark.core.attack import AttackTask, MeteredEncoder
 from benchmark.core.encoder import evaluating
-from benchmark.core.plugin import Plugin
 from benchmark.core.seeding import derive_seed
 from benchmark.data.held_out import check_fitted, split_held_out
 from benchmark.data.layout import Split
@@ -21,11 +20,9 @@ from benchmark.runner.cells.cell import Cell, Write
 from benchmark.runner.cells.content import attack_content, draws_content
 from benchmark.runner.cells.train import TrainCell
 from benchmark.runner.choice import ChosenAttack
+from benchmark.runner.context import CellContext
+from benchmark.runner.estimate import Estimator
 from benchmark.runner.protocol import PROTOCOL_VERSION
-
-if TYPE_CHECKING:
-    from benchmark.runner.context import CellContext
-    from benchmark.runner.estimate import Estimator
 
 PREPARED_FILE = "prepared.safetensors"
 
@@ -35,7 +32,7 @@ class PrepareCell(Cell):
     """Train an attack that is trained before it attacks, on training images.
 
     Attributes:
-        views: Trainings whose encoders it is trained against: the target's, or surrogates.
+        parents: Trainings whose encoders it is trained against: the target's, or surrogates.
         attack: The attack.
         eps_255: Its budget in 1/255 units.
     """
@@ -43,7 +40,7 @@ class PrepareCell(Cell):
     kind: ClassVar[str] = "prepare"
     reads: ClassVar[tuple[Split, ...]] = ("train",)
 
-    views: tuple[TrainCell, ...]
+    parents: tuple[TrainCell, ...]
     attack: ChosenAttack
     eps_255: float
 
@@ -74,20 +71,11 @@ class PrepareCell(Cell):
             seed=target.seed,
             dataset=target.dataset,
             content=content,
-            views=views,
+            parents=views,
+            plugins=(attack.plugin, *(type(view.plugin) for view in views)),
             attack=attack,
             eps_255=eps_255,
         )
-
-    @property
-    def parents(self) -> tuple[Cell, ...]:
-        """The trainings whose encoders it is trained against."""
-        return self.views
-
-    @property
-    def plugins(self) -> tuple[type[Plugin], ...]:
-        """The attack, and the defenses behind the encoders."""
-        return (self.attack.plugin, *(type(view.plugin) for view in self.views))
 
     @property
     def title(self) -> str:
@@ -99,7 +87,7 @@ class PrepareCell(Cell):
         fitted, held_out = split_held_out(train, context.config.training.held_out)
         check_fitted(fitted, held_out)
         joined = bool(self.attack.surrogates)
-        encoder = context.ensemble(self.views) if joined else context.view(self.views[0])
+        encoder = context.ensemble(self.parents) if joined else context.view(self.parents[0])
         start = time.perf_counter()
         with evaluating(encoder):
             prepared = self.attack.at(self.eps_255, self.defense).prepare(

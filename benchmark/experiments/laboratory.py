@@ -196,6 +196,8 @@ class Laboratory:
             inputs: All else that shapes the result, as JSON values.
             compute: Called if it was not computed before.
         """
+        if self.config.queries is not None:
+            inputs = {**inputs, "queries": self.config.queries}
         cell = ExperimentCell.build(self._name, what, version, trained.cell, inputs, compute)
         found = None if self.config.fresh else self.store.find(cell.fingerprint)
         return found or cell.compute(self._bench(trained.config).context)
@@ -220,11 +222,15 @@ class Laboratory:
             yield config.model_copy(update={"seed": [seed]})
 
     def _plan(self, config: RunConfig) -> Plan:
-        return make_plan(config, choose(config), self._manifests)
+        return make_plan(config, choose(config), self._manifests, self._query_counts)
 
     @cached_property
     def _manifests(self) -> dict[str, str]:
         return self.shelf.manifests()
+
+    @cached_property
+    def _query_counts(self) -> dict[str, int]:
+        return self.shelf.query_counts(self._names)
 
     def _finish(self, config: RunConfig, trial: Trial) -> bool:
         """Compute what is not finished of a trial; tell whether all of it is there."""

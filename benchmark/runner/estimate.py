@@ -111,8 +111,8 @@ class Estimator:
         return self._images_to_decode(dataset, splits) * height * width * 3
 
     def images(self, dataset: str, *splits: Split) -> int:
-        """Return how many images splits of a data set hold."""
-        return sum(len(self._datasets.dataset(dataset).names(split)) for split in splits)
+        """Return how many images of splits of a data set are used."""
+        return sum(self._datasets.count(dataset, split) for split in splits)
 
     def slowdown(self, plugin: Defense) -> float:
         """Return what embedding an image costs beside the plain encoder; 1 if it cannot be told."""

@@ -11,12 +11,16 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("benchmark", "attacks", "defenses", "results")
 
-BELOW_RUNNER = {"core", "data", "models", "metrics", "training", "protocols", "checks", "config"}
+BELOW_RUNNER = {
+    *("core", "data", "models", "metrics", "evaluation"),
+    *("training", "protocols", "checks", "config"),
+}
 ROOMS: dict[str, set[str]] = {
     "core": set(),
     "data": {"core"},
     "models": {"core", "data"},
     "metrics": {"core", "data"},
+    "evaluation": {"core", "data", "models", "metrics"},
     "training": {"core", "data", "models", "metrics"},
     "protocols": {"core", "data", "models", "metrics"},
     "checks": {"core", "data", "models", "metrics", "training"},

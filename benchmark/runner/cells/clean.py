@@ -32,9 +32,14 @@ class CleanCell(Cell):
 
     @classmethod
     def build(
-        cls, train: TrainCell, dataset: str, manifest: str, evaluation: EvaluationConfig
+        cls,
+        train: TrainCell,
+        dataset: str,
+        manifest: str,
+        evaluation: EvaluationConfig,
+        queries: dict[str, object],
     ) -> Self:
-        """Build the cell; `manifest` is the hash of the data set.
+        """Build the cell; `manifest` is the hash of the data set, `queries` how some are chosen.
 
         A random encoder draws for a batch at once, so that for it the size of batches counts.
         """
@@ -43,6 +48,7 @@ class CleanCell(Cell):
             "version": PROTOCOL_VERSION,
             "train": train.fingerprint,
             "dataset": {"name": dataset, "manifest_sha256": manifest},
+            **queries,
         }
         if train.plugin.adaptive.random:
             content["batch"] = evaluation.batch

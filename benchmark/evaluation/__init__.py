@@ -1,0 +1,1 @@
+"""Evaluation: what is measured, and on which images."""

@@ -98,11 +98,13 @@ class Board:
     @property
     def subject(self) -> str:
         """Data set, backbones, image size and protocol in one line."""
-        record = self.example
+        record, protocol = self.example, self.example.protocol
         height, width = record.image_size
+        few = protocol.queries
         return (
             f"{record.dataset} · {self.backbones} {height}×{width} · "
-            f"protocol {record.protocol.fingerprint[:8]}"
+            f"protocol {protocol.fingerprint[:8]}"
+            f"{f' · {few.chosen} of {few.of} queries' if few else ''}"
         )
 
     @cached_property

@@ -62,6 +62,15 @@ class DefenseEntry(_Part):
     """Attacks that the training saw; null in records from before this was recorded."""
 
 
+class ChosenQueries(_Part):
+    """A choice of queries: a quick look, not to be compared with a result of all queries."""
+
+    chosen: Annotated[int, Field(ge=1)]
+    """How many were ranked and attacked."""
+    of: Count
+    """How many there are."""
+
+
 class ProtocolEntry(_Part):
     """Which evaluation protocol was followed."""
 
@@ -69,6 +78,16 @@ class ProtocolEntry(_Part):
     """Name of the protocol."""
     fingerprint: Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")]
     """SHA-256 of all that the protocol fixes; results of two fingerprints are never compared."""
+    queries: ChosenQueries | None = None
+    """How many queries of the data set were chosen; absent where all count."""
+
+    @model_serializer(mode="wrap")
+    def _without_no_choice(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave the choice out where there was none: such records read as they always did."""
+        content: dict[str, Any] = handler(self)
+        if self.queries is None:
+            content.pop("queries", None)
+        return content
 
 
 class CleanResult(_Part):

@@ -49,6 +49,12 @@ AttackSeed = Annotated[
     list[str] | None,
     typer.Option(help="Seeds of what attacks draw; averaged over. Default: 0.", metavar="N …"),
 ]
+Queries = Annotated[
+    str | None,
+    typer.Option(
+        help="A quick look: rank and attack this many queries. Default: all.", metavar="N"
+    ),
+]
 Label = Annotated[
     str | None,
     typer.Option(
@@ -185,6 +191,7 @@ def _run_options(
     eps: Eps = None,
     seed: Seed = None,
     attack_seed: AttackSeed = None,
+    queries: Queries = None,
     label: Label = None,
     protocol: Protocol = None,
     side: Side = None,

@@ -177,6 +177,9 @@ class RunConfig(_Section):
         list[Seed], BeforeValidator(_as_list), AfterValidator(_ascending), Field(min_length=1)
     ] = [0]
     """Seeds of what attacks draw; whatever is random is measured with each of them."""
+    queries: Annotated[int, Field(ge=1)] | None = None
+    """A quick look: queries of each data set that are ranked and attacked, always the same ones, of
+    as many identities as there are. Where there are no more, and unset: all of them."""
     output: UserPath = Field(default=Path("runs"), validate_default=True)
     """Folder for cells, records and the leaderboard."""
     plugin: Annotated[list[UserPath], BeforeValidator(_as_list)] = []

@@ -70,19 +70,12 @@ class ClosedDatasets(RunDatasets):
     """
 
     def __init__(self, shelf: RunDatasets, names: Iterable[str], opens: Iterable[Split]) -> None:
+        self.queries, self._chosen = shelf.queries, {}
         self._closed = {n: ClosedDataset(shelf.dataset(n), frozenset(opens)) for n in names}
 
     def dataset(self, name: str) -> Dataset:
         """Return a data set without its closed splits."""
         return self._closed[name]  # type: ignore[return-value]
-
-    def split(self, name: str, split: Split) -> ImageSet:
-        """Return an open split of a data set.
-
-        Raises:
-            DataError: The split is closed.
-        """
-        return self._closed[name].split(split)
 
     def manifests(self) -> dict[str, str]:
         """Return the hash of the content of each data set."""

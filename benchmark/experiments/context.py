@@ -198,6 +198,8 @@ class ExperimentContext:
             inputs: All else that shapes the result, as JSON values.
             compute: Called if it was not computed before.
         """
+        if self.config.queries is not None:
+            inputs = {**inputs, "queries": self.config.queries}
         cell = ExperimentCell.build(self._name, what, version, trained.cell, inputs, compute)
         found = None if self.config.fresh else self.store.find(cell.fingerprint)
         return found or cell.compute(self._runtime(trained.config).context)
@@ -222,11 +224,15 @@ class ExperimentContext:
             yield config.model_copy(update={"seed": [seed]})
 
     def _plan(self, config: RunConfig) -> Plan:
-        return make_plan(config, choose(config), self._manifests)
+        return make_plan(config, choose(config), self._manifests, self._query_counts)
 
     @cached_property
     def _manifests(self) -> dict[str, str]:
         return self.datasets.manifests()
+
+    @cached_property
+    def _query_counts(self) -> dict[str, int]:
+        return self.datasets.query_counts(self._names)
 
     def _finish(self, config: RunConfig, trial: Trial) -> bool:
         """Compute what is not finished of a trial; tell whether all of it is there."""

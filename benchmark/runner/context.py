@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from torch import nn
 
@@ -13,10 +14,12 @@ from benchmark.core.adaptive import adaptive_view
 from benchmark.core.device import DevicePolicy
 from benchmark.core.progress import Progress
 from benchmark.core.surrogate import SurrogateEnsemble
-from benchmark.runner.cells.cell import Cell
-from benchmark.runner.cells.train import TrainCell
 from benchmark.runner.datasets import RunDatasets
 from benchmark.runner.store import CellStore
+
+if TYPE_CHECKING:
+    from benchmark.runner.cells.cell import Cell
+    from benchmark.runner.cells.train import TrainCell
 
 
 @dataclass

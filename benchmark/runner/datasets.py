@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from benchmark.config.schema import RunConfig
-from benchmark.core.errors import UsageError
+from benchmark.core.errors import DataError, UsageError
 from benchmark.core.image_set import ImageSet
 from benchmark.core.progress import Progress
 from benchmark.data.dataset import Dataset, Split
+from benchmark.data.layout import ImageName
+from benchmark.evaluation.query_choice import choose_queries
 from benchmark.runner.cells.cell import Cell, splits_read
 from benchmark.runner.choice import Choice
+
+logger = logging.getLogger(__name__)
 
 
 class RunDatasets:
@@ -21,6 +30,9 @@ class RunDatasets:
         config: The configuration.
         choice: What its names stand for.
         progress: Where rendering reports.
+
+    Attributes:
+        queries: How many queries of each are used; None: all.
     """
 
     def __init__(self, config: RunConfig, choice: Choice, progress: Progress) -> None:
@@ -30,6 +42,8 @@ class RunDatasets:
                 f"into {config.data_root}",
                 "add --dataset market1501, or leave out --data-root",
             )
+        self.queries = config.queries
+        self._chosen: dict[str, NDArray[np.int64]] = {}
         self._datasets = {
             name: open_dataset(
                 plugin,
@@ -48,8 +62,47 @@ class RunDatasets:
         return self._datasets[name]
 
     def split(self, name: str, split: Split) -> ImageSet:
-        """Return a split of a data set; the first call may render it."""
-        return self._datasets[name].split(split)
+        """Return a split of a data set, or the chosen queries; the first call may render it."""
+        images, rows = self.dataset(name).split(split), self._rows(name, split)
+        return images if rows is None else images.subset(rows)
+
+    def labels(self, name: str, split: Split) -> list[ImageName]:
+        """Return what the file names of a split, or of the chosen queries, say."""
+        labels, rows = self.dataset(name).labels(split), self._rows(name, split)
+        return labels if rows is None else [labels[row] for row in rows]
+
+    def count(self, name: str, split: Split) -> int:
+        """Return how many images of a split are used."""
+        rows = self._rows(name, split)
+        return len(self.dataset(name).names(split)) if rows is None else len(rows)
+
+    def query_counts(self, names: Iterable[str]) -> dict[str, int]:
+        """Return how many queries there are, if few are wanted; nothing where it cannot be read."""
+        counts: dict[str, int] = {}
+        for name in names if self.queries is not None else ():
+            with suppress(DataError):  # told to those who read the images
+                counts[name] = len(self.dataset(name).names("query"))
+        for name, count in counts.items():
+            if self.queries is not None and count < self.queries:
+                logger.warning("%s has %d queries, not %d: all are used", name, count, self.queries)
+        return counts
+
+    def _rows(self, name: str, split: Split) -> NDArray[np.int64] | None:
+        """Return the rows of a split that are used; None: all of them."""
+        dataset = self.dataset(name)
+        if split != "query" or self.queries is None or self.queries >= len(dataset.names(split)):
+            return None
+        if name not in self._chosen:
+            query, gallery = dataset.labels("query"), dataset.labels("gallery")
+            self._chosen[name] = choose_queries(
+                dataset.names("query"),
+                np.array([label.pid for label in query], np.int64),
+                np.array([label.camid for label in query], np.int64),
+                np.array([label.pid for label in gallery], np.int64),
+                np.array([label.camid for label in gallery], np.int64),
+                self.queries,
+            )
+        return self._chosen[name]
 
     def check(self, cells: Iterable[Cell]) -> None:
         """Look for the images that cells read; reads no pixels.

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -51,19 +51,15 @@ class Workload:
     passes: float
 
 
-@dataclass(frozen=True)
-class NetworkSize:
-    """How large an encoder is.
-
-    Attributes:
-        flops: Floating-point operations of a forward pass of one image.
-        parameters: How many numbers it learns.
-        dim: Length of an embedding.
-    """
+class NetworkSize(NamedTuple):
+    """How large an encoder is."""
 
     flops: int
+    """Floating-point operations of a forward pass of one image."""
     parameters: int
+    """How many numbers it learns."""
     dim: int
+    """Length of an embedding."""
 
 
 class Estimator:
@@ -115,8 +111,8 @@ class Estimator:
         return self._images_to_decode(dataset, splits) * height * width * 3
 
     def images(self, dataset: str, *splits: Split) -> int:
-        """Return how many images splits of a data set hold."""
-        return sum(len(self._datasets.dataset(dataset).names(split)) for split in splits)
+        """Return how many images of splits of a data set are used."""
+        return sum(self._datasets.count(dataset, split) for split in splits)
 
     def slowdown(self, plugin: Defense) -> float:
         """Return what embedding an image costs beside the plain encoder; 1 if it cannot be told."""

@@ -16,7 +16,7 @@ from benchmark.runner.cells.cell import Cell
 from benchmark.runner.choice import ChosenAttack
 from benchmark.runner.plan import Trial
 
-FiguresReader = Callable[[Cell], dict[str, Any]]
+Reader = Callable[[Cell], dict[str, Any]]
 """Reads the figures of a finished cell."""
 
 HOW = {"steps", "alpha_255", "start", "momentum", "best_iterate"}
@@ -24,11 +24,7 @@ HOW = {"steps", "alpha_255", "start", "momentum", "best_iterate"}
 
 
 def findings_on(
-    trial: Trial,
-    dataset: str,
-    config: RunConfig,
-    outcome: FiguresReader,
-    trivial: Mapping[str, int],
+    trial: Trial, dataset: str, config: RunConfig, outcome: Reader, trivial: Mapping[str, int]
 ) -> list[Finding]:
     """Return what the flags found on a data set.
 
@@ -56,17 +52,14 @@ def findings_on(
 
 
 def evidence_on(
-    trial: Trial,
-    dataset: str,
-    config: RunConfig,
-    outcome: FiguresReader,
-    trivial: Mapping[str, int],
+    trial: Trial, dataset: str, config: RunConfig, outcome: Reader, trivial: Mapping[str, int]
 ) -> Evidence:
     """Return what is known of the encoder of a trial on a data set."""
     probe = None
     if trial.probe is not None and trial.probe.dataset == dataset:
         probe = ProbeFigures.model_validate(outcome(trial.probe))
     plugin, clean = trial.train.plugin, outcome(trial.clean[dataset])
+    attacks = seeded_attacks(trial.attacks[dataset])
     return Evidence(
         defense=plugin.adaptive,
         has_surrogate=_has_surrogate(plugin) if probe is None else probe.has_surrogate,
@@ -74,21 +67,19 @@ def evidence_on(
         clean_map=clean["map"],
         queries=clean["queries"],
         probe=probe,
-        attacks=[
-            _attack_evidence(trial, o, outcome) for o in seeded_attacks(trial.attacks[dataset])
-        ],
+        attacks=[_attack_evidence(trial, one, outcome) for one in attacks],
         intent=config.scenario.intent,
         trivial_queries=trivial[dataset],
     )
 
 
-def counts(trial: Trial, cell: AttackCell, outcome: FiguresReader) -> bool:
+def counts(trial: Trial, cell: AttackCell, outcome: Reader) -> bool:
     """Whether an attack's numbers count: it did not fail on the canary."""
     canary = trial.canaries.get(cell.attack.name)
     return canary is None or bool(outcome(canary)["passed"])
 
 
-def _attack_evidence(trial: Trial, seeded: SeededAttack, outcome: FiguresReader) -> AttackEvidence:
+def _attack_evidence(trial: Trial, seeded: SeededAttack, outcome: Reader) -> AttackEvidence:
     cell, seen = seeded.example, mean_outcome([outcome(one) for one in seeded.cells])
     threat = cell.attack.threat
     canary = trial.canaries.get(cell.attack.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from benchmark.config.schema import RunConfig
 from benchmark.core.defense import Defense
@@ -13,6 +14,7 @@ from benchmark.runner.cells.attack import AttackCell
 from benchmark.runner.cells.canary import CanaryCell
 from benchmark.runner.cells.cell import Cell
 from benchmark.runner.cells.clean import CleanCell
+from benchmark.runner.cells.content import queries_content
 from benchmark.runner.cells.prepare import PrepareCell
 from benchmark.runner.cells.probe import ProbeCell
 from benchmark.runner.cells.train import TrainCell
@@ -69,15 +71,23 @@ class Plan:
     protocol: str
 
 
-def make_plan(config: RunConfig, choice: Choice, manifests: Mapping[str, str]) -> Plan:
+def make_plan(
+    config: RunConfig,
+    choice: Choice,
+    manifests: Mapping[str, str],
+    query_counts: Mapping[str, int] = MappingProxyType({}),
+) -> Plan:
     """Lay out the cells of a run.
 
     Args:
         config: The configuration.
         choice: What its names stand for.
         manifests: Hash of the content of each data set, by name.
+        query_counts: Queries of each data set, where that is known; where no more are there than
+            are asked for, the cells are those of all queries.
     """
-    planner = _Planner(config, choice, manifests)
+    queries = {n: queries_content(config.queries, query_counts.get(n)) for n in choice.datasets}
+    planner = _Planner(config, choice, manifests, queries)
     cells: dict[str, Cell] = {}
     trials = []
     for seed in config.seed:
@@ -93,8 +103,15 @@ def make_plan(config: RunConfig, choice: Choice, manifests: Mapping[str, str]) -
 class _Planner:
     """Builds the cells of trials."""
 
-    def __init__(self, config: RunConfig, choice: Choice, manifests: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        config: RunConfig,
+        choice: Choice,
+        manifests: Mapping[str, str],
+        queries: Mapping[str, dict[str, object]],
+    ) -> None:
         self._config, self._choice, self._manifests = config, choice, manifests
+        self._queries = queries
 
     def trial(self, name: str, seed: int, stand_in: str | None) -> Trial:
         """Return the trial of a defense at a seed, with what stands in for its inner attacks."""
@@ -130,6 +147,7 @@ class _Planner:
             self._choice.attacks,
             {name: self._manifests[name] for name in self._choice.datasets},
             tuple(map(self._surrogate, wanted)),
+            next((chosen for chosen in self._queries.values() if chosen), {}),
         )
 
     def _train(
@@ -150,7 +168,8 @@ class _Planner:
         )
 
     def _clean(self, train: TrainCell, dataset: str) -> CleanCell:
-        return CleanCell.build(train, dataset, self._manifests[dataset], self._config.evaluation)
+        manifest, queries = self._manifests[dataset], self._queries[dataset]
+        return CleanCell.build(train, dataset, manifest, self._config.evaluation, queries)
 
     def _attack_seeds(self, train: TrainCell, attack: ChosenAttack) -> list[int]:
         """Return the attack seeds that an attack is measured with: one, if nothing is random."""
@@ -179,10 +198,9 @@ class _Planner:
             attack,
             eps_255,
             attack_seed,
-            evaluation=config.evaluation,
+            config,
             surrogates=surrogates,
             prepared=prepared,
-            scenario=config.scenario,
         )
 
     def _surrogate(self, surrogate: Surrogate) -> TrainCell:

@@ -83,7 +83,7 @@ def preview(config: RunConfig) -> Preview:
     choice, policy = choose(config), choose_device(config.device)
     datasets = RunDatasets(config, choice, SilentProgress())
     manifests, missing = _manifests(datasets, list(choice.sources))
-    plan = make_plan(config, choice, manifests)
+    plan = make_plan(config, choice, manifests, datasets.query_counts(choice.datasets))
     reads = splits_read(plan.cells)
     missing |= _missing_splits(datasets, {n: reads[n] for n in reads if n not in missing})
     folder = OutputFolder(config.output)

@@ -23,6 +23,7 @@ def protocol_fingerprint(
     attacks: Sequence[ChosenAttack],
     manifests: Mapping[str, str],
     surrogates: Sequence[TrainCell],
+    queries: Mapping[str, object],
 ) -> str:
     """Return the fingerprint of data, attacks, budgets and scoring.
 
@@ -34,6 +35,7 @@ def protocol_fingerprint(
         attacks: The attacks.
         manifests: Hash of the content of each data set that is attacked, by name, in order.
         surrogates: Trainings of what attackers attack in place of the target.
+        queries: How some queries are chosen; empty where all are taken.
     """
     seeds = config.attack_seed
     content: dict[str, object] = {
@@ -43,6 +45,7 @@ def protocol_fingerprint(
         "attacks": sorted(map(attack_content, attacks), key=lambda attack: str(attack["name"])),
         "eps_255": sorted(config.eps),
         "attack_seed": seeds if len(seeds) > 1 else seeds[0],
+        **queries,
     }
     if not config.scenario.is_default:
         content["scenario"] = config.scenario.model_dump(mode="json")

@@ -80,7 +80,7 @@ class RecordMaker:
                 "image_size": self._config.image_size,
                 "seed": trial.train.seed,
                 "label": self._config.label_of(trial.train.defense),
-                "protocol": {"name": PROTOCOL_NAME, "fingerprint": self._plan.protocol},
+                "protocol": self._protocol(main),
                 "clean": self._outcome(trial.clean[main]),
                 "attacks": self._attack_results(trial, main, attacked),
                 "worst_case": worst_result(worst, query),
@@ -96,6 +96,12 @@ class RecordMaker:
             }
         )
         return record, {name: self._per_query(trial, name) for name in trial.clean}
+
+    def _protocol(self, dataset: str) -> dict[str, object]:
+        chosen = self._datasets.count(dataset, "query")
+        there_are = len(self._datasets.dataset(dataset).names("query"))
+        few = {"queries": {"chosen": chosen, "of": there_are}} if chosen < there_are else {}
+        return {"name": PROTOCOL_NAME, "fingerprint": self._plan.protocol, **few}
 
     def _record_id(self, trial: Trial) -> str:
         cells = [cell.fingerprint for cell in trial.cells]
@@ -226,8 +232,8 @@ class RecordMaker:
         return findings_on(trial, dataset, self._config, self._outcome, trivial)
 
     def _trivial_queries(self, dataset: str) -> int:
-        query = self._datasets.dataset(dataset).labels("query")
-        gallery = self._datasets.dataset(dataset).labels("gallery")
+        query = self._datasets.labels(dataset, "query")
+        gallery = self._datasets.labels(dataset, "gallery")
         return trivial_queries(
             [one.pid for one in query],
             [one.camid for one in query],

@@ -94,7 +94,8 @@ def run_benchmark(config: RunConfig, progress: Progress) -> RunOutcome:
             if folder.records.is_dir():
                 read_measured([folder.records])  # a damaged one is told before any work
             datasets = RunDatasets(config, choice, progress)
-            plan = make_plan(config, choice, datasets.manifests())
+            counts = datasets.query_counts(choice.datasets)
+            plan = make_plan(config, choice, datasets.manifests(), counts)
             datasets.check(plan.cells)
             _check_scenario(config, choice, datasets)
             publish(folder.config, to_yaml(config).encode())
@@ -187,7 +188,7 @@ def _check_scenario(config: RunConfig, choice: Choice, datasets: RunDatasets) ->
     splits: tuple[Split, Split] = ("query", "gallery")
     for name in choice.datasets:
         query, gallery = (
-            np.array([label.pid for label in datasets.dataset(name).labels(split)], np.int64)
+            np.array([label.pid for label in datasets.labels(name, split)], np.int64)
             for split in splits
         )
         check_targets(query, gallery)

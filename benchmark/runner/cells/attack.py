@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
-from benchmark.config.schema import EvaluationConfig
-from benchmark.core.plugin import Plugin
-from benchmark.core.threat import Scenario
+from benchmark.config.schema import RunConfig
 from benchmark.evaluation.rankings import AttackedRanking
 from benchmark.runner.cells.cell import Cell, Write
 from benchmark.runner.cells.clean import CleanCell
 from benchmark.runner.cells.content import attack_content, draws_content
 from benchmark.runner.cells.prepare import PrepareCell
 from benchmark.runner.choice import ChosenAttack
+from benchmark.runner.context import CellContext
+from benchmark.runner.estimate import Estimator
 from benchmark.runner.protocol import PROTOCOL_VERSION
 from benchmark.runner.store import ranking_arrays, save_arrays
-
-if TYPE_CHECKING:
-    from benchmark.runner.context import CellContext
-    from benchmark.runner.estimate import Estimator
 
 MEASUREMENT_VERSION = 2
 """Raised when what is kept of an attacked data set changes, and not its ranking."""
@@ -53,9 +49,8 @@ class AttackCell(Cell):
         attack: ChosenAttack,
         eps_255: float,
         attack_seed: int,
+        config: RunConfig,
         *,
-        evaluation: EvaluationConfig,
-        scenario: Scenario,
         surrogates: tuple[CleanCell, ...] = (),
         prepared: PrepareCell | None = None,
     ) -> Self:
@@ -68,7 +63,7 @@ class AttackCell(Cell):
             "attack": attack_content(attack),
             "eps_255": eps_255,
             "attack_seed": attack_seed,
-            **draws_content(clean.train.plugin, evaluation),
+            **draws_content(clean.train.plugin, config.evaluation),
         }
         if clean.train.plugin.adaptive.random:
             content["measured_with"] = "the same noise for every attack"
@@ -76,30 +71,21 @@ class AttackCell(Cell):
             content["surrogates"] = [cell.fingerprint for cell in surrogates]
         if prepared is not None:
             content["prepared"] = prepared.fingerprint
-        if not scenario.is_default:
-            content["scenario"] = scenario.model_dump(mode="json")
+        if not config.scenario.is_default:
+            content["scenario"] = config.scenario.model_dump(mode="json")
         return cls(
             defense=clean.defense,
             seed=clean.seed,
             dataset=clean.dataset,
             content=content,
+            parents=(clean.train, clean, *surrogates, *((prepared,) if prepared else ())),
+            plugins=(attack.plugin, *clean.plugins),
             clean=clean,
             surrogates=surrogates,
             prepared=prepared,
             attack=attack,
             eps_255=eps_255,
         )
-
-    @property
-    def parents(self) -> tuple[Cell, ...]:
-        """The training, the clean rankings, and the preparation."""
-        prepared = (self.prepared,) if self.prepared else ()
-        return (self.clean.train, self.clean, *self.surrogates, *prepared)
-
-    @property
-    def plugins(self) -> tuple[type[Plugin], ...]:
-        """The attack and the defense."""
-        return (self.attack.plugin, *self.clean.plugins)
 
     @property
     def title(self) -> str:

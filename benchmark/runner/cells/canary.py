@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import ClassVar, Self
 
 from benchmark.checks.canary import canary_content, try_on_canary
-from benchmark.core.plugin import Plugin
 from benchmark.data.layout import Split
 from benchmark.runner.cells.cell import Cell, Write
 from benchmark.runner.cells.content import attack_content
 from benchmark.runner.choice import ChosenAttack
+from benchmark.runner.context import CellContext
+from benchmark.runner.estimate import Estimator
 from benchmark.runner.protocol import PROTOCOL_VERSION
-
-if TYPE_CHECKING:
-    from benchmark.runner.context import CellContext
-    from benchmark.runner.estimate import Estimator
 
 CANARY_PASSES = 300
 """Images that go forward and backward, counted for an encoder that is larger than the canary."""
@@ -45,12 +42,14 @@ class CanaryCell(Cell):
             "attack": attack_content(attack),
             "canary": canary_content(),
         }
-        return cls(defense=cls.kind, seed=0, dataset=cls.kind, content=content, attack=attack)
-
-    @property
-    def plugins(self) -> tuple[type[Plugin], ...]:
-        """The attack."""
-        return (self.attack.plugin,)
+        return cls(
+            defense=cls.kind,
+            seed=0,
+            dataset=cls.kind,
+            content=content,
+            plugins=(attack.plugin,),
+            attack=attack,
+        )
 
     @property
     def title(self) -> str:

@@ -39,6 +39,8 @@ class Cell(ABC):
         seed: Seed of its training.
         dataset: Data set that the work reads.
         content: Everything that shapes the result; never when, where or how fast.
+        parents: Cells that must be finished first.
+        plugins: Classes of the plugins that take part, the likeliest to fail first.
         fingerprint: Hash of the content.
     """
 
@@ -53,15 +55,12 @@ class Cell(ABC):
     seed: int
     dataset: str
     content: dict[str, object]
+    parents: tuple[Cell, ...] = ()
+    plugins: tuple[type[Plugin], ...] = ()
     fingerprint: str = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "fingerprint", fingerprint(self.content))
-
-    @property
-    def parents(self) -> tuple[Cell, ...]:
-        """Cells that must be finished first."""
-        return ()
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -73,11 +72,6 @@ class Cell(ABC):
         for parent in self.parents:
             yield from parent.ancestors()
             yield parent
-
-    @property
-    def plugins(self) -> tuple[type[Plugin], ...]:
-        """Classes of the plugins that take part, the likeliest to fail first."""
-        return ()
 
     @property
     def attack_seed(self) -> int:

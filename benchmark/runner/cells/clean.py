@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import nn
 
 from benchmark.config.schema import EvaluationConfig
 from benchmark.core.image_set import ImageSet
-from benchmark.core.plugin import Plugin
 from benchmark.evaluation.evaluator import Evaluator
 from benchmark.evaluation.rankings import CleanRanking
 from benchmark.runner.cells.cell import Cell, Write
 from benchmark.runner.cells.train import TrainCell
+from benchmark.runner.context import CellContext
+from benchmark.runner.estimate import Estimator
 from benchmark.runner.protocol import PROTOCOL_VERSION
 from benchmark.runner.store import CellStore, ranking_arrays, save_arrays
-
-if TYPE_CHECKING:
-    from benchmark.runner.context import CellContext
-    from benchmark.runner.estimate import Estimator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,9 +35,14 @@ class CleanCell(Cell):
 
     @classmethod
     def build(
-        cls, train: TrainCell, dataset: str, manifest: str, evaluation: EvaluationConfig
+        cls,
+        train: TrainCell,
+        dataset: str,
+        manifest: str,
+        evaluation: EvaluationConfig,
+        queries: dict[str, object],
     ) -> Self:
-        """Build the cell; `manifest` is the hash of the data set.
+        """Build the cell; `manifest` is the hash of the data set, `queries` how some are chosen.
 
         A random encoder draws for a batch at once, so that for it the size of batches counts.
         """
@@ -49,22 +51,19 @@ class CleanCell(Cell):
             "version": PROTOCOL_VERSION,
             "train": train.fingerprint,
             "dataset": {"name": dataset, "manifest_sha256": manifest},
+            **queries,
         }
         if train.plugin.adaptive.random:
             content["batch"] = evaluation.batch
         return cls(
-            defense=train.defense, seed=train.seed, dataset=dataset, content=content, train=train
+            defense=train.defense,
+            seed=train.seed,
+            dataset=dataset,
+            content=content,
+            parents=(train,),
+            plugins=train.plugins,
+            train=train,
         )
-
-    @property
-    def parents(self) -> tuple[Cell, ...]:
-        """The training."""
-        return (self.train,)
-
-    @property
-    def plugins(self) -> tuple[type[Plugin], ...]:
-        """The defense."""
-        return self.train.plugins
 
     def _compute(self, context: CellContext, title: str) -> Write:
         query, gallery = self._sets(context)

@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from numpy.typing import NDArray
 
 from benchmark.core.seeding import derive_seed
 from benchmark.runner.cells.cell import Cell, Write
 from benchmark.runner.cells.train import TrainCell
+from benchmark.runner.context import CellContext
+from benchmark.runner.estimate import Estimator
 from benchmark.runner.protocol import PROTOCOL_VERSION
 from benchmark.runner.store import save_arrays
 
-if TYPE_CHECKING:
-    from benchmark.runner.context import CellContext
-    from benchmark.runner.estimate import Estimator
+Find = Callable[[], tuple[dict[str, Any], Mapping[str, NDArray[Any]]]]
+"""Computes figures, as JSON values, and arrays by name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,14 +26,12 @@ class ExperimentCell(Cell):
     """What an experiment computed of a training and wants to find again.
 
     Attributes:
-        train: The training.
-        find: Computes the figures, as JSON values, and the arrays.
+        find: Computes what is kept.
     """
 
     kind: ClassVar[str] = "experiment"
 
-    train: TrainCell
-    find: Callable[[], tuple[dict[str, Any], Mapping[str, NDArray[Any]]]]
+    find: Find
 
     @classmethod
     def build(
@@ -42,18 +41,9 @@ class ExperimentCell(Cell):
         version: int,
         train: TrainCell,
         inputs: Mapping[str, object],
-        find: Callable[[], tuple[dict[str, Any], Mapping[str, NDArray[Any]]]],
+        find: Find,
     ) -> Self:
-        """Build the cell.
-
-        Args:
-            experiment: Name of the experiment.
-            what: Short name of what is computed, such as ``head``.
-            version: To be raised when a change of the code changes results.
-            train: The training that it is about.
-            inputs: All else that shapes the result, as JSON values.
-            find: Computes it.
-        """
+        """Build the cell; `inputs` is all else that shapes the result, as JSON values."""
         content: dict[str, object] = {
             "kind": cls.kind,
             "experiment": experiment,
@@ -68,14 +58,9 @@ class ExperimentCell(Cell):
             seed=train.seed,
             dataset=train.dataset,
             content=content,
-            train=train,
+            parents=(train,),
             find=find,
         )
-
-    @property
-    def parents(self) -> tuple[Cell, ...]:
-        """The training."""
-        return (self.train,)
 
     @property
     def random_seed(self) -> int:

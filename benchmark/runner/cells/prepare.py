@@ -5,13 +5,12 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from benchmark.config.schema import EvaluationConfig
-from benchmark.core.plugin import Plugin
 from benchmark.data.held_out import check_fitted, split_held_out
 from benchmark.data.layout import Split
 from benchmark.evaluation.evaluator import seen_by
@@ -20,11 +19,9 @@ from benchmark.runner.cells.cell import Cell, Write
 from benchmark.runner.cells.content import attack_content, draws_content
 from benchmark.runner.cells.train import TrainCell
 from benchmark.runner.choice import ChosenAttack
+from benchmark.runner.context import CellContext
+from benchmark.runner.estimate import Estimator
 from benchmark.runner.protocol import PROTOCOL_VERSION
-
-if TYPE_CHECKING:
-    from benchmark.runner.context import CellContext
-    from benchmark.runner.estimate import Estimator
 
 PREPARED_FILE = "prepared.safetensors"
 
@@ -34,7 +31,7 @@ class PrepareCell(Cell):
     """Train an attack that is trained before it attacks, on training images.
 
     Attributes:
-        views: Trainings whose encoders it is trained against: the target's, or surrogates.
+        parents: Trainings whose encoders it is trained against: the target's, or surrogates.
         attack: The attack.
         eps_255: Its budget in 1/255 units.
     """
@@ -42,7 +39,7 @@ class PrepareCell(Cell):
     kind: ClassVar[str] = "prepare"
     reads: ClassVar[tuple[Split, ...]] = ("train",)
 
-    views: tuple[TrainCell, ...]
+    parents: tuple[TrainCell, ...]
     attack: ChosenAttack
     eps_255: float
 
@@ -73,20 +70,11 @@ class PrepareCell(Cell):
             seed=target.seed,
             dataset=target.dataset,
             content=content,
-            views=views,
+            parents=views,
+            plugins=(attack.plugin, *(type(view.plugin) for view in views)),
             attack=attack,
             eps_255=eps_255,
         )
-
-    @property
-    def parents(self) -> tuple[Cell, ...]:
-        """The trainings whose encoders it is trained against."""
-        return self.views
-
-    @property
-    def plugins(self) -> tuple[type[Plugin], ...]:
-        """The attack, and the defenses behind the encoders."""
-        return (self.attack.plugin, *(type(view.plugin) for view in self.views))
 
     @property
     def title(self) -> str:
@@ -97,9 +85,9 @@ class PrepareCell(Cell):
         train = context.datasets.split(self.dataset, "train")
         fitted, held_out = split_held_out(train, context.config.training.held_out)
         check_fitted(fitted, held_out)
-        (first, *_) = self.views
+        (first, *_) = self.parents
         view = (
-            context.ensemble(self.views)
+            context.ensemble(self.parents)
             if self.attack.surrogates
             else seen_by(self.attack.threat, context.encoder(first), context.view(first))
         )

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import ClassVar, Self
 
 from benchmark.checks.probe import PROBE_VERSION, probe_encoder
 from benchmark.config.schema import EvaluationConfig
-from benchmark.core.plugin import Plugin
 from benchmark.runner.cells.cell import Cell, Write
 from benchmark.runner.cells.clean import CleanCell
 from benchmark.runner.cells.content import draws_content
-
-if TYPE_CHECKING:
-    from benchmark.runner.context import CellContext
-    from benchmark.runner.estimate import Estimator
+from benchmark.runner.context import CellContext
+from benchmark.runner.estimate import Estimator
 
 PROBE_PASSES = 3000
 """Images that go forward and backward in a probe."""
@@ -47,18 +44,10 @@ class ProbeCell(Cell):
             seed=clean.seed,
             dataset=clean.dataset,
             content=content,
+            parents=(clean.train, clean),
+            plugins=clean.plugins,
             clean=clean,
         )
-
-    @property
-    def parents(self) -> tuple[Cell, ...]:
-        """The training and the clean ranking."""
-        return (self.clean.train, self.clean)
-
-    @property
-    def plugins(self) -> tuple[type[Plugin], ...]:
-        """The defense."""
-        return self.clean.plugins
 
     def _compute(self, context: CellContext, title: str) -> Write:
         figures = probe_encoder(

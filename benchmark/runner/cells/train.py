@@ -6,7 +6,7 @@ import logging
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from torch import nn
 
@@ -16,7 +16,7 @@ from benchmark.core.defense import Defense
 from benchmark.core.encoder import encoder_faults
 from benchmark.core.errors import PluginError
 from benchmark.core.image_set import no_images
-from benchmark.core.plugin import Plugin, options_of, words_of
+from benchmark.core.plugin import options_of, words_of
 from benchmark.core.registry import ATTACKS
 from benchmark.data.layout import Split
 from benchmark.models.backbone import Backbone
@@ -25,13 +25,11 @@ from benchmark.models.classifier import save_classifier
 from benchmark.models.encoder import build_encoder
 from benchmark.runner.cells.cell import Cell, Write
 from benchmark.runner.cells.content import plugin_content
+from benchmark.runner.context import CellContext
+from benchmark.runner.estimate import Estimator
 from benchmark.training.config import TRAINING_VERSION, TrainingConfig
 from benchmark.training.fit import fit_defense
 from benchmark.training.selection import SELECTION_ATTACK
-
-if TYPE_CHECKING:
-    from benchmark.runner.context import CellContext
-    from benchmark.runner.estimate import Estimator
 
 OTHER_PARTS = 1.6
 """Share of a training beside its passes: loss, optimiser, augmentation, validation."""
@@ -55,18 +53,18 @@ class TrainCell(Cell):
     """Train a defense.
 
     Attributes:
+        parents: The trainings whose encoders it is given.
         plugin: The defense with its options.
         training: The recipe.
-        prerequisites: The trainings whose encoders it is given.
         data: Name and hash of the data set of its run.
     """
 
     kind: ClassVar[str] = "train"
     log_level: ClassVar[int] = logging.INFO
 
+    parents: tuple[TrainCell, ...]
     plugin: Defense
     training: TrainingConfig
-    prerequisites: tuple[TrainCell, ...]
     data: dict[str, str]
 
     @classmethod
@@ -107,26 +105,17 @@ class TrainCell(Cell):
             seed=seed,
             dataset=config.dataset,
             content=content,
+            parents=prerequisites,
+            plugins=(type(plugin),),
             plugin=plugin,
             training=training,
-            prerequisites=prerequisites,
             data=data,
         )
-
-    @property
-    def parents(self) -> tuple[Cell, ...]:
-        """The trainings whose encoders it is given."""
-        return self.prerequisites
 
     @property
     def reads(self) -> tuple[Split, ...]:  # type: ignore[override]
         """The training split, unless nothing is trained."""
         return ("train",) if self.plugin.trains else ()
-
-    @property
-    def plugins(self) -> tuple[type[Plugin], ...]:
-        """The defense."""
-        return (type(self.plugin),)
 
     @property
     def trained_against(self) -> tuple[str, ...]:
@@ -157,7 +146,7 @@ class TrainCell(Cell):
             seed=self.seed,
             progress=context.progress,
             work_dir=work_dir,
-            encoders={need.defense: context.load(need) for need in self.prerequisites},
+            encoders={need.defense: context.load(need) for need in self.parents},
         )
 
         def write(folder: Path) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from benchmark.core.seeding import derive_seed
 from benchmark.training.carried import Carried
 from defenses.ddid.balancing import BalancingConfig
 from defenses.ddid.defense import DDID
-from defenses.ddid.discriminator import FeatureDiscriminator, discriminator_loss
+from defenses.ddid.feature_discriminator import FeatureDiscriminator, discriminator_loss
 from defenses.ddid.fnes import FnesOptions, extend, mixing_weights, soften
 from defenses.ddid.self_meta import self_meta_loss, split_identities
 
@@ -120,8 +120,8 @@ class FreeDDID(Defense):
             if not self.config.discriminator:
                 return loss
             clean = step.guides(step.images).embeddings[rows]
-            judge, weight = step.modules["discriminator"], self.config.discriminator_weight
-            return loss + discriminator_loss(judge, clean, output.embeddings, weight)
+            discriminator, weight = step.modules["discriminator"], self.config.discriminator_weight
+            return loss + discriminator_loss(discriminator, clean, output.embeddings, weight)
 
         if not self.config.self_meta:
             return loss_of(slice(None), None)

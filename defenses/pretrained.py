@@ -23,7 +23,7 @@ from pydantic import ConfigDict, ValidationInfo, field_serializer, field_validat
 from torch import nn
 
 from benchmark.core.defense import Adaptive, Defense, FitTask
-from benchmark.core.encoder import check_embeddings, evaluating
+from benchmark.core.encoder import evaluating, verified_embeddings
 from benchmark.core.errors import BenchmarkError, DataError, PluginError
 from benchmark.core.fingerprint import sha256_file, sha256_sources
 from benchmark.core.plugin import Card, PluginConfig
@@ -186,7 +186,7 @@ class Pretrained(Defense):
                 f"{owner}: the encoder fails on images {tuple(images.shape)}: {_told(error)}",
                 "resizing and normalisation belong into the encoder; image_size sets H and W",
             ) from None
-        check_embeddings(embeddings, TRIED_IMAGES, owner)
+        verified_embeddings(embeddings, TRIED_IMAGES, owner)
 
 
 def _module(factory: str) -> ModuleType:

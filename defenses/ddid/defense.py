@@ -21,7 +21,11 @@ from benchmark.core.plugin import Card, PluginConfig
 from benchmark.core.seeding import derive_seed
 from defenses.ddid.alternating import AlternatingDiscriminator
 from defenses.ddid.balancing import BalancingConfig, balance
-from defenses.ddid.discriminator import FeatureDiscriminator, discriminator_loss, log_likelihood
+from defenses.ddid.feature_discriminator import (
+    FeatureDiscriminator,
+    discriminator_loss,
+    log_likelihood,
+)
 from defenses.ddid.fnes import FnesOptions, extend, mixing_weights, soften
 from defenses.ddid.self_meta import self_meta_loss, split_identities
 
@@ -31,7 +35,7 @@ CLEAN_DEFENSE = "none"
 State = Mapping[str, Tensor] | None
 
 
-class Crafted(NamedTuple):
+class AdversarialBatch(NamedTuple):
     """The adversarial side of a batch.
 
     Attributes:
@@ -137,12 +141,16 @@ class DDID(Defense):
         at_theta = self._adversarial(step)
         self._teach_discriminator(step, at_theta.images)
 
-        def loss_of(rows: Tensor | slice, crafted: Crafted, state: State = None) -> Tensor:
+        def loss_of(
+            rows: Tensor | slice, attacked_batch: AdversarialBatch, state: State = None
+        ) -> Tensor:
             labels = step.labels[rows]
-            output = step.forward(torch.cat([step.images[rows], crafted.images[rows]]), state)
+            output = step.forward(
+                torch.cat([step.images[rows], attacked_batch.images[rows]]), state
+            )
             clean = output.rows(slice(None, len(labels)))
             attacked = output.rows(slice(len(labels), None))
-            soft = None if crafted.targets is None else crafted.targets[rows]
+            soft = None if attacked_batch.targets is None else attacked_batch.targets[rows]
             share = self.config.clean_share
             loss = share * step.output_loss(clean, labels)
             loss = loss + (1 - share) * step.output_loss(attacked, labels, soft)
@@ -154,11 +162,11 @@ class DDID(Defense):
         def half_loss(rows: Tensor, moved: State) -> Tensor:
             if moved is None:
                 return loss_of(rows, at_theta)
-            crafted = at_theta
+            attacked_batch = at_theta
             if self.config.meta_adversarial == "adapted":
                 with parameters_at(step.model, moved):
-                    crafted = self._adversarial(step, step.images.clone())
-            return loss_of(rows, crafted, {**buffers, **moved})
+                    attacked_batch = self._adversarial(step, step.images.clone())
+            return loss_of(rows, attacked_batch, {**buffers, **moved})
 
         buffers = _buffers(step)
         modules = step.modules.values()
@@ -171,19 +179,19 @@ class DDID(Defense):
             second_order=self.config.second_order,
         )
 
-    def _adversarial(self, step: TrainingStep, images: Tensor | None = None) -> Crafted:
+    def _adversarial(self, step: TrainingStep, images: Tensor | None = None) -> AdversarialBatch:
         """Attack the batch; `images` are its images if guides at other weights are wanted."""
         images = step.images if images is None else images
         adversarial = self._attack(step, images)
         if not self.config.fnes:
-            return Crafted(adversarial, None)
+            return AdversarialBatch(adversarial, None)
         options = self.config.fnes_options
         omega = mixing_weights(len(images), options, derive_seed(step.seed, "omega"))
         omega = omega.to(images.device)
         guides = step.guides(images)
         _, far = guides.farthest_negative(guides.vectors(unit=True), step.pids, unit=True)
         targets = soften(step.labels, step.class_of(far), omega, step.num_classes, options)
-        return Crafted(extend(images, adversarial, omega, options.gamma), targets)
+        return AdversarialBatch(extend(images, adversarial, omega, options.gamma), targets)
 
     def _attack(self, step: TrainingStep, images: Tensor) -> Tensor:
         """Return (B, 3, H, W) images that maximise the inner objective in the ball."""

@@ -134,7 +134,7 @@ def train_diffusion(
         UsageError: The image size does not suit the network.
     """
     train = train.subset(train.pids > 0)
-    run = _Training(train, config, seed, device, autocast_dtype)
+    run = _DiffusionTraining(train, config, seed, device, autocast_dtype)
     work = work_identity(train, config.model_dump(mode="json"), seed, str(autocast_dtype))
     losses = load_checkpoint(checkpoint, work, run.denoiser, run.average, run.optimiser)
     with progress.task("diffusion model", config.steps) as bar:
@@ -148,7 +148,7 @@ def train_diffusion(
     return Diffusion(run.average, losses)
 
 
-class _Training:
+class _DiffusionTraining:
     """The state of a training and its single step; holds all images, folded, on the device."""
 
     def __init__(

@@ -122,7 +122,7 @@ def test_the_updates_of_muap_have_its_step_and_its_momentum() -> None:
     learner.step(lesson())
     second = learner.state_dict()["velocity"] - 0.4 * first
     torch.testing.assert_close(second.abs().sum((1, 2)), torch.ones(3))
-    assert make("muap", alpha_255=2.0).alpha == pytest.approx(2 / 255)
+    assert make("muap", alpha_255=2.0).step_size() == pytest.approx(2 / 255)
 
 
 @settings(max_examples=50, deadline=None)

@@ -32,7 +32,7 @@ class PairedTraining(Defense):
         rows: Tensor | slice = ALL_ROWS,
         state: Mapping[str, Tensor] | None = None,
     ) -> tuple[Output, Output]:
-        """Return the outputs for clean images of a step and (B, 3, H, W) adversarial ones, at `rows`.
+        """Return the outputs for clean images and (B, 3, H, W) adversarial ones, at `rows`.
 
         `state` takes the place of the model's parameters and buffers.
         """

@@ -15,7 +15,7 @@ from benchmark.core.image_set import ImageSet
 from benchmark.core.progress import Progress
 from benchmark.core.seeding import derive_seed
 from benchmark.metrics.embedding import embed_images
-from benchmark.models.config import BackboneConfig
+from benchmark.models.backbone import BackboneConfig
 from benchmark.protocols.camera_classifier import CameraClassifier
 from benchmark.protocols.feature_distance import distance_within
 from benchmark.protocols.synthetic_audit import (

@@ -46,7 +46,7 @@ from benchmark.runner.cells import (
 from benchmark.runner.shelf import Shelf
 from benchmark.runner.store import CellStore, StoredCell, save_arrays
 from benchmark.runner.stored import load_clean, load_trained, ranking_arrays, write_attacked
-from benchmark.training.fit import fit_defense
+from benchmark.training.fit import Task, fit_defense
 
 REPORT_FOLDER = "report"
 PREPARED_FILE = "prepared.safetensors"
@@ -114,15 +114,17 @@ class Workshop:
         train = self._training_images(cell)
         trained = fit_defense(
             cell.plugin,
-            train=train,
-            backbone=self.config.backbone,
-            training=cell.training,
-            image_size=self.config.image_size,
-            policy=self.policy,
-            seed=cell.seed,
-            progress=self.progress,
-            work_dir=work_dir,
-            encoders={need.defense: self._load_encoder(need) for need in cell.prerequisites},
+            Task(
+                train=train,
+                backbone=self.config.backbone,
+                training=cell.training,
+                image_size=self.config.image_size,
+                policy=self.policy,
+                seed=cell.seed,
+                progress=self.progress,
+                work_dir=work_dir,
+                encoders={need.defense: self._load_encoder(need) for need in cell.prerequisites},
+            ),
         )
 
         def write(folder: Path) -> dict[str, Any]:

@@ -21,8 +21,8 @@ from benchmark.core.progress import Bar, Progress
 from benchmark.core.seeding import derive_seed, seed_everything
 from benchmark.data.sampler import PKSampler
 from benchmark.data.transforms import augment
+from benchmark.models.backbone import BackboneConfig
 from benchmark.models.classifier import IdentityClassifier
-from benchmark.models.config import BackboneConfig
 from benchmark.models.encoder import ReIDEncoder, ReIDModel, build_encoder
 from benchmark.training.config import TrainingConfig
 from benchmark.training.schedule import learning_rate

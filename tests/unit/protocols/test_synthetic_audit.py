@@ -9,7 +9,7 @@ from torch import nn
 
 from benchmark.core.image_set import ImageSet
 from benchmark.core.progress import SilentProgress
-from benchmark.models.config import BackboneConfig
+from benchmark.models.backbone import BackboneConfig
 from benchmark.protocols.camera_classifier import CameraClassifier
 from benchmark.protocols.feature_distance import distance_within, feature_distance
 from benchmark.protocols.synthetic_audit import (

@@ -7,6 +7,7 @@ blurred identity out of the training labels.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -111,19 +112,16 @@ class QualityGate:
         return GateDecision(fits & (distance >= self._min_distance), score, nearest, distance)
 
     def _embed(self, images: NDArray[np.uint8]) -> Floats:
-        if isinstance(self._encoder, nn.Module):
-            with evaluating(self._encoder):
-                return self._embed_blocks(images)
-        return self._embed_blocks(images)
-
-    @torch.no_grad()
-    def _embed_blocks(self, images: NDArray[np.uint8]) -> Floats:
-        parts = []
-        for first in range(0, len(images), _BATCH):
-            block = torch.from_numpy(images[first : first + _BATCH]).to(self._device)
-            embeddings = self._encoder(block.permute(0, 3, 1, 2).float() / 255)
-            verified_embeddings(embeddings, len(block), "balancing gate")
-            parts.append(embeddings.double().cpu().numpy())
+        encoder, parts = self._encoder, []
+        with (
+            evaluating(encoder) if isinstance(encoder, nn.Module) else nullcontext(),
+            torch.no_grad(),
+        ):
+            for first in range(0, len(images), _BATCH):
+                block = torch.from_numpy(images[first : first + _BATCH]).to(self._device)
+                embeddings = encoder(block.permute(0, 3, 1, 2).float() / 255)
+                verified_embeddings(embeddings, len(block), "balancing gate")
+                parts.append(embeddings.double().cpu().numpy())
         return _unit(np.concatenate(parts))
 
     def _share_of_real(

@@ -43,9 +43,6 @@ class LTA(IteratedAttack):
         best_iterate: Literal[False] = False
         """The last iterate is returned: objectives of different steps do not compare."""
 
-    def begin(self, batch: AttackBatch) -> None:
-        """Return nothing: every step has a state of its own."""
-
     def at_step(self, step: int, state: object, encoder: nn.Module, batch: AttackBatch) -> Tensor:
         """Return the vectors of this step's views of the clean images; (B, D)."""
         inside = rectangles(self.draws(batch, step, 4), *batch.images.shape[2:])

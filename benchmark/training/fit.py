@@ -11,11 +11,10 @@ from pathlib import Path
 from torch import nn
 
 from benchmark.core.defense import Copies, Defense, Preparation
-from benchmark.core.device import DevicePolicy
+from benchmark.core.device import DevicePolicy, peak_memory_bytes
 from benchmark.core.encoder import encoder_faults
 from benchmark.core.errors import PluginError
 from benchmark.core.image_set import ImageSet
-from benchmark.core.memory import peak_memory_bytes
 from benchmark.core.plugin_errors import plugin_faults
 from benchmark.core.progress import Progress
 from benchmark.core.seeding import derive_seed

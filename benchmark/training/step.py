@@ -78,11 +78,7 @@ class Step:
         return torch.searchsorted(self.identities, pids)
 
     def guides(self, images: Tensor) -> Guides:
-        """Return the clean embeddings of this batch, in eval mode; computed once for a tensor.
-
-        Raises:
-            PluginError: `images` are not as many as the batch holds.
-        """
+        """Return the clean embeddings of this batch."""
         if len(images) != len(self.pids):
             raise PluginError(
                 f"{len(images)} images were given for a batch of {len(self.pids)}",
@@ -98,15 +94,7 @@ class Step:
         return guides
 
     def companions(self, count: int) -> Companions:
-        """Return clean embeddings, in eval mode, of more images of the batch's identities.
-
-        They are drawn anew in every step, without replacement, and are not augmented. They are
-        none of the batch's images, unless an identity has fewer than `count` others; then one more
-        is drawn, so that each image of the batch still has `count` beside itself, if there are.
-
-        Args:
-            count: Images of each identity.
-        """
+        """Return clean embeddings of `count` more images of each of the batch's identities."""
         rng = np.random.default_rng(derive_seed(self.seed, "companions"))
         drawn = []
         for pid in torch.unique(self.pids).tolist():
@@ -128,17 +116,7 @@ class Step:
     def attack(
         self, name: str, images: Tensor, *, guides: Guides | None = None, **options: object
     ) -> Tensor:
-        """Craft adversarial images of this batch with the inner budget.
-
-        The encoder is in eval mode, so batch statistics are neither used nor updated.
-
-        Args:
-            name: Registry name of the attack.
-            images: (B, 3, H, W) clean images, in the order of the batch.
-            guides: What guides in place of the batch itself. It holds none of `images`, unless it
-                says so (`Companions`).
-            options: Override options of the attack; ``eps_255`` overrides the budget.
-        """
+        """Craft adversarial images of this batch with the inner budget."""
         own = self.guides(images)
         rows = torch.arange(len(images), device=images.device)
         guide_rows = rows if guides is None else torch.full_like(rows, -1)
@@ -172,18 +150,7 @@ class Step:
         alpha_255: float | Tensor | None = None,
         steps: int | None = None,
     ) -> Tensor:
-        """Craft adversarial images with an objective on all that the model returns.
-
-        Args:
-            objective: From the `Output` of the current images, in eval mode, to (B,) values to
-                maximise.
-            images: (B, 3, H, W) clean images, in the order of the batch.
-            start: Uniform random start, as a share of the radius.
-            noise: (B, 3, H, W) start in pixel units, in place of the uniform one.
-            eps_255: Radius in 1/255 units, one for all or (B,); None: the inner budget's.
-            alpha_255: Step size in 1/255 units, one for all or (B,); None: the inner budget's.
-            steps: Gradient steps; None: the inner budget's.
-        """
+        """Craft adversarial images with an objective on all that the model returns."""
         inner = self.config.inner
         steps = inner.steps if steps is None else steps
         radius = (inner.eps_255 if eps_255 is None else eps_255) / 255

@@ -48,10 +48,7 @@ class ColorLUT(MetricIFGSM):
         """Nodes of the table along each colour."""
 
     config: Config
-
-    def step_size(self) -> float:
-        """Return a quarter of the budget."""
-        return self.radius / 4
+    step_share: ClassVar[float] = 1 / 4
 
     def start_noise(self, batch: AttackBatch) -> Tensor:
         """Return the noise at the touched nodes, drawn for all, so that no node's depends on K."""

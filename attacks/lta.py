@@ -16,18 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.core.attack_batch import AttackBatch
+from benchmark.core.gray_patches import LUMINANCE, rectangles
 from benchmark.core.iterated_attack import IteratedAttack, IteratedConfig, Momentum, Steps
 from benchmark.core.plugin import Card
 from benchmark.core.threat import Intent
-
-LUMINANCE = (0.299, 0.587, 0.114)
-"""Weights of red, green and blue (ITU-R BT.601)."""
-
-AREA = (0.02, 0.4)
-"""Range of the area of the rectangle, as a share of the image."""
-
-ASPECT = (0.3, 3.33)
-"""Range of its height over its width."""
 
 
 class LTA(IteratedAttack):
@@ -51,9 +43,6 @@ class LTA(IteratedAttack):
         best_iterate: Literal[False] = False
         """The last iterate is returned: objectives of different steps do not compare."""
 
-    def begin(self, batch: AttackBatch) -> None:
-        """Return nothing: every step has a state of its own."""
-
     def at_step(self, step: int, state: object, encoder: nn.Module, batch: AttackBatch) -> Tensor:
         """Return the vectors of this step's views of the clean images; (B, D)."""
         inside = rectangles(self.draws(batch, step, 4), *batch.images.shape[2:])
@@ -71,30 +60,3 @@ def luminance(images: Tensor) -> Tensor:
     """Return (B, 1, H, W) luminance of (B, 3, H, W) images."""
     weights = images.new_tensor(LUMINANCE)[:, None, None]
     return (images * weights).sum(1, keepdim=True)
-
-
-def rectangles(draws: Tensor, height: int, width: int) -> Tensor:
-    """Return (B, 1, height, width) masks of one rectangle each.
-
-    Args:
-        draws: (B, 4) numbers in [0, 1) for area, aspect, top and left.
-        height: Of the images, in pixels.
-        width: Of the images, in pixels.
-    """
-    area = height * width * _between(AREA, draws[:, 0])
-    aspect = _between(ASPECT, draws[:, 1])
-    down = _inside((area * aspect).sqrt(), draws[:, 2], height)
-    across = _inside((area / aspect).sqrt(), draws[:, 3], width)
-    return (down[:, :, None] & across[:, None, :])[:, None]
-
-
-def _between(limits: tuple[float, float], draws: Tensor) -> Tensor:
-    return limits[0] + (limits[1] - limits[0]) * draws
-
-
-def _inside(length: Tensor, draws: Tensor, size: int) -> Tensor:
-    """Return (B, size), true on a segment of rounded `length` that lies at random in `size`."""
-    length = length.round().clamp(1, size)
-    first = (draws * (size - length + 1)).floor()
-    pixels = torch.arange(size, device=draws.device)
-    return (pixels >= first[:, None]) & (pixels < (first + length)[:, None])

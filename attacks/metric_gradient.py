@@ -58,6 +58,8 @@ class MetricFGSM(MetricIFGSM):
     """Metric FGSM: one sign step of the whole budget away from the true matches."""
 
     card: ClassVar[Card] = Card(title="Metric FGSM", paper=_PAPER)
+    step_share: ClassVar[float] = 1.0
+    """A single step reaches the border of the ball."""
 
     class Config(IteratedConfig):
         """Options."""
@@ -69,10 +71,6 @@ class MetricFGSM(MetricIFGSM):
     def inner_options(cls, steps: int, alpha_255: float) -> dict[str, object]:
         """Return nothing: it is a single step inside a training, too."""
         return {}
-
-    def step_size(self) -> float:
-        """Return the whole budget: a single step reaches the border of the ball."""
-        return self.radius
 
 
 class MetricMIFGSM(MetricIFGSM):

@@ -46,10 +46,7 @@ class MetricPGD(IteratedAttack):
         """Weight of the pull toward the farthest identity."""
 
     config: Config
-
-    def step_size(self) -> float:
-        """Return a quarter of the budget."""
-        return self.radius / 4
+    step_share: ClassVar[float] = 1 / 4
 
     def begin(self, batch: AttackBatch) -> _PushPull:
         """Choose the guides of each image, on clean embeddings."""

@@ -19,7 +19,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from attacks.trained_first import Lesson
+from attacks.trained_first import TrainingBatch
 from attacks.universal import TINY, UniversalAttack, UniversalConfig
 from benchmark.core.plugin import Card
 from benchmark.metrics.soft_ap import soft_average_precision
@@ -53,11 +53,11 @@ class MUAP(UniversalAttack):
 
     config: Config
 
-    def loss(self, images: Tensor, embeddings: Tensor, lesson: Lesson) -> Tensor:
+    def loss(self, images: Tensor, embeddings: Tensor, batch: TrainingBatch) -> Tensor:
         """Return the mean average precision plus the weighted variation."""
-        vectors, clean = F.normalize(embeddings), F.normalize(lesson.clean)
+        vectors, clean = F.normalize(embeddings), F.normalize(batch.clean)
         distances = torch.cdist(vectors, clean, compute_mode="donot_use_mm_for_euclid_dist")
-        positive = lesson.pids[:, None] == lesson.pids[None, :]
+        positive = batch.pids[:, None] == batch.pids[None, :]
         everything = torch.ones_like(positive)
         precision = soft_average_precision(distances, positive, everything, self.config.bins)
         return precision.mean() + self.config.tv * total_variation(images)

@@ -14,7 +14,6 @@ from typing import ClassVar
 from pydantic import model_validator
 from torch import Tensor
 
-from benchmark.core.attack_batch import AttackBatch
 from benchmark.core.iterated_attack import IteratedAttack, IteratedConfig, Steps
 from benchmark.core.plugin import Card
 from benchmark.core.threat import Intent
@@ -41,10 +40,6 @@ class ODFA(IteratedAttack):
             if self.unit and not self.start:
                 raise ValueError("on unit embeddings the gradient is zero without a random start")
             return self
-
-    def begin(self, batch: AttackBatch) -> Tensor:
-        """Return the clean vectors."""
-        return self.vectors(batch.clean)
 
     def objective(self, vectors: Tensor, state: object) -> Tensor:
         """Return minus the squared norm of the sum with the clean vector; (B,)."""

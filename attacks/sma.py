@@ -15,7 +15,6 @@ from typing import ClassVar
 from pydantic import Field
 from torch import Tensor
 
-from benchmark.core.attack_batch import AttackBatch
 from benchmark.core.iterated_attack import IteratedAttack, IteratedConfig, Steps
 from benchmark.core.plugin import Card
 from benchmark.core.threat import Intent
@@ -36,10 +35,6 @@ class SMA(IteratedAttack):
 
         steps: Steps | None = 16
         start: float = Field(default=1.0, gt=0, le=1)
-
-    def begin(self, batch: AttackBatch) -> Tensor:
-        """Return the clean vectors."""
-        return self.vectors(batch.clean)
 
     def objective(self, vectors: Tensor, state: object) -> Tensor:
         """Return the squared distance to the clean vector; (B,)."""

@@ -63,10 +63,6 @@ class TransferAttack(IteratedAttack):
         assert isinstance(config, OneSurrogate)
         return (Surrogate(config.surrogate, config.surrogate_data),)
 
-    def begin(self, batch: AttackBatch) -> Tensor:
-        """Return the clean vectors."""
-        return self.vectors(batch.clean)
-
     def objective(self, vectors: Tensor, state: object) -> Tensor:
         """Return one minus the cosine with the clean vector; (B,)."""
         assert isinstance(state, Tensor)

@@ -29,6 +29,7 @@ from benchmark.core.attack_batch import AttackBatch
 from benchmark.core.errors import DataError, UsageError
 from benchmark.core.parametrised import Parametrised
 from benchmark.core.plugin import Card, PluginConfig
+from benchmark.core.seeding import torch_seeded
 from benchmark.core.threat import Intent
 from benchmark.metrics.retrieval_logits import IdentityClasses, LogitKind, class_indices
 
@@ -143,9 +144,7 @@ class TorchattacksBridge(Attack, Parametrised):
         label = class_indices(image.gallery_guides, image.pids)
         has_match = (label >= 0) & classes.present(hidden).gather(1, label.clamp_min(0)[:, None])[0]
         label = torch.where(has_match, label, likeliest)
-        cuda = [image.images.device] if image.images.is_cuda else []
-        with torch.random.fork_rng(devices=cuda):
-            torch.manual_seed(image.seeds[0])
+        with torch_seeded(image.seeds[0], image.images.device):
             attack = self._attack(model, image)
             # Some classes call view() on what they are given.
             crafted = attack(image.images.contiguous(), label).detach().to(image.images.dtype)

@@ -53,7 +53,7 @@ class TrainedConfig(PluginConfig):
 
 
 @dataclass(frozen=True)
-class Lesson:
+class TrainingBatch:
     """A batch of training images.
 
     Attributes:
@@ -70,12 +70,12 @@ class Lesson:
 
 
 class Learner(Protocol):
-    """What is trained; how it goes on depends on its state and its lessons alone."""
+    """What is trained; how it goes on depends on its state and its batches alone."""
 
     def begin_epoch(self, epoch: int) -> None:
         """Do what an epoch starts with; the first is 0."""
 
-    def step(self, lesson: Lesson) -> float:
+    def step(self, batch: TrainingBatch) -> float:
         """Learn from a batch and return the loss."""
 
     def result(self) -> dict[str, Tensor]:
@@ -179,13 +179,13 @@ class TrainedFirst(Attack):
     ) -> None:
         device, train = task.policy.device, task.train
         for index, rows in enumerate(self._batches(train.pids, seed)):
-            lesson = Lesson(
+            batch = TrainingBatch(
                 images=train.tensor(rows).to(device),
                 pids=torch.from_numpy(train.pids[rows]).to(device),
                 clean=clean[torch.from_numpy(rows)].to(device),
                 seed=derive_seed(seed, "step", index),
             )
-            bar.advance(1, f"loss {learner.step(lesson):.2f}")
+            bar.advance(1, f"loss {learner.step(batch):.2f}")
 
     def _batches(self, pids: NDArray[np.int64], seed: int) -> list[NDArray[np.int64]]:
         config = self.config

@@ -13,7 +13,7 @@ from typing import ClassVar
 from torch import Tensor
 from torch.nn import functional as F
 
-from attacks.trained_first import Lesson
+from attacks.trained_first import TrainingBatch
 from attacks.universal import TINY, UniversalAttack
 from benchmark.core.plugin import Card
 
@@ -30,9 +30,9 @@ class UAP(UniversalAttack):
     step_share: ClassVar[float] = 1 / 8
     start: ClassVar[float] = 1e-3 * 255 / 8
 
-    def loss(self, images: Tensor, embeddings: Tensor, lesson: Lesson) -> Tensor:
+    def loss(self, images: Tensor, embeddings: Tensor, batch: TrainingBatch) -> Tensor:
         """Return the mean cosine to the clean embeddings."""
-        return F.cosine_similarity(embeddings, lesson.clean).mean()
+        return F.cosine_similarity(embeddings, batch.clean).mean()
 
     def scaled(self, gradient: Tensor) -> Tensor:
         """Return the gradient over its mean magnitude."""

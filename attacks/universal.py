@@ -15,7 +15,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from attacks.trained_first import Lesson, TrainedConfig, TrainedFirst
+from attacks.trained_first import TrainedConfig, TrainedFirst, TrainingBatch
 from benchmark.core.attack import AttackTask
 from benchmark.core.seeding import derive_seed, uniform_noise
 
@@ -46,13 +46,13 @@ class UniversalAttack(TrainedFirst):
     start: ClassVar[float]
 
     @abstractmethod
-    def loss(self, images: Tensor, embeddings: Tensor, lesson: Lesson) -> Tensor:
+    def loss(self, images: Tensor, embeddings: Tensor, batch: TrainingBatch) -> Tensor:
         """Return what to minimise: a number.
 
         Args:
             images: (B, 3, H, W) perturbed images.
             embeddings: (B, D) their embeddings.
-            lesson: Identities and clean embeddings.
+            batch: Identities and clean embeddings.
         """
 
     @abstractmethod
@@ -97,12 +97,12 @@ class UniversalLearner:
         """Let the attack renew the perturbation."""
         self._delta = self._attack.renewed(self._delta, epoch)
 
-    def step(self, lesson: Lesson) -> float:
+    def step(self, batch: TrainingBatch) -> float:
         """Take a sign step down the loss of a batch and return that loss."""
         attack = self._attack
         delta = self._delta.detach().requires_grad_(True)
-        images = attack.project(lesson.images + delta, lesson.images)
-        loss = attack.loss(images, self._encoder(images), lesson)
+        images = attack.project(batch.images + delta, batch.images)
+        loss = attack.loss(images, self._encoder(images), batch)
         (gradient,) = torch.autograd.grad(loss, delta)
         self._velocity = attack.config.momentum * self._velocity + attack.scaled(gradient)
         moved = delta.detach() - attack.step_size() * self._velocity.sign()

@@ -42,7 +42,7 @@ class Purifier(nn.Module):
 
     Args:
         denoiser: Of one identity and one camera, in eval mode.
-        sigma: Noise level to start from, for standardised images (`CameraLook`).
+        sigma: Noise level to start from, for standardised images (`CameraStandardiser`).
         steps: Euler steps from there to 0.
         detail: Whether detail finer than the denoiser's working size is kept or dropped.
     """
@@ -71,7 +71,7 @@ class Purifier(nn.Module):
             state = clean + (then / now) * (state - clean)
         purified = denoiser.unfold(state, only)
         if self.detail == "keep":
-            purified = purified + denoiser.look.detail(images, only, only)
+            purified = purified + denoiser.standardiser.detail(images, only, only)
         return purified
 
 
@@ -151,7 +151,8 @@ def _untrained(config: DenoiserConfig) -> Denoiser:
 def _take_size(module: nn.Module, state: Mapping[str, Tensor], prefix: str, *_: Any) -> None:
     """Give a purifier's mean image the size of the one that is about to be loaded."""
     assert isinstance(module, Purifier)
-    look, mean = module.denoiser.look, state.get(f"{prefix}denoiser.look.mean")
+    standardiser = module.denoiser.standardiser
+    mean = state.get(f"{prefix}denoiser.standardiser.mean")
     if mean is not None:
-        look.mean = torch.empty_like(mean, device=look.mean.device)
-        look.size = tuple(look.downscale * side for side in mean.shape[-2:])
+        standardiser.mean = torch.empty_like(mean, device=standardiser.mean.device)
+        standardiser.size = tuple(standardiser.downscale * side for side in mean.shape[-2:])

@@ -26,10 +26,9 @@ from benchmark.core.defense import Defense, FitTask, Preparation, TrainingStep
 from benchmark.core.plugin import Card, PluginConfig
 from benchmark.core.seeding import derive_seed
 from benchmark.training.carried import Carried
-from defenses.ddid.balancing import BalancingConfig
-from defenses.ddid.defense import DDID
-from defenses.ddid.discriminator import FeatureDiscriminator, discriminator_loss
-from defenses.ddid.fnes import FnesOptions, extend, mixing_weights, soften
+from defenses.ddid.defense import DDID, PartsConfig
+from defenses.ddid.feature_discriminator import FeatureDiscriminator, discriminator_loss
+from defenses.ddid.fnes import FnesOptions, extended_and_softened
 from defenses.ddid.self_meta import self_meta_loss, split_identities
 
 
@@ -47,29 +46,13 @@ class FreeDDID(Defense):
         "Options of the parts are those of `ddid` (docs/ddid.md).",
     )
 
-    class Config(PluginConfig):
+    class Config(PartsConfig):
         """The parts, their options, and the replays."""
 
-        balancing: bool = True
-        """Balance identities and cameras with a diffusion model, as `ddid` does."""
-        fnes: bool = True
-        """Extend and soften toward the farthest negative identity."""
-        discriminator: bool = True
-        """Adversarial learning against a feature discriminator."""
-        self_meta: bool = True
-        """Self-meta learning across identities, in first order."""
         replays: int = Field(default=4, ge=1)
         """Steps in a row on the same batch; published by Free-AT."""
-        balancing_options: BalancingConfig = BalancingConfig()
-        """Options of the data balancing."""
         fnes_options: FnesOptions = FnesOptions(gamma=1.33)
         """Options of FNES; with gamma 1.33 the mean extension is one budget."""
-        discriminator_weight: float = Field(default=0.01, ge=0)
-        """Weight of the discriminator in the encoder's loss; chosen for `ddid`."""
-        discriminator_hidden: int = Field(default=512, ge=1)
-        """Width of the discriminator; chosen for `ddid`."""
-        inner_rate_scale: float = Field(default=1.0, gt=0)
-        """Inner step of self-meta learning as a multiple of the outer step size."""
 
     config: Config
 
@@ -120,8 +103,8 @@ class FreeDDID(Defense):
             if not self.config.discriminator:
                 return loss
             clean = step.guides(step.images).embeddings[rows]
-            judge, weight = step.modules["discriminator"], self.config.discriminator_weight
-            return loss + discriminator_loss(judge, clean, output.embeddings, weight)
+            discriminator, weight = step.modules["discriminator"], self.config.discriminator_weight
+            return loss + discriminator_loss(discriminator, clean, output.embeddings, weight)
 
         if not self.config.self_meta:
             return loss_of(slice(None), None)
@@ -142,12 +125,7 @@ class FreeDDID(Defense):
         images, targets = (step.images + delta).clamp(0, 1), None
         if self.config.fnes:
             options = self.config.fnes_options
-            omega = mixing_weights(len(images), options, derive_seed(step.seed, "omega"))
-            omega = omega.to(images.device)
-            guides = step.guides(step.images)
-            _, far = guides.farthest_negative(guides.vectors(unit=True), step.pids, unit=True)
-            targets = soften(step.labels, step.class_of(far), omega, step.num_classes, options)
-            images = extend(step.images, images, omega, options.gamma)
+            images, targets = extended_and_softened(step, step.images, images, options)
 
         def move(gradient: Tensor) -> None:  # called last by the backward pass of the loss
             moved = delta + radius * gradient.sign()

@@ -23,15 +23,10 @@ from torch import Tensor
 from torchvision.transforms.functional import gaussian_blur
 
 from benchmark.core.defense import Defense, TrainingStep
+from benchmark.core.gray_patches import LUMINANCE, rectangles
 from benchmark.core.plugin import Card, PluginConfig
 from benchmark.core.seeding import derive_seed
 
-LUMINANCE = (0.299, 0.587, 0.114)
-"""Weights of red, green and blue (ITU-R BT.601)."""
-AREA = (0.02, 0.4)
-"""Range of the area of the rectangle, as a share of the image; published."""
-ASPECT = (0.3, 3.33)
-"""Range of its height over its width; published."""
 BLUR = 27 / 256
 """Size of the blur's kernel as a share of the height; published: 27 pixels of 256."""
 _DARKEST = 1e-3
@@ -105,27 +100,6 @@ def colour_views(images: Tensor, seed: int, options: ViewOptions) -> Tensor:
 def gray_of(images: Tensor) -> Tensor:
     """Return (B, 1, H, W) luminance of (B, 3, H, W) images."""
     return torch.einsum("bchw,c->bhw", images, images.new_tensor(LUMINANCE))[:, None]
-
-
-def rectangles(draws: Tensor, height: int, width: int) -> Tensor:
-    """Return (B, 1, height, width) masks of one rectangle each.
-
-    Args:
-        draws: (B, 4) numbers in [0, 1) for area, aspect, top and left.
-        height: Of the images, in pixels.
-        width: Of the images, in pixels.
-    """
-    area = height * width * (AREA[0] + (AREA[1] - AREA[0]) * draws[:, 0])
-    aspect = ASPECT[0] + (ASPECT[1] - ASPECT[0]) * draws[:, 1]
-    sides = torch.stack([(area * aspect).sqrt(), (area / aspect).sqrt()], dim=1).round()
-    limits = draws.new_tensor([height, width])
-    sides = torch.minimum(sides.clamp(min=1), limits)
-    first = (draws[:, 2:] * (limits - sides + 1)).floor()
-    inside = []
-    for axis, size in enumerate((height, width)):
-        place = torch.arange(size, device=draws.device) - first[:, axis, None]
-        inside.append((place >= 0) & (place < sides[:, axis, None]))
-    return (inside[0][:, :, None] & inside[1][:, None, :])[:, None]
 
 
 def fuse(images: Tensor, choice: Tensor, order: Tensor, options: ViewOptions) -> Tensor:

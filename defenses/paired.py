@@ -8,10 +8,14 @@ those that evaluation uses are of clean and adversarial images alike.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
 from benchmark.core.defense import Defense, Output, TrainingStep
+
+ALL_ROWS = slice(None)
 
 
 class PairedTraining(Defense):
@@ -21,11 +25,20 @@ class PairedTraining(Defense):
         """Return the inner steps, and the clean and the adversarial image."""
         return inner_steps + 2
 
-    def forward_pair(self, step: TrainingStep, adversarial: Tensor) -> tuple[Output, Output]:
-        """Return the outputs for the clean images of a step and for (B, 3, H, W) others."""
-        count = len(step.images)
-        output = step.forward(torch.cat([step.images, adversarial]))
-        return output.rows(slice(None, count)), output.rows(slice(count, None))
+    def forward_pair(
+        self,
+        step: TrainingStep,
+        adversarial: Tensor,
+        rows: Tensor | slice = ALL_ROWS,
+        state: Mapping[str, Tensor] | None = None,
+    ) -> tuple[Output, Output]:
+        """Return the outputs for clean images and (B, 3, H, W) adversarial ones, at `rows`.
+
+        `state` takes the place of the model's parameters and buffers.
+        """
+        clean = step.images[rows]
+        output = step.forward(torch.cat([clean, adversarial[rows]]), state)
+        return output.rows(slice(None, len(clean))), output.rows(slice(len(clean), None))
 
     def mean_loss(
         self, step: TrainingStep, adversarial: Tensor, soft_targets: Tensor | None = None

@@ -23,11 +23,11 @@ from pydantic import ConfigDict, ValidationInfo, field_serializer, field_validat
 from torch import nn
 
 from benchmark.core.defense import Adaptive, Defense, FitTask
-from benchmark.core.encoder import check_embeddings, evaluating
+from benchmark.core.encoder import evaluating, verified_embeddings
 from benchmark.core.errors import BenchmarkError, DataError, PluginError
 from benchmark.core.fingerprint import sha256_file, sha256_sources
 from benchmark.core.plugin import Card, PluginConfig
-from benchmark.core.plugin_errors import NO_EXIT
+from benchmark.core.plugin_errors import NO_EXIT, told
 from benchmark.models.foreign_weights import load_foreign, read_state_dict
 
 logger = logging.getLogger(__name__)
@@ -164,7 +164,7 @@ class Pretrained(Defense):
         except (Exception, SystemExit) as error:
             logger.debug("the factory %s raised", name, exc_info=error)
             raise PluginError(
-                f"the factory {name} raised {_told(error)}",
+                f"the factory {name} raised {told(error)}",
                 "it is called without arguments; the traceback is in run.log",
             ) from None
         if not isinstance(encoder, nn.Module):
@@ -183,10 +183,10 @@ class Pretrained(Defense):
         except (Exception, SystemExit) as error:
             logger.debug("%s: the encoder raised", owner, exc_info=error)
             raise PluginError(
-                f"{owner}: the encoder fails on images {tuple(images.shape)}: {_told(error)}",
+                f"{owner}: the encoder fails on images {tuple(images.shape)}: {told(error)}",
                 "resizing and normalisation belong into the encoder; image_size sets H and W",
             ) from None
-        check_embeddings(embeddings, TRIED_IMAGES, owner)
+        verified_embeddings(embeddings, TRIED_IMAGES, owner)
 
 
 def _module(factory: str) -> ModuleType:
@@ -203,7 +203,7 @@ def _module(factory: str) -> ModuleType:
             return importlib.import_module(module)
     except (Exception, SystemExit) as error:
         raise PluginError(
-            f"the factory {factory}: {module} does not import: {_told(error)}",
+            f"the factory {factory}: {module} does not import: {told(error)}",
             NO_EXIT
             if isinstance(error, SystemExit)
             else "install it, or put its folder on PYTHONPATH",
@@ -236,11 +236,6 @@ def _sources(module: ModuleType) -> set[Path]:
         raise PluginError(f"the source of {module.__name__} cannot be found", "name a module")
     path = Path(module.__file__)
     return {path, *(path.parent.glob("*.py") if module.__package__ else ())}
-
-
-def _told(error: BaseException) -> str:
-    first = str(error).strip().splitlines()[:1]
-    return ": ".join([type(error).__name__, *first])
 
 
 def _agreed(given: str, found: str, what: str) -> str:

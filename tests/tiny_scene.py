@@ -18,10 +18,10 @@ from benchmark.core.image_set import ImageSet
 from benchmark.core.progress import Progress, SilentProgress
 from benchmark.core.registry import ATTACKS, DEFENSES
 from benchmark.core.seeding import derive_seed
-from benchmark.models.config import BackboneConfig
+from benchmark.models.backbone import BackboneConfig
 from benchmark.models.encoder import ReIDEncoder, build_encoder
 from benchmark.training.config import AugmentConfig, InnerConfig, TrainingConfig
-from benchmark.training.fit import TrainedEncoder, fit_defense
+from benchmark.training.fit import Task, TrainedEncoder, fit_defense
 
 CPU = DevicePolicy(torch.device("cpu"))
 BACKBONE = BackboneConfig(width=4)
@@ -122,15 +122,17 @@ def fit(
     train = image_set(identities=8, size=(16, 8)) if train is None else train
     return fit_defense(
         defense,
-        train=train,
-        backbone=BACKBONE,
-        training=training,
-        image_size=(16, 8),
-        policy=CPU,
-        seed=seed,
-        progress=progress or SilentProgress(),
-        work_dir=folder,
-        encoders={"none": tiny_encoder(), **options.pop("encoders", {})},
+        Task(
+            train=train,
+            backbone=BACKBONE,
+            training=training,
+            image_size=(16, 8),
+            policy=CPU,
+            seed=seed,
+            progress=progress or SilentProgress(),
+            work_dir=folder,
+            encoders={"none": tiny_encoder(), **options.pop("encoders", {})},
+        ),
     )
 
 

@@ -68,10 +68,12 @@ def step_flops(config: MisRankingConfig, height: int, width: int) -> float:
     """
     from torch.utils.flop_counter import FlopCounterMode  # slow to import, not always needed
 
-    judge_width = config.discriminator_width if config.visual else None
+    discriminator_width = config.discriminator_width if config.visual else None
     with torch.device("meta"), torch.no_grad():
         image = torch.empty(1, 3, height, width)
-        networks = Networks(config.width, judge_width, config.mask_ratio, normed=False).eval()
+        networks = Networks(
+            config.width, discriminator_width, config.mask_ratio, normed=False
+        ).eval()
         with FlopCounterMode(display=False) as counter:
             networks.change(image, 1.0)
             if networks.discriminator is not None:

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from attacks.mis_ranking.discriminator import least_squares
-from attacks.mis_ranking.losses import least_likely_loss, mis_ranking_loss
+from attacks.mis_ranking.generator_losses import least_likely_loss, mis_ranking_loss
 from attacks.mis_ranking.ms_ssim import ms_ssim
 from attacks.mis_ranking.networks import Networks
 from attacks.mis_ranking.options import MisRankingConfig
-from attacks.trained_first import Lesson
+from attacks.trained_first import TrainingBatch
 from benchmark.core.attack import AttackTask
 from benchmark.core.guides import Guides
 from benchmark.core.seeding import derive_seed, seed_everything
@@ -49,35 +49,37 @@ class MisRankingLearner:
         self._identities = guides.identities.to(device)
         self._centroids = F.normalize(guides.centroids(unit=True)).to(device)
         seed_everything(derive_seed(task.seed, "initial weights"))
-        judge_width = config.discriminator_width if config.visual else None
-        self._networks = Networks(config.width, judge_width, config.mask_ratio).to(device)
-        judge = self._networks.discriminator
-        self._judge_parameters = [] if judge is None else list(judge.parameters())
-        judged = {id(one) for one in self._judge_parameters}
-        others = [one for one in self._networks.parameters() if id(one) not in judged]
+        discriminator_width = config.discriminator_width if config.visual else None
+        self._networks = Networks(config.width, discriminator_width, config.mask_ratio).to(device)
+        discriminator = self._networks.discriminator
+        self._discriminator_parameters = (
+            [] if discriminator is None else list(discriminator.parameters())
+        )
+        own = {id(one) for one in self._discriminator_parameters}
+        others = [one for one in self._networks.parameters() if id(one) not in own]
         self._optimizers = [self._adam(others)]
-        if judge is not None:
-            self._optimizers.append(self._adam(self._judge_parameters))
+        if discriminator is not None:
+            self._optimizers.append(self._adam(self._discriminator_parameters))
 
     def begin_epoch(self, epoch: int) -> None:
         """Do nothing: all epochs are alike."""
 
-    def step(self, lesson: Lesson) -> float:
+    def step(self, batch: TrainingBatch) -> float:
         """Improve the generator, then the discriminator; return the generator's loss."""
-        images, judge = lesson.images, self._networks.discriminator
+        images, discriminator = batch.images, self._networks.discriminator
         self._networks.train()
-        for parameter in self._judge_parameters:
+        for parameter in self._discriminator_parameters:
             parameter.requires_grad_(False)
-        change = self._networks.change(images, self._radius, lesson.seed)
+        change = self._networks.change(images, self._radius, batch.seed)
         adversarial = self._project(images + change, images)
-        loss = self._config.lambda_rank * self._rank_loss(adversarial, lesson.pids)
-        if judge is not None:
+        loss = self._config.lambda_rank * self._rank_loss(adversarial, batch.pids)
+        if discriminator is not None:
             similarity = ms_ssim(images, adversarial).mean()
             loss = loss + self._config.lambda_visual * (1 - similarity)
-            loss = loss + least_squares(judge(torch.cat([images, adversarial], 1))[0], 1.0)
+            loss = loss + least_squares(discriminator(torch.cat([images, adversarial], 1))[0], 1.0)
         _descend(self._optimizers[0], loss)
-        if judge is not None:
-            self._teach(judge, images, adversarial.detach())
+        if discriminator is not None:
+            self._update_discriminator(discriminator, images, adversarial.detach())
         return float(loss.detach())
 
     def result(self) -> dict[str, Tensor]:
@@ -108,13 +110,15 @@ class MisRankingLearner:
         chosen = unit if config.unit else features
         return likely + mis_ranking_loss(chosen, pids, config.margin)
 
-    def _teach(self, judge: nn.Module, images: Tensor, adversarial: Tensor) -> None:
+    def _update_discriminator(
+        self, discriminator: nn.Module, images: Tensor, adversarial: Tensor
+    ) -> None:
         """Tell the discriminator two real images from an image and its adversarial form."""
-        for parameter in self._judge_parameters:
+        for parameter in self._discriminator_parameters:
             parameter.requires_grad_(True)
         half = len(images) // 2
-        real, _ = judge(torch.cat([images[:half], images[half : 2 * half]], 1))
-        fake, _ = judge(torch.cat([images, adversarial], 1))
+        real, _ = discriminator(torch.cat([images[:half], images[half : 2 * half]], 1))
+        fake, _ = discriminator(torch.cat([images, adversarial], 1))
         _descend(self._optimizers[1], (least_squares(real, 1.0) + least_squares(fake, 0.0)) / 2)
 
 

@@ -18,7 +18,7 @@ class Networks(nn.Module):
 
     Args:
         width: Channels of the generator's first convolution.
-        judge_width: The same of the discriminator; None: there is none.
+        discriminator_width: The same of the discriminator; None: there is none.
         mask_ratio: Share of the pixels that may change; None: all, without a mask. A mask needs a
             discriminator.
         normed: Whether weights are spectrally normalised, as they are while they are trained.
@@ -27,7 +27,7 @@ class Networks(nn.Module):
     def __init__(
         self,
         width: int,
-        judge_width: int | None,
+        discriminator_width: int | None,
         mask_ratio: float | None,
         *,
         normed: bool = True,
@@ -37,10 +37,10 @@ class Networks(nn.Module):
         self.generator = Generator(width, normed)
         self.discriminator: Discriminator | None = None
         self.head: MaskHead | None = None
-        if judge_width is not None:
-            self.discriminator = Discriminator(judge_width, normed)
+        if discriminator_width is not None:
+            self.discriminator = Discriminator(discriminator_width, normed)
             if mask_ratio is not None:
-                self.head = MaskHead(judge_width)
+                self.head = MaskHead(discriminator_width)
         if normed:
             start_weights(self)
 
@@ -74,11 +74,11 @@ class Networks(nn.Module):
 
 
 def learned_networks(
-    width: int, judge_width: int, mask_ratio: float | None, learned: Mapping[str, Tensor]
+    width: int, discriminator_width: int, mask_ratio: float | None, learned: Mapping[str, Tensor]
 ) -> Networks:
     """Return networks in eval mode with what `Networks.learned` returned."""
     with torch.device("meta"):
-        judge = None if mask_ratio is None else judge_width
-        networks = Networks(width, judge, mask_ratio, normed=False)
+        masked = None if mask_ratio is None else discriminator_width
+        networks = Networks(width, masked, mask_ratio, normed=False)
     networks.load_state_dict(dict(learned), assign=True)
     return networks.eval()

@@ -15,9 +15,9 @@ from benchmark.core.defense import Defense
 from benchmark.core.device import choose_device
 from benchmark.core.errors import DataError
 from benchmark.core.registry import DEFENSES
+from benchmark.models.backbone import BackboneConfig
 from benchmark.models.checkpoint import CARD_FILE
 from benchmark.models.checkpoint import load_encoder as load_weights
-from benchmark.models.config import BackboneConfig
 from benchmark.models.encoder import build_encoder
 from results.board import make_boards
 from results.outcomes import read_measured

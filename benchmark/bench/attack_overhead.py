@@ -25,7 +25,7 @@ from benchmark.core.guides import Guides
 from benchmark.core.iterated_attack import IteratedAttack
 from benchmark.core.registry import ATTACKS
 from benchmark.core.seeding import derive_seed
-from benchmark.models.config import BackboneConfig
+from benchmark.models.backbone import BackboneConfig
 from benchmark.models.encoder import build_encoder
 
 Rows = Mapping[str, Mapping[str, float]]

@@ -150,7 +150,7 @@ def _train_when_told(
 ) -> None:
     # Here and not above: busy processes and the parent need no torch.
     from benchmark.bench.training_step import BASELINE, build, noise_images, one_epoch, train_epoch
-    from benchmark.models.config import BackboneConfig
+    from benchmark.models.backbone import BackboneConfig
 
     train, backbone = noise_images(batches, image_size), BackboneConfig(width=width)
     with suppress(EOFError):  # the bench is gone

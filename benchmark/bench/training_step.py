@@ -14,7 +14,7 @@ from benchmark.core.device import choose_device
 from benchmark.core.image_set import ImageSet
 from benchmark.core.progress import SilentProgress
 from benchmark.core.registry import DEFENSES
-from benchmark.models.config import BackboneConfig
+from benchmark.models.backbone import BackboneConfig
 from benchmark.training.config import AugmentConfig, InnerConfig, TrainingConfig
 from benchmark.training.loop import TrainingLoop
 from benchmark.training.state import TrainingState

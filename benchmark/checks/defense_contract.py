@@ -34,7 +34,7 @@ from benchmark.core.registry import ATTACKS, DEFENSES
 from benchmark.models.checkpoint import load_encoder, save_encoder
 from benchmark.models.encoder import build_encoder
 from benchmark.training.config import InnerConfig, TrainingConfig
-from benchmark.training.fit import fit_defense
+from benchmark.training.fit import Task, fit_defense
 
 TRAINING = TrainingConfig(
     epochs=1, identities=8, images=2, validate_every=1, inner=InnerConfig(steps=1)
@@ -73,15 +73,17 @@ class DefenseSubject:
         stand_in = read_encoder("target", self.policy)
         return fit_defense(
             self.defense,
-            train=read_images("train"),
-            backbone=BACKBONE,
-            training=TRAINING,
-            image_size=IMAGE_SIZE,
-            policy=self.policy,
-            seed=0,
-            progress=SilentProgress(),
-            work_dir=self.work_dir,
-            encoders=dict.fromkeys(self.defense.prerequisites(), stand_in),
+            Task(
+                train=read_images("train"),
+                backbone=BACKBONE,
+                training=TRAINING,
+                image_size=IMAGE_SIZE,
+                policy=self.policy,
+                seed=0,
+                progress=SilentProgress(),
+                work_dir=self.work_dir,
+                encoders=dict.fromkeys(self.defense.prerequisites(), stand_in),
+            ),
         ).encoder
 
     @cached_property

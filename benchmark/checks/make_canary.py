@@ -49,7 +49,7 @@ from benchmark.core.seeding import derive_seed, seed_everything
 from benchmark.data.dataset import Dataset
 from benchmark.models.checkpoint import save_encoder
 from benchmark.training.config import AugmentConfig, TrainingConfig
-from benchmark.training.fit import fit_defense
+from benchmark.training.fit import Task, fit_defense
 
 COMMAND = "python -m benchmark.checks.make_canary"
 DATASET, SIZE = "synthped-plaza", "embedded"
@@ -81,15 +81,17 @@ def make_encoders(folder: Path, dataset: Dataset) -> None:
         with tempfile.TemporaryDirectory() as work_dir:
             trained = fit_defense(
                 defense(defense.parse_config({})),
-                train=dataset.split("train"),
-                backbone=BACKBONE,
-                training=TRAINING,
-                image_size=IMAGE_SIZE,
-                policy=policy,
-                seed=seed,
-                progress=PlainProgress(),
-                work_dir=Path(work_dir),
-                encoders={},
+                Task(
+                    train=dataset.split("train"),
+                    backbone=BACKBONE,
+                    training=TRAINING,
+                    image_size=IMAGE_SIZE,
+                    policy=policy,
+                    seed=seed,
+                    progress=PlainProgress(),
+                    work_dir=Path(work_dir),
+                    encoders={},
+                ),
             )
         (folder / role).mkdir(parents=True, exist_ok=True)
         about = {"role": role, "seed": seed, "defense": DEFENSE, "precision": "float16"}

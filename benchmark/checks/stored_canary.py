@@ -18,8 +18,8 @@ from benchmark.core.device import DevicePolicy
 from benchmark.core.fingerprint import sha256_file
 from benchmark.core.image_set import ImageSet
 from benchmark.data.layout import parse_name
+from benchmark.models.backbone import BackboneConfig
 from benchmark.models.checkpoint import load_encoder
-from benchmark.models.config import BackboneConfig
 from benchmark.models.encoder import build_encoder
 
 CanarySplit = Literal["query", "gallery", "train"]

@@ -16,7 +16,7 @@ from benchmark.core.listing import SHOWN
 
 if TYPE_CHECKING:
     from benchmark.data.dataset import Dataset
-    from benchmark.data.verify import Finding
+    from benchmark.data.verify import Defect
 
 app = typer.Typer(
     help="Look at a data set, write it to disk, verify it.",
@@ -137,7 +137,7 @@ def _open(name: str, root: Path | None, size: str | None, cache_dir: Path | None
     )
 
 
-def _finding_lines(findings: Sequence[Finding]) -> Iterator[str]:
+def _finding_lines(findings: Sequence[Defect]) -> Iterator[str]:
     """Yield a line for each finding, a bounded number of each kind, and the verdict."""
     totals = Counter((finding.level, finding.check) for finding in findings)
     shown: Counter[tuple[str, str]] = Counter()

@@ -17,7 +17,7 @@ from benchmark.core.errors import UsageError
 from benchmark.core.parametrised import SEPARATOR
 from benchmark.core.threat import EOT_SAMPLES, Scenario
 from benchmark.core.training_seeds import LARGEST_SEED, check_training_seed
-from benchmark.models.config import BackboneConfig
+from benchmark.models.backbone import BackboneConfig
 from benchmark.training.config import TrainingConfig
 
 CACHE_VARIABLE = "REID_ROBUSTBENCH_CACHE"

@@ -73,15 +73,12 @@ class AutoPGD(IteratedAttack):
 
     Config: ClassVar[type[AutoPGDConfig]] = AutoPGDConfig  # type: ignore[misc, assignment]
     config: AutoPGDConfig
+    step_share: ClassVar[float] = 2.0
 
     @classmethod
     def inner_options(cls, steps: int, alpha_255: float) -> dict[str, object]:
         """Return the steps alone: the step size is its own affair."""
         return {"steps": steps}
-
-    def step_size(self) -> float:
-        """Return twice the budget."""
-        return 2 * self.radius
 
     def perturb(self, encoder: nn.Module, batch: AttackBatch) -> Tensor:
         """Run the loop from each start and return the best iterate of each image."""
@@ -115,8 +112,7 @@ class AutoPGD(IteratedAttack):
         steps = self.config.steps or self.default_steps()
         lower, upper = self.bounds(batch.images)
         judged = frozenset(checkpoints(steps))
-        alpha_255 = self.config.alpha_255
-        sizes = _StepSizes(images, self.step_size() if alpha_255 is None else alpha_255 / 255)
+        sizes = _StepSizes(images, self.step_size())
         before, best = images, None
         for step in range(steps):
             images = images.detach().requires_grad_(True)

@@ -94,9 +94,16 @@ class TrainingStep(Protocol):
     def attack(
         self, name: str, images: Tensor, *, guides: Guides | None = None, **options: object
     ) -> Tensor:
-        """Craft adversarial images with the inner budget; `options` override its settings.
+        """Craft adversarial images of this batch with the inner budget.
 
-        `guides` take the place of the batch's own clean embeddings.
+        The encoder is in eval mode, so batch statistics are neither used nor updated.
+
+        Args:
+            name: Registry name of the attack.
+            images: (B, 3, H, W) clean images, in the order of the batch.
+            guides: What guides in place of the batch itself. It holds none of `images`, unless it
+                says so (`Companions`).
+            options: Override options of the attack; ``eps_255`` overrides the budget.
         """
 
     def ascend(
@@ -110,19 +117,33 @@ class TrainingStep(Protocol):
         alpha_255: float | Tensor | None = None,
         steps: int | None = None,
     ) -> Tensor:
-        """Craft adversarial images that maximise an objective of the model's output, by PGD.
+        """Craft adversarial images with an objective on all that the model returns, by PGD.
 
-        The model is in eval mode; radius and step may differ by image, (B,) in 1/255 units.
+        Args:
+            objective: From the `Output` of the current images, in eval mode, to (B,) values to
+                maximise.
+            images: (B, 3, H, W) clean images, in the order of the batch.
+            start: Uniform random start, as a share of the radius.
+            noise: (B, 3, H, W) start in pixel units, in place of the uniform one.
+            eps_255: Radius in 1/255 units, one for all or (B,); None: the inner budget's.
+            alpha_255: Step size in 1/255 units, one for all or (B,); None: the inner budget's.
+            steps: Gradient steps; None: the inner budget's.
         """
 
     def companions(self, count: int) -> Companions:
-        """Return clean embeddings of `count` training images of each identity of the batch.
+        """Return clean embeddings, in eval mode, of more images of the batch's identities.
 
-        An image of the batch has `count` guides beside itself, or all there are.
+        They are drawn anew in every step, without replacement, and are not augmented. They are
+        none of the batch's images, unless an identity has fewer than `count` others; then one more
+        is drawn, so that each image of the batch still has `count` beside itself, if there are.
         """
 
     def guides(self, images: Tensor) -> Guides:
-        """Return the clean embeddings of this batch, in eval mode, as guides."""
+        """Return the clean embeddings of this batch, in eval mode; computed once for a tensor.
+
+        Raises:
+            PluginError: `images` are not as many as the batch holds.
+        """
 
     def outputs(self, images: Tensor) -> Output:
         """Return what the model gives for images in eval mode, without a gradient."""

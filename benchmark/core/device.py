@@ -1,7 +1,9 @@
-"""Where the work runs and in which precision: one policy for all of it."""
+"""Where the work runs and in which precision: one policy for all of it; and its peak memory."""
 
 from __future__ import annotations
 
+import resource
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -60,3 +62,11 @@ def forbid_reduced_precision() -> None:
     """Keep float32 what it says: no TF32 in matrix products or convolutions."""
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
+
+
+def peak_memory_bytes(device: torch.device) -> int:
+    """Return the peak memory of a CUDA device, or of the process on a CPU."""
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -35,7 +35,7 @@ def embed(encoder: nn.Module, images: Tensor, owner: str) -> Tensor:
     """
     with encoder_faults(owner):
         embeddings: object = encoder(images.clone())
-    return check_embeddings(embeddings, len(images), owner)
+    return verified_embeddings(embeddings, len(images), owner)
 
 
 @contextmanager
@@ -55,7 +55,7 @@ def encoder_faults(owner: str, doing: str = "") -> Iterator[None]:
         raise PluginError(what, hint_of(error)) from error
 
 
-def check_embeddings(embeddings: object, batch: int, owner: str) -> Tensor:
+def verified_embeddings(embeddings: object, batch: int, owner: str) -> Tensor:
     """Return `embeddings` if they are a finite (batch, D) float tensor.
 
     Raises:

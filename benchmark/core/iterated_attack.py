@@ -24,10 +24,6 @@ from benchmark.core.plugin import PluginConfig
 from benchmark.core.seeding import derive_seed, uniform_noise
 from benchmark.core.threat import Intent
 
-STEP_SHARE = 1 / 8
-"""Default step as a share of the budget: 1/255 at 8/255, as published; scaled at other budgets."""
-
-
 Steps = Annotated[int, Field(ge=1)]
 """Number of gradient steps."""
 
@@ -65,12 +61,14 @@ def kurakin_steps(eps_255: float) -> int:
 
 
 class IteratedAttack(Attack):
-    """Base of iterated attacks; an author writes `begin` and `objective`."""
+    """Base of iterated attacks; an author writes `objective`, and `begin` if it needs guides."""
 
     Config: ClassVar[type[IteratedConfig]] = IteratedConfig  # type: ignore[misc, assignment]
     config: IteratedConfig
     intents: ClassVar[frozenset[Intent]] = frozenset({"dodge", "impersonate", "rank-down"})
     """All, for an objective that is about `AttackBatch.pids`; the harness refuses others."""
+    step_share: ClassVar[float] = 1 / 8
+    """Default step as a share of the budget: 1/255 at 8/255, as published."""
 
     @classmethod
     def is_random(cls, config: PluginConfig) -> bool:
@@ -96,12 +94,13 @@ class IteratedAttack(Attack):
         return (self.config.steps or self.default_steps()) + 1
 
     def step_size(self) -> float:
-        """Return the step in pixel units when the configuration leaves it open."""
-        return self.radius * STEP_SHARE
+        """Return the step in pixel units."""
+        stated = self.config.alpha_255
+        return self.radius * self.step_share if stated is None else stated / 255
 
-    @abstractmethod
     def begin(self, batch: AttackBatch) -> object:
-        """Return what the objective needs and what stays fixed during the attack."""
+        """Return what the objective needs and stays fixed: the (B, D) clean vectors by default."""
+        return self.vectors(batch.clean)
 
     @abstractmethod
     def objective(self, vectors: Tensor, state: object) -> Tensor:
@@ -145,8 +144,7 @@ class IteratedAttack(Attack):
         if self.eps_255 == 0:
             return clean
         steps = config.steps or self.default_steps()
-        step_size = self.step_size() if config.alpha_255 is None else config.alpha_255 / 255
-        state = self.begin(batch)
+        step_size, state = self.step_size(), self.begin(batch)
         images = clean
         if config.start:
             noise = self.start_noise(batch)

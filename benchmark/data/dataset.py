@@ -18,7 +18,7 @@ from benchmark.core.progress import Progress
 from benchmark.data.cache import PixelCache
 from benchmark.data.image_file import ImageFileError
 from benchmark.data.layout import SPLITS, ImageName, Split, parse_name
-from benchmark.data.statistics import split_statistics
+from benchmark.data.split_statistics import split_statistics
 
 CACHE_VERSION = 1
 

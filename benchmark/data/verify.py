@@ -19,7 +19,7 @@ Labels = Sequence[ImageName]
 
 
 @dataclass(frozen=True)
-class Finding:
+class Defect:
     """One result of a check.
 
     Attributes:
@@ -35,21 +35,21 @@ class Finding:
     hint: str = ""
 
 
-def verify_dataset(dataset: Dataset) -> list[Finding]:
+def verify_dataset(dataset: Dataset) -> list[Defect]:
     """Check all three splits of `dataset`; files are read again, whatever is remembered of them.
 
     Returns:
-        Findings; the data is sound when none has the level ``error``.
+        Defects; the data is sound when none has the level ``error``.
     """
     try:
         present = dataset.present()
     except DataError as error:
-        return [Finding("error", "root", error.what, error.hint)]
-    findings: list[Finding] = []
+        return [Defect("error", "root", error.what, error.hint)]
+    findings: list[Defect] = []
     for split in SPLITS:
         if split not in present:
             message = f"there is no {split} split"
-            findings.append(Finding("warning", "split", message, "nothing, if that is meant"))
+            findings.append(Defect("warning", "split", message, "nothing, if that is meant"))
     labels: dict[Split, Labels] = {}
     for split in present:
         findings += _told(_unreadable, dataset, split)
@@ -64,73 +64,73 @@ def verify_dataset(dataset: Dataset) -> list[Finding]:
     return list(dict.fromkeys(findings))  # one file name may spoil every split
 
 
-def _told(check: Callable[..., Iterable[Finding]], *given: Any) -> list[Finding]:
+def _told(check: Callable[..., Iterable[Defect]], *given: Any) -> list[Defect]:
     """Return what a check found, or the error that ended it."""
     try:
         return list(check(*given))
     except DataError as error:
-        return [Finding("error", "split", error.what, error.hint)]
+        return [Defect("error", "split", error.what, error.hint)]
 
 
-def _unreadable(dataset: Dataset, split: Split) -> Iterator[Finding]:
+def _unreadable(dataset: Dataset, split: Split) -> Iterator[Defect]:
     bad = dataset.unreadable(split)
     if bad:
         kinds = ", ".join(f"{n} {kind}" for kind, n in Counter(e.kind for e in bad).items())
         total = len(dataset.names(split))
         message = f"{split}: {len(bad)} of {total} images cannot be used: {kinds}"
-        yield Finding("error", "unreadable", message, HINT)
+        yield Defect("error", "unreadable", message, HINT)
     for error in bad:
-        yield Finding("error", "unreadable", error.what, error.hint)
+        yield Defect("error", "unreadable", error.what, error.hint)
 
 
-def _files(dataset: Dataset) -> Iterator[Finding]:
+def _files(dataset: Dataset) -> Iterator[Defect]:
     for line in dataset.left_out():
-        yield Finding("warning", "left out", line, "nothing, if that is meant")
+        yield Defect("warning", "left out", line, "nothing, if that is meant")
     changed = dataset.changed()
     if changed:
         message = f"{len(changed)} files changed while size and time did not: {listed(changed)}"
         hint = "fetch them again if you did not change them; runs take them as new from now on"
-        yield Finding("warning", "changed", message, hint)
+        yield Defect("warning", "changed", message, hint)
 
 
-def _pixels(dataset: Dataset, split: Split, images: dict[Split, ImageSet]) -> Iterator[Finding]:
+def _pixels(dataset: Dataset, split: Split, images: dict[Split, ImageSet]) -> Iterator[Defect]:
     """Put a split into `images`."""
     was_damaged = dataset.cache.is_damaged(split)
     images[split] = dataset.split(split)
     if was_damaged:
         path = dataset.cache.array_path(split)
         message = f"{split}: {path} had changed since it was written; it was made again"
-        yield Finding("warning", "pixels", message, "check the disk if that happens again")
+        yield Defect("warning", "pixels", message, "check the disk if that happens again")
     record = dataset.cache.record(split)
     if record is not None:
         found = record["sha256"][:16]
-        yield Finding("info", "pixels", f"{split}: SHA-256 of the pixels is {found}…")
+        yield Defect("info", "pixels", f"{split}: SHA-256 of the pixels is {found}…")
 
 
-def _counts(dataset: Dataset, split: Split, labels: dict[Split, Labels]) -> Iterator[Finding]:
+def _counts(dataset: Dataset, split: Split, labels: dict[Split, Labels]) -> Iterator[Defect]:
     """Put the labels of a split into `labels`."""
     found = labels[split] = dataset.labels(split)
     people = {label.pid for label in found if label.pid > 0}
     cameras = {label.camid for label in found}
     text = f"{split}: {len(found)} images, {len(people)} identities, {len(cameras)} cameras"
-    yield Finding("info", "counts", text)
+    yield Defect("info", "counts", text)
 
 
-def _identities(labels: Mapping[Split, Labels]) -> Iterator[Finding]:
+def _identities(labels: Mapping[Split, Labels]) -> Iterator[Defect]:
     if "train" in labels:
         train = Counter(label.pid for label in labels["train"])
         nobody = sum(count for pid, count in train.items() if pid <= 0)
         if nobody:
             message = f"{nobody} training images are junk (-1) or background (0000)"
-            yield Finding("error", "identities", message, "remove them: they show no identity")
+            yield Defect("error", "identities", message, "remove them: they show no identity")
         single = sum(count == 1 for pid, count in train.items() if pid > 0)
         if single:
             message = f"{single} training identities have a single image"
-            yield Finding("warning", "single", message, "the sampler repeats it")
+            yield Defect("warning", "single", message, "the sampler repeats it")
         test = {label.pid for s in ("query", "gallery") for label in labels.get(s, ())}
         both = sorted(pid for pid in train.keys() & test if pid > 0)
         if both:
-            yield Finding(
+            yield Defect(
                 "error", "identities", f"{len(both)} identities are in train and in test, "
                 f"such as {both[0]:04d}", "training and test identities must be disjoint",
             )  # fmt: skip
@@ -143,10 +143,10 @@ def _identities(labels: Mapping[Split, Labels]) -> Iterator[Finding]:
         )
         if lost:
             message = f"{lost} queries have no match in the gallery and are not scored"
-            yield Finding("warning", "queries", message, "nothing, if that is meant")
+            yield Defect("warning", "queries", message, "nothing, if that is meant")
 
 
-def _duplicates(images: Mapping[Split, ImageSet]) -> Iterator[Finding]:
+def _duplicates(images: Mapping[Split, ImageSet]) -> Iterator[Defect]:
     """Find pictures that are in two splits."""
     seen: dict[bytes, tuple[Split, str]] = {}
     pairs: dict[tuple[Split, Split], list[str]] = defaultdict(list)
@@ -164,7 +164,7 @@ def _duplicates(images: Mapping[Split, ImageSet]) -> Iterator[Finding]:
         level: Literal["warning", "error"] = "error" if "train" in pair else "warning"
         total = f"{len(lines)} pictures of {pair[1]} are in {pair[0]}, too"
         for line in (total, *lines):
-            yield Finding(level, "duplicates", line, "remove one of them")
+            yield Defect(level, "duplicates", line, "remove one of them")
 
 
 def dataset_info(dataset: Dataset) -> dict[str, Any]:

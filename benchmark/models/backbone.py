@@ -1,13 +1,27 @@
-"""The backbone contract: normalised images in, a feature map out."""
+"""The backbone contract: normalised images in, a feature map out; and which one a run trains."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import TYPE_CHECKING, Literal
 
-from torch import nn
+from pydantic import Field
 
-from benchmark.core.plugin import Plugin
-from benchmark.models.config import BackboneConfig
+from benchmark.core.plugin import Plugin, PluginConfig
+
+if TYPE_CHECKING:  # configurations are read without torch
+    from torch import nn
+
+
+class BackboneConfig(PluginConfig):
+    """Choice and size of the backbone."""
+
+    name: str = "small-resnet"
+    """Registry name."""
+    width: int = Field(default=24, ge=4, le=256)
+    """Channels of the first stage, for backbones whose width is free."""
+    weights: Literal["none", "imagenet"] = "none"
+    """Initial weights, for backbones that have published ones."""
 
 
 class Backbone(Plugin):

@@ -9,8 +9,7 @@ from torch import Tensor, nn
 
 from benchmark.core.defense import Output
 from benchmark.core.registry import BACKBONES
-from benchmark.models.backbone import Backbone
-from benchmark.models.config import BackboneConfig
+from benchmark.models.backbone import Backbone, BackboneConfig
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)

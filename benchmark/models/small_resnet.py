@@ -7,8 +7,7 @@ from torch.nn import functional as F
 
 from benchmark.core.errors import UsageError
 from benchmark.core.plugin import Card
-from benchmark.models.backbone import Backbone
-from benchmark.models.config import BackboneConfig
+from benchmark.models.backbone import Backbone, BackboneConfig
 
 
 class _Shortcut(nn.Conv2d):

@@ -14,8 +14,7 @@ from torchvision import models
 
 from benchmark.core.errors import EnvironmentProblem
 from benchmark.core.plugin import Card
-from benchmark.models.backbone import Backbone
-from benchmark.models.config import BackboneConfig
+from benchmark.models.backbone import Backbone, BackboneConfig
 
 
 class _TorchvisionResNet(Backbone):

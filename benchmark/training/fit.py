@@ -11,19 +11,18 @@ from pathlib import Path
 from torch import nn
 
 from benchmark.core.defense import Copies, Defense, Preparation
-from benchmark.core.device import DevicePolicy
+from benchmark.core.device import DevicePolicy, peak_memory_bytes
 from benchmark.core.encoder import encoder_faults
 from benchmark.core.errors import PluginError
 from benchmark.core.image_set import ImageSet
-from benchmark.core.memory import peak_memory_bytes
 from benchmark.core.plugin_errors import plugin_faults
 from benchmark.core.progress import Progress
 from benchmark.core.seeding import derive_seed
 from benchmark.data.held_out import check_fitted, split_held_out
 from benchmark.metrics.embedding import embed_images
 from benchmark.metrics.label_agreement import label_agreement
+from benchmark.models.backbone import BackboneConfig
 from benchmark.models.classifier import IdentityClassifier
-from benchmark.models.config import BackboneConfig
 from benchmark.training.config import TrainingConfig
 from benchmark.training.loop import LoopResult, TrainingLoop
 from benchmark.training.offline import attack_images
@@ -75,7 +74,19 @@ between."""
 
 
 class Task:
-    """What a defense sees of a training; implements `benchmark.core.defense.FitTask`."""
+    """What a defense sees of a training; implements `benchmark.core.defense.FitTask`.
+
+    Args:
+        train: The training split; some identities of it are held out for selection.
+        backbone: Which encoder.
+        training: The recipe.
+        image_size: (H, W).
+        policy: Device and precision.
+        seed: Seed of everything random.
+        progress: Where to report.
+        work_dir: Folder for checkpoints and reports; made if it is not there.
+        encoders: Frozen encoders of the defense's prerequisites.
+    """
 
     def __init__(
         self,
@@ -154,49 +165,14 @@ class Task:
         return self._encoders[name]
 
 
-def fit_defense(
-    defense: Defense,
-    *,
-    train: ImageSet,
-    backbone: BackboneConfig,
-    training: TrainingConfig,
-    image_size: tuple[int, int],
-    policy: DevicePolicy,
-    seed: int,
-    progress: Progress,
-    work_dir: Path,
-    encoders: Mapping[str, nn.Module],
-) -> TrainedEncoder:
-    """Train a defense; a killed training goes on from its last checkpoint in `work_dir`.
-
-    Args:
-        defense: What to train.
-        train: The training split; some identities of it are held out for selection.
-        backbone: Which encoder.
-        training: The recipe.
-        image_size: (H, W).
-        policy: Device and precision.
-        seed: Seed of everything random.
-        progress: Where to report.
-        work_dir: Folder for checkpoints and reports; must exist.
-        encoders: Frozen encoders of the defense's prerequisites.
+def fit_defense(defense: Defense, task: Task) -> TrainedEncoder:
+    """Train a defense; a killed training goes on from its last checkpoint in `task.work_dir`.
 
     Raises:
         PluginError: The defense raised, or broke its contract.
         DataError: The training split cannot be used.
     """
-    work_dir.mkdir(parents=True, exist_ok=True)
-    task = Task(
-        train=train,
-        backbone=backbone,
-        training=training,
-        image_size=image_size,
-        policy=policy,
-        seed=seed,
-        progress=progress,
-        work_dir=work_dir,
-        encoders=encoders,
-    )
+    task.work_dir.mkdir(parents=True, exist_ok=True)
     start = time.perf_counter()
     with plugin_faults(type(defense)):
         encoder = defense.fit(task)
@@ -213,7 +189,7 @@ def fit_defense(
         seconds=max(task.state.seconds, time.perf_counter() - start),
         epochs=task.state.epoch,
         images=task.state.images,
-        peak_memory_bytes=peak_memory_bytes(policy.device),
+        peak_memory_bytes=peak_memory_bytes(task.policy.device),
         encoder_parameters=sum(p.numel() for p in encoder.parameters()),
         report=dict(task.preparation.report),
         passes=_passes(task),

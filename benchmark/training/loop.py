@@ -15,19 +15,20 @@ from torch import Tensor, nn
 
 from benchmark.core.defense import Defense
 from benchmark.core.device import DevicePolicy
+from benchmark.core.epoch_checkpoint import load_epoch, save_epoch
 from benchmark.core.errors import PluginError
 from benchmark.core.image_set import ImageSet
 from benchmark.core.progress import Bar, Progress
 from benchmark.core.seeding import derive_seed, seed_everything
 from benchmark.data.sampler import PKSampler
 from benchmark.data.transforms import augment
+from benchmark.models.backbone import BackboneConfig
 from benchmark.models.classifier import IdentityClassifier
-from benchmark.models.config import BackboneConfig
 from benchmark.models.encoder import ReIDEncoder, ReIDModel, build_encoder
 from benchmark.training.config import TrainingConfig
 from benchmark.training.schedule import learning_rate
 from benchmark.training.selection import HeldOutSelection
-from benchmark.training.state import TrainingState, load_state, save_state
+from benchmark.training.state import CHECKPOINT, TrainingState
 from benchmark.training.step import Passes, Step, inner_attacks
 
 logger = logging.getLogger(__name__)
@@ -207,12 +208,13 @@ class TrainingLoop:
         state.modules = {name: module.state_dict() for name, module in self._modules.items()}
         state.optimizer = self._optimizer.state_dict()
         state.passes = asdict(self._passes)
-        save_state(self._work_dir, state)
+        save_epoch(self._work_dir, vars(state), CHECKPOINT)
 
     def _resume(self) -> TrainingState:
-        state = load_state(self._work_dir)
-        if state is None:
+        stored = load_epoch(self._work_dir, CHECKPOINT)
+        if stored is None:
             return TrainingState()
+        state = TrainingState(**stored)
         self._model.load_state_dict(state.model)
         for name, module in self._modules.items():
             module.load_state_dict(state.modules[name])

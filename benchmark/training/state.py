@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from torch import Tensor
-
-from benchmark.core.epoch_checkpoint import load_epoch, save_epoch
 
 CHECKPOINT = "training.pt"
 
@@ -42,14 +39,3 @@ class TrainingState:
     best_model: dict[str, Tensor] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
     passes: dict[str, int] = field(default_factory=dict)
-
-
-def save_state(folder: Path, state: TrainingState) -> None:
-    """Write the state so that a kill leaves either the old or the new one."""
-    save_epoch(folder, vars(state), CHECKPOINT)
-
-
-def load_state(folder: Path) -> TrainingState | None:
-    """Return the state to go on from, or None to start anew."""
-    content = load_epoch(folder, CHECKPOINT)
-    return None if content is None else TrainingState(**content)

@@ -45,51 +45,40 @@ class Passes:
     outer: int = 0
 
 
+@dataclass
 class Step:
     """One training step; implements `benchmark.core.defense.TrainingStep`."""
 
-    def __init__(
-        self,
-        *,
-        images: Tensor,
-        pids: Tensor,
-        camids: Tensor,
-        rows: NDArray[np.int64],
-        identities: Tensor,
-        model: ReIDModel,
-        modules: Mapping[str, nn.Module],
-        config: TrainingConfig,
-        policy: DevicePolicy,
-        fraction: float,
-        epoch: float,
-        learning_rate: float,
-        seed: int,
-        inner_attack: InnerAttacks,
-        train: ImageSet,
-        passes: Passes,
-    ) -> None:
-        self.images, self.pids, self.camids = images, pids, camids
-        self.model, self.modules = model, modules
-        self.fraction, self.epoch = fraction, epoch
-        self.learning_rate, self.seed = learning_rate, seed
-        self.eps_255, self.alpha_255 = config.inner.eps_255, config.inner.alpha_255
-        self.num_classes = len(identities)
-        self._identities, self._rows = identities, rows
-        self._config, self._policy = config, policy
-        self._inner_attack, self._train, self._passes = inner_attack, train, passes
+    images: Tensor
+    pids: Tensor
+    camids: Tensor
+    rows: NDArray[np.int64]
+    identities: Tensor
+    model: ReIDModel
+    modules: Mapping[str, nn.Module]
+    config: TrainingConfig
+    policy: DevicePolicy
+    fraction: float
+    epoch: float
+    learning_rate: float
+    seed: int
+    inner_attack: InnerAttacks
+    train: ImageSet
+    passes: Passes
+
+    def __post_init__(self) -> None:
+        inner = self.config.inner
+        self.eps_255, self.alpha_255 = inner.eps_255, inner.alpha_255
+        self.num_classes = len(self.identities)
+        self.labels = self.class_of(self.pids)
         self._guides: list[tuple[Tensor, int, Guides]] = []
-        self.labels = self.class_of(pids)
 
     def class_of(self, pids: Tensor) -> Tensor:
         """Return the class indices of (B,) identities."""
-        return torch.searchsorted(self._identities, pids)
+        return torch.searchsorted(self.identities, pids)
 
     def guides(self, images: Tensor) -> Guides:
-        """Return the clean embeddings of this batch, in eval mode; computed once for a tensor.
-
-        Raises:
-            PluginError: `images` are not as many as the batch holds.
-        """
+        """Return the clean embeddings of this batch."""
         if len(images) != len(self.pids):
             raise PluginError(
                 f"{len(images)} images were given for a batch of {len(self.pids)}",
@@ -100,52 +89,34 @@ class Step:
                 return guides
         with torch.no_grad(), evaluating(self.model.encoder):
             guides = Guides(self.model.encoder(images), self.pids, self.camids)
-        self._passes.inner_forward += len(images)
+        self.passes.inner_forward += len(images)
         self._guides.append((images, images._version, guides))
         return guides
 
     def companions(self, count: int) -> Companions:
-        """Return clean embeddings, in eval mode, of more images of the batch's identities.
-
-        They are drawn anew in every step, without replacement, and are not augmented. They are
-        none of the batch's images, unless an identity has fewer than `count` others; then one more
-        is drawn, so that each image of the batch still has `count` beside itself, if there are.
-
-        Args:
-            count: Images of each identity.
-        """
+        """Return clean embeddings of `count` more images of each of the batch's identities."""
         rng = np.random.default_rng(derive_seed(self.seed, "companions"))
         drawn = []
         for pid in torch.unique(self.pids).tolist():
-            own = rng.permutation(np.flatnonzero(self._train.pids == pid))
-            is_here = np.isin(own, self._rows)
+            own = rng.permutation(np.flatnonzero(self.train.pids == pid))
+            is_here = np.isin(own, self.rows)
             few = int((~is_here).sum()) < count
             drawn.append(np.concatenate([own[~is_here], own[is_here]])[: count + few])
         chosen = np.concatenate(drawn)
         place = {row: i for i, row in enumerate(chosen.tolist())}
-        images = self._train.tensor(chosen).to(self.images.device)
+        images = self.train.tensor(chosen).to(self.images.device)
         with torch.no_grad(), evaluating(self.model.encoder):
             embeddings = self.model.encoder(images)
-        self._passes.inner_forward += len(images)
-        pids = torch.from_numpy(self._train.pids[chosen]).to(images.device)
-        camids = torch.from_numpy(self._train.camids[chosen]).to(images.device)
-        among = torch.tensor([place.get(row, -1) for row in self._rows.tolist()])
+        self.passes.inner_forward += len(images)
+        pids = torch.from_numpy(self.train.pids[chosen]).to(images.device)
+        camids = torch.from_numpy(self.train.camids[chosen]).to(images.device)
+        among = torch.tensor([place.get(row, -1) for row in self.rows.tolist()])
         return Companions(embeddings, pids, camids, among.to(images.device))
 
     def attack(
         self, name: str, images: Tensor, *, guides: Guides | None = None, **options: object
     ) -> Tensor:
-        """Craft adversarial images of this batch with the inner budget.
-
-        The encoder is in eval mode, so batch statistics are neither used nor updated.
-
-        Args:
-            name: Registry name of the attack.
-            images: (B, 3, H, W) clean images, in the order of the batch.
-            guides: What guides in place of the batch itself. It holds none of `images`, unless it
-                says so (`Companions`).
-            options: Override options of the attack; ``eps_255`` overrides the budget.
-        """
+        """Craft adversarial images of this batch with the inner budget."""
         own = self.guides(images)
         rows = torch.arange(len(images), device=images.device)
         guide_rows = rows if guides is None else torch.full_like(rows, -1)
@@ -163,9 +134,9 @@ class Step:
             gallery_rows=guide_rows,
             clean=own.embeddings,
         )
-        outcome = self._inner_attack(name, options).run(self.model.encoder, batch)
-        self._passes.inner_forward += outcome.forwards
-        self._passes.inner_backward += outcome.backwards
+        outcome = self.inner_attack(name, options).run(self.model.encoder, batch)
+        self.passes.inner_forward += outcome.forwards
+        self.passes.inner_backward += outcome.backwards
         return outcome.images
 
     def ascend(
@@ -179,27 +150,16 @@ class Step:
         alpha_255: float | Tensor | None = None,
         steps: int | None = None,
     ) -> Tensor:
-        """Craft adversarial images with an objective on all that the model returns.
-
-        Args:
-            objective: From the `Output` of the current images, in eval mode, to (B,) values to
-                maximise.
-            images: (B, 3, H, W) clean images, in the order of the batch.
-            start: Uniform random start, as a share of the radius.
-            noise: (B, 3, H, W) start in pixel units, in place of the uniform one.
-            eps_255: Radius in 1/255 units, one for all or (B,); None: the inner budget's.
-            alpha_255: Step size in 1/255 units, one for all or (B,); None: the inner budget's.
-            steps: Gradient steps; None: the inner budget's.
-        """
-        inner = self._config.inner
+        """Craft adversarial images with an objective on all that the model returns."""
+        inner = self.config.inner
         steps = inner.steps if steps is None else steps
         radius = (inner.eps_255 if eps_255 is None else eps_255) / 255
         if noise is None:
             seeds = [derive_seed(self.seed, "ascend", i) for i in range(len(images))]
             noise = start * uniform_noise(seeds, tuple(images.shape[1:])).to(images.device)
             noise = noise * by_image(radius)
-        self._passes.inner_forward += steps * len(images)
-        self._passes.inner_backward += steps * len(images)
+        self.passes.inner_forward += steps * len(images)
+        self.passes.inner_backward += steps * len(images)
         return ascend(
             self.model,
             objective,
@@ -212,14 +172,14 @@ class Step:
 
     def outputs(self, images: Tensor) -> Output:
         """Return what the model gives for images in eval mode, without a gradient."""
-        self._passes.inner_forward += len(images)
+        self.passes.inner_forward += len(images)
         with torch.no_grad(), evaluating(self.model):
             return cast(Output, self.model(images))
 
     def forward(self, images: Tensor, state: Mapping[str, Tensor] | None = None) -> Output:
         """Run the model in training mode, with `state` in place of its parameters and buffers."""
-        self._passes.outer += len(images)
-        with self._policy.training_precision():
+        self.passes.outer += len(images)
+        with self.policy.training_precision():
             if state is None:
                 return cast(Output, self.model(images))
             return cast(Output, functional_call(self.model, dict(state), (images,)))
@@ -230,14 +190,14 @@ class Step:
         """Return identity loss + batch-hard triplet loss of an output."""
         if soft_targets is None:
             soft_targets = self._targets(labels)
-        return retrieval_loss(output, labels, soft_targets, self._config.triplet_margin)
+        return retrieval_loss(output, labels, soft_targets, self.config.triplet_margin)
 
     def identity_loss(self, output: Output, labels: Tensor) -> Tensor:
         """Return the label-smoothed identity loss alone of an output."""
         return identity_loss(output.logits, self._targets(labels))
 
     def _targets(self, labels: Tensor) -> Tensor:
-        kept = 1 - self._config.label_smoothing * (1 - 1 / self.num_classes)
+        kept = 1 - self.config.label_smoothing * (1 - 1 / self.num_classes)
         return smoothed_targets(labels, self.num_classes, kept)
 
     def retrieval_loss(self, images: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from defenses.ddid.discriminator import FeatureDiscriminator, log_likelihood
+from defenses.ddid.feature_discriminator import FeatureDiscriminator, log_likelihood
 
 
 class AlternatingDiscriminator(nn.Module):

@@ -16,7 +16,7 @@ from benchmark.core.files import publish
 from benchmark.core.image_set import ImageSet
 from benchmark.data.contact_sheet import contact_sheet
 from defenses.ddid.balance_plan import SynthesisRequest
-from defenses.ddid.quality_gate import QualityGate, Verdict
+from defenses.ddid.quality_gate import GateDecision, QualityGate
 from defenses.ddid.synthesis import Slot
 
 _SHEET_ROWS = 12
@@ -41,17 +41,17 @@ class Attempt:
 
 
 def attempts_of(
-    slots: Sequence[Slot], images: NDArray[np.uint8], verdict: Verdict
+    slots: Sequence[Slot], images: NDArray[np.uint8], decision: GateDecision
 ) -> list[Attempt]:
-    """Pair slots with the images drawn for them and the verdict on these."""
+    """Pair slots with the images drawn for them and the decision on these."""
     return [
         Attempt(
             slot,
             images[i],
-            bool(verdict.accepted[i]),
-            float(verdict.score[i]),
-            int(verdict.nearest_pid[i]),
-            float(verdict.distance[i]),
+            bool(decision.accepted[i]),
+            float(decision.score[i]),
+            int(decision.nearest_pid[i]),
+            float(decision.distance[i]),
         )
         for i, slot in enumerate(slots)
     ]

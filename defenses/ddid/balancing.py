@@ -27,7 +27,7 @@ from defenses.ddid.balance_report import (
     make_report,
 )
 from defenses.ddid.diffusion import DiffusionConfig, train_diffusion
-from defenses.ddid.quality_gate import QualityGate, Verdict
+from defenses.ddid.quality_gate import GateDecision, QualityGate
 from defenses.ddid.real_copies import RealCopies
 from defenses.ddid.synthesis import Slot, Synthesiser, slots_of
 
@@ -175,10 +175,10 @@ def _draw_until_accepted(
             for first in range(0, len(waiting), config.sample_batch):
                 batch = waiting[first : first + config.sample_batch]
                 images = source.draw(batch, number)
-                verdict = gate.judge(images, np.array([slot.pid for slot in batch]))
+                decision = gate.judge(images, np.array([slot.pid for slot in batch]))
                 if config.source != "diffusion":
-                    verdict = _passed(verdict)
-                judged = attempts_of(batch, images, verdict)
+                    decision = _passed(decision)
+                judged = attempts_of(batch, images, decision)
                 attempts += judged
                 again = [a.slot for a in judged if not a.accepted]
                 refused += again
@@ -188,8 +188,8 @@ def _draw_until_accepted(
     return attempts
 
 
-def _passed(verdict: Verdict) -> Verdict:
-    return replace(verdict, accepted=np.ones_like(verdict.accepted))
+def _passed(decision: GateDecision) -> GateDecision:
+    return replace(decision, accepted=np.ones_like(decision.accepted))
 
 
 def _image_set(accepted: Sequence[Attempt], train: ImageSet) -> ImageSet:

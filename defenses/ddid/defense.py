@@ -15,15 +15,20 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from benchmark.core.defense import Defense, FitTask, Output, Preparation, TrainingStep
+from benchmark.core.defense import FitTask, Output, Preparation, TrainingStep
 from benchmark.core.image_set import concatenate
 from benchmark.core.plugin import Card, PluginConfig
 from benchmark.core.seeding import derive_seed
 from defenses.ddid.alternating import AlternatingDiscriminator
 from defenses.ddid.balancing import BalancingConfig, balance
-from defenses.ddid.discriminator import FeatureDiscriminator, discriminator_loss, log_likelihood
-from defenses.ddid.fnes import FnesOptions, extend, mixing_weights, soften
+from defenses.ddid.feature_discriminator import (
+    FeatureDiscriminator,
+    discriminator_loss,
+    log_likelihood,
+)
+from defenses.ddid.fnes import FnesOptions, extended_and_softened
 from defenses.ddid.self_meta import self_meta_loss, split_identities
+from defenses.paired import PairedTraining
 
 CLEAN_DEFENSE = "none"
 """Whose encoder judges synthetic images."""
@@ -31,7 +36,7 @@ CLEAN_DEFENSE = "none"
 State = Mapping[str, Tensor] | None
 
 
-class Crafted(NamedTuple):
+class AdversarialBatch(NamedTuple):
     """The adversarial side of a batch.
 
     Attributes:
@@ -43,7 +48,30 @@ class Crafted(NamedTuple):
     targets: Tensor | None
 
 
-class DDID(Defense):
+class PartsConfig(PluginConfig):
+    """The four parts, which may be switched off one by one, and their options."""
+
+    balancing: bool = True
+    """Phase I: balance identities and cameras with a diffusion model."""
+    fnes: bool = True
+    """Extend and soften adversarial images toward the farthest negative identity."""
+    discriminator: bool = True
+    """Adversarial learning against a feature discriminator."""
+    self_meta: bool = True
+    """Self-meta learning across identities."""
+    balancing_options: BalancingConfig = BalancingConfig()
+    """Options of the data balancing."""
+    fnes_options: FnesOptions = FnesOptions()
+    """Options of FNES."""
+    discriminator_weight: float = Field(default=0.01, ge=0)
+    """Weight of the discriminator in the encoder's loss; chosen."""
+    discriminator_hidden: int = Field(default=512, ge=1)
+    """Width of the discriminator; chosen."""
+    inner_rate_scale: float = Field(default=1.0, gt=0)
+    """Inner step of self-meta learning as a multiple of the outer step size; chosen."""
+
+
+class DDID(PairedTraining):
     """Debiased dual-invariant defense: balancing, FNES, discriminator, self-meta learning."""
 
     card = Card(
@@ -55,37 +83,19 @@ class DDID(Defense):
     )
     trained_against: tuple[str, ...] = ("metric-pgd",)
 
-    class Config(PluginConfig):
-        """The four parts and their options."""
+    class Config(PartsConfig):
+        """Options."""
 
-        balancing: bool = True
-        """Phase I: balance identities and cameras with a diffusion model."""
-        fnes: bool = True
-        """Extend and soften the inner attack toward the farthest negative identity."""
-        discriminator: bool = True
-        """Adversarial learning against a feature discriminator."""
-        self_meta: bool = True
-        """Self-meta learning across identities."""
         inner_objective: Literal["metric", "loss"] = "metric"
         """What the inner attack maximises: push and pull of metric PGD, toward the farthest
         identity, or the loss that trains the encoder, as in PGD-AT, which sees the classifier and
         the hardest pairs. The paper's L_metric was not recovered: chosen."""
         clean_share: float = Field(default=0.5, ge=0, le=1)
         """Weight of the clean images' loss; the adversarial images' has the rest: chosen."""
-        balancing_options: BalancingConfig = BalancingConfig()
-        """Options of the data balancing."""
-        fnes_options: FnesOptions = FnesOptions()
-        """Options of FNES."""
-        discriminator_weight: float = Field(default=0.01, ge=0)
-        """Weight of the discriminator in the encoder's loss; chosen."""
-        discriminator_hidden: int = Field(default=512, ge=1)
-        """Width of the discriminator; chosen."""
         discriminator_update: Literal["reversal", "alternating"] = "reversal"
         """Reversal: one backward pass and one optimiser serve both sides. Alternating: the
         discriminator takes a step of its own on fixed features before each step of the encoder.
         The objective of both is the published one; how it is reached is chosen."""
-        inner_rate_scale: float = Field(default=1.0, gt=0)
-        """Inner step of self-meta learning as a multiple of the outer step size; chosen."""
         second_order: bool = False
         """Differentiate through the inner step."""
         meta_adversarial: Literal["theta", "adapted"] = "theta"
@@ -98,10 +108,6 @@ class DDID(Defense):
         super().__init__(config)
         if self.config.inner_objective == "loss":
             self.trained_against = ()
-
-    def passes(self, inner_steps: int) -> float:
-        """Return the inner steps, the clean and the adversarial image."""
-        return inner_steps + 2
 
     def prerequisites(self) -> tuple[str, ...]:
         """Return the clean defense, whose encoder judges the synthetic images."""
@@ -137,12 +143,12 @@ class DDID(Defense):
         at_theta = self._adversarial(step)
         self._teach_discriminator(step, at_theta.images)
 
-        def loss_of(rows: Tensor | slice, crafted: Crafted, state: State = None) -> Tensor:
+        def loss_of(
+            rows: Tensor | slice, adversarial: AdversarialBatch, state: State = None
+        ) -> Tensor:
             labels = step.labels[rows]
-            output = step.forward(torch.cat([step.images[rows], crafted.images[rows]]), state)
-            clean = output.rows(slice(None, len(labels)))
-            attacked = output.rows(slice(len(labels), None))
-            soft = None if crafted.targets is None else crafted.targets[rows]
+            clean, attacked = self.forward_pair(step, adversarial.images, rows, state)
+            soft = None if adversarial.targets is None else adversarial.targets[rows]
             share = self.config.clean_share
             loss = share * step.output_loss(clean, labels)
             loss = loss + (1 - share) * step.output_loss(attacked, labels, soft)
@@ -154,11 +160,11 @@ class DDID(Defense):
         def half_loss(rows: Tensor, moved: State) -> Tensor:
             if moved is None:
                 return loss_of(rows, at_theta)
-            crafted = at_theta
+            adversarial = at_theta
             if self.config.meta_adversarial == "adapted":
                 with parameters_at(step.model, moved):
-                    crafted = self._adversarial(step, step.images.clone())
-            return loss_of(rows, crafted, {**buffers, **moved})
+                    adversarial = self._adversarial(step, step.images.clone())
+            return loss_of(rows, adversarial, {**buffers, **moved})
 
         buffers = _buffers(step)
         modules = step.modules.values()
@@ -171,19 +177,14 @@ class DDID(Defense):
             second_order=self.config.second_order,
         )
 
-    def _adversarial(self, step: TrainingStep, images: Tensor | None = None) -> Crafted:
+    def _adversarial(self, step: TrainingStep, images: Tensor | None = None) -> AdversarialBatch:
         """Attack the batch; `images` are its images if guides at other weights are wanted."""
         images = step.images if images is None else images
         adversarial = self._attack(step, images)
         if not self.config.fnes:
-            return Crafted(adversarial, None)
+            return AdversarialBatch(adversarial, None)
         options = self.config.fnes_options
-        omega = mixing_weights(len(images), options, derive_seed(step.seed, "omega"))
-        omega = omega.to(images.device)
-        guides = step.guides(images)
-        _, far = guides.farthest_negative(guides.vectors(unit=True), step.pids, unit=True)
-        targets = soften(step.labels, step.class_of(far), omega, step.num_classes, options)
-        return Crafted(extend(images, adversarial, omega, options.gamma), targets)
+        return AdversarialBatch(*extended_and_softened(step, images, adversarial, options))
 
     def _attack(self, step: TrainingStep, images: Tensor) -> Tensor:
         """Return (B, 3, H, W) images that maximise the inner objective in the ball."""

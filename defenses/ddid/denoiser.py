@@ -13,7 +13,7 @@ from torch.nn import functional
 from benchmark.core.errors import UsageError
 from benchmark.core.image_set import ImageSet
 from benchmark.core.plugin import PluginConfig
-from defenses.ddid.camera_look import CameraLook
+from defenses.ddid.camera_standardiser import CameraStandardiser
 from defenses.ddid.edm import EDM
 
 _PHASE = 100.0
@@ -49,12 +49,12 @@ class Denoiser(nn.Module):
     Args:
         config: Size of the network.
         train: Training split; sets the labels, the image size (need not be square), the cameras'
-            look and the start of the identity embedding.
+            mean images and the start of the identity embedding.
 
     Attributes:
         pids: Sorted identities; their positions are the identity indices.
         camids: Sorted cameras; their positions are the camera indices.
-        look: Standardisation of the images.
+        standardiser: Of the images, by camera.
 
     Raises:
         UsageError: The image size does not divide into the network's patches and levels.
@@ -65,7 +65,9 @@ class Denoiser(nn.Module):
         _check_size(config, train)
         self.config, self.pids = config, train.identities
         self.camids: NDArray[np.int64] = np.unique(train.camids)
-        self.look = CameraLook(train, self.camids, config.downscale, EDM().sigma_data)
+        self.standardiser = CameraStandardiser(
+            train, self.camids, config.downscale, EDM().sigma_data
+        )
         channels, levels = 3 * config.patch**2, len(config.widths)
         self.unet = UNet2DModel(
             in_channels=channels + 2,
@@ -89,11 +91,15 @@ class Denoiser(nn.Module):
 
     def fold(self, images: Tensor, camera: Tensor) -> Tensor:
         """Turn (B, 3, H, W) images in [0, 1] into the (B, C, h, w) that the network sees."""
-        return functional.pixel_unshuffle(self.look.standardise(images, camera), self.config.patch)
+        return functional.pixel_unshuffle(
+            self.standardiser.standardise(images, camera), self.config.patch
+        )
 
     def unfold(self, folded: Tensor, camera: Tensor) -> Tensor:
         """Turn the network's (B, C, h, w) into (B, 3, H, W) images, about in [0, 1]."""
-        return self.look.restore(functional.pixel_shuffle(folded, self.config.patch), camera)
+        return self.standardiser.restore(
+            functional.pixel_shuffle(folded, self.config.patch), camera
+        )
 
     def condition(self, identity: Tensor, camera: Tensor, keep: Tensor | None = None) -> Tensor:
         """Return (B, D) class embeddings e_ID + e_cam.
@@ -126,7 +132,7 @@ class Denoiser(nn.Module):
         colours = torch.stack(
             [
                 functional.adaptive_avg_pool2d(
-                    self.look.standardise(train.tensor(rows), camera[rows]), _CELLS
+                    self.standardiser.standardise(train.tensor(rows), camera[rows]), _CELLS
                 )
                 .mean(dim=0)
                 .flatten()

@@ -7,8 +7,6 @@ from its checkpoint to the same weights, bit for bit on the same machine.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,7 +19,7 @@ from benchmark.core.errors import PluginError
 from benchmark.core.image_set import ImageSet
 from benchmark.core.plugin import PluginConfig
 from benchmark.core.progress import Progress
-from benchmark.core.seeding import derive_seed
+from benchmark.core.seeding import derive_seed, torch_seeded
 from defenses.ddid.denoiser import Denoiser, DenoiserConfig
 from defenses.ddid.diffusion_checkpoint import load_checkpoint, save_checkpoint, work_identity
 from defenses.ddid.edm import EDM, Network
@@ -134,7 +132,7 @@ def train_diffusion(
         UsageError: The image size does not suit the network.
     """
     train = train.subset(train.pids > 0)
-    run = _Training(train, config, seed, device, autocast_dtype)
+    run = _DiffusionTraining(train, config, seed, device, autocast_dtype)
     work = work_identity(train, config.model_dump(mode="json"), seed, str(autocast_dtype))
     losses = load_checkpoint(checkpoint, work, run.denoiser, run.average, run.optimiser)
     with progress.task("diffusion model", config.steps) as bar:
@@ -148,7 +146,7 @@ def train_diffusion(
     return Diffusion(run.average, losses)
 
 
-class _Training:
+class _DiffusionTraining:
     """The state of a training and its single step; holds all images, folded, on the device."""
 
     def __init__(
@@ -172,7 +170,7 @@ class _Training:
         self.images = self._folded(train)
 
     def _new(self, train: ImageSet) -> Denoiser:
-        with _seeded(self.device, derive_seed(self.seed, "diffusion", "weights")):
+        with torch_seeded(derive_seed(self.seed, "diffusion", "weights"), self.device):
             network = Denoiser(self.config.network, train)
         return network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
@@ -195,7 +193,7 @@ class _Training:
         drop = torch.rand(batch, 2, generator=draw, device=device) < self.config.label_dropout
         identity, camera = self.labels[:, rows]
         condition = self.denoiser.condition(identity, camera, (~drop).float())
-        with _seeded(device, derive_seed(self.seed, "dropout", step)):
+        with torch_seeded(derive_seed(self.seed, "dropout", step), device):
             loss = self.edm.loss(self._network(condition), clean, sigma, noise).mean()
         value = loss.item()
         if not math.isfinite(value):
@@ -237,11 +235,3 @@ class _Training:
         torch._foreach_lerp_(
             list(self.average.parameters()), list(self.denoiser.parameters()), forget
         )
-
-
-@contextmanager
-def _seeded(device: torch.device, seed: int) -> Iterator[None]:
-    """Run the body under a seed of its own and leave the global generators as they were."""
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        yield

@@ -15,7 +15,9 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
+from benchmark.core.defense import TrainingStep
 from benchmark.core.plugin import PluginConfig
+from benchmark.core.seeding import derive_seed
 from benchmark.training.losses import smoothed_targets
 
 
@@ -55,6 +57,17 @@ def extend(images: Tensor, adversarial: Tensor, omega: Tensor, gamma: float) -> 
     """Return (B, 3, H, W) images mixed with the extended adversarial ones, clipped to [0, 1]."""
     scale = gamma * (1 - omega)[:, None, None, None]
     return (images + scale * (adversarial - images)).clamp_(0, 1)
+
+
+def extended_and_softened(
+    step: TrainingStep, images: Tensor, adversarial: Tensor, options: FnesOptions
+) -> tuple[Tensor, Tensor]:
+    """Return the extended (B, 3, H, W) adversarial images of a batch and their soft targets."""
+    omega = mixing_weights(len(images), options, derive_seed(step.seed, "omega")).to(images.device)
+    guides = step.guides(images)
+    _, far = guides.farthest_negative(guides.vectors(unit=True), step.pids, unit=True)
+    targets = soften(step.labels, step.class_of(far), omega, step.num_classes, options)
+    return extend(images, adversarial, omega, options.gamma), targets
 
 
 def soften(

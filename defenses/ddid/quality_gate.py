@@ -7,6 +7,7 @@ blurred identity out of the training labels.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from benchmark.core.encoder import check_embeddings, evaluating
+from benchmark.core.encoder import evaluating, verified_embeddings
 from benchmark.core.errors import DataError
 from benchmark.core.image_set import ImageSet
 
@@ -23,7 +24,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Verdict:
+class GateDecision:
     """The judgement on a batch of images.
 
     Attributes:
@@ -59,7 +60,7 @@ class QualityGate:
         threshold: The least cosine that passes.
         real_scores: (N,) cosine of each real image; NaN where its identity has no other image.
         real_accepted: Share of the real images that pass (1) and (2).
-        real_distance: (N,) as `Verdict.distance`, to the other images of the identity; NaN
+        real_distance: (N,) as `GateDecision.distance`, to the other images of the identity; NaN
             likewise.
 
     Raises:
@@ -96,7 +97,7 @@ class QualityGate:
         self.real_accepted = self._share_of_real(embeddings, label, alone)
         self.real_distance = self._distances_among_real()
 
-    def judge(self, images: NDArray[np.uint8], pids: NDArray[np.int64]) -> Verdict:
+    def judge(self, images: NDArray[np.uint8], pids: NDArray[np.int64]) -> GateDecision:
         """Judge (B, H, W, 3) images that should show the (B,) identities `pids`."""
         cosines = self._embed(images) @ self._centroids.T
         score = cosines[np.arange(len(images)), np.searchsorted(self._pids, pids)]
@@ -108,22 +109,19 @@ class QualityGate:
             ]
         )
         fits = (nearest == pids) & (score >= self.threshold)
-        return Verdict(fits & (distance >= self._min_distance), score, nearest, distance)
+        return GateDecision(fits & (distance >= self._min_distance), score, nearest, distance)
 
     def _embed(self, images: NDArray[np.uint8]) -> Floats:
-        if isinstance(self._encoder, nn.Module):
-            with evaluating(self._encoder):
-                return self._embed_blocks(images)
-        return self._embed_blocks(images)
-
-    @torch.no_grad()
-    def _embed_blocks(self, images: NDArray[np.uint8]) -> Floats:
-        parts = []
-        for first in range(0, len(images), _BATCH):
-            block = torch.from_numpy(images[first : first + _BATCH]).to(self._device)
-            embeddings = self._encoder(block.permute(0, 3, 1, 2).float() / 255)
-            check_embeddings(embeddings, len(block), "balancing gate")
-            parts.append(embeddings.double().cpu().numpy())
+        encoder, parts = self._encoder, []
+        with (
+            evaluating(encoder) if isinstance(encoder, nn.Module) else nullcontext(),
+            torch.no_grad(),
+        ):
+            for first in range(0, len(images), _BATCH):
+                block = torch.from_numpy(images[first : first + _BATCH]).to(self._device)
+                embeddings = encoder(block.permute(0, 3, 1, 2).float() / 255)
+                verified_embeddings(embeddings, len(block), "balancing gate")
+                parts.append(embeddings.double().cpu().numpy())
         return _unit(np.concatenate(parts))
 
     def _share_of_real(

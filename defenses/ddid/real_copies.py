@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torchvision.transforms import v2
 
 from benchmark.core.image_set import ImageSet
-from benchmark.core.seeding import derive_seed
+from benchmark.core.seeding import derive_seed, torch_seeded
 from defenses.ddid.synthesis import Slot
 
 _STRONG = v2.Compose(
@@ -71,8 +71,7 @@ class RealCopies:
         image: NDArray[np.uint8] = train.pixels(np.array([row]))[0]
         if not self._augmented:
             return image
-        with torch.random.fork_rng([]):
-            torch.manual_seed(seed)
+        with torch_seeded(seed, torch.device("cpu")):
             changed = _STRONG(torch.from_numpy(image).permute(2, 0, 1))
         strong: NDArray[np.uint8] = changed.permute(1, 2, 0).numpy()
         return strong

@@ -86,7 +86,7 @@ class Synthesiser:
             images = self._train.tensor(rows).to(self._device)
             source = self._index(denoiser.camids, self._train.camids[rows])
             start = start + denoiser.fold(images, source)
-            detail = denoiser.look.detail(images, source, camera)
+            detail = denoiser.standardiser.detail(images, source, camera)
         folded = self._edm.sample(self._network(identity, camera), start, levels)
         drawn = (denoiser.unfold(folded, camera) + detail).clamp(0, 1).mul(255).round().byte()
         pixels: NDArray[np.uint8] = drawn.permute(0, 2, 3, 1).cpu().numpy()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,17 @@ def test_imports_go_one_way(path: Path) -> None:
             assert room(name) in PLUGINS[package], name
         else:
             assert top == package, name
+
+
+@pytest.mark.parametrize("package", ["benchmark", "attacks", "defenses"])
+def test_imports_go_in_no_circle(package: str) -> None:
+    paths = [path.relative_to(ROOT) for path in modules() if path.is_relative_to(ROOT / package)]
+    names = {".".join(path.with_suffix("").parts): ROOT / path for path in paths}
+    graph = {
+        name: {target for one in imports(path) for target in (one, one.rpartition(".")[0])}
+        for name, path in names.items()
+    }
+    TopologicalSorter(graph).prepare()  # raises a CycleError that names the circle
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))

@@ -93,7 +93,7 @@ BIAS: dict[str, float] = {
 
 
 @dataclass(frozen=True)
-class Plan:
+class SplitShots:
     """All images of a data set, split by split, in the order of their names."""
 
     train: tuple[Shot, ...]
@@ -196,7 +196,7 @@ def _queries(shots: list[Shot], domain: Domain, seed: int) -> set[str]:
 
 
 @lru_cache(maxsize=8)
-def make_plan(domain: str, size: str, seed: int) -> Plan:
+def plan_shots(domain: str, size: str, seed: int) -> SplitShots:
     """Plan a data set; renders nothing.
 
     Args:
@@ -211,7 +211,7 @@ def make_plan(domain: str, size: str, seed: int) -> Plan:
     def sort(shots: list[Shot]) -> tuple[Shot, ...]:
         return tuple(sorted(shots, key=lambda shot: shot.name))
 
-    return Plan(
+    return SplitShots(
         sort(_people(place, seed, amount, True)),
         sort([shot for shot in test if shot.name in asked]),
         sort([s for s in test if s.name not in asked] + _extras(place, seed, amount)),

@@ -13,7 +13,7 @@ from benchmark.core.fingerprint import fingerprint
 from benchmark.core.plugin import PluginConfig
 from benchmark.data.dataset import Dataset
 from benchmark.data.layout import SPLITS, Split
-from benchmark.data.synthped.build import BIAS, SIZES, Shot, make_plan
+from benchmark.data.synthped.build import BIAS, SIZES, Shot, plan_shots
 from benchmark.data.synthped.domains import DOMAINS
 from benchmark.data.synthped.pool import RenderPool
 from benchmark.data.synthped.renderer import RENDERER_VERSION, Recipe
@@ -46,7 +46,7 @@ class SynthPed(Dataset):
         return size.height, size.width
 
     def _shots(self, split: Split) -> tuple[Shot, ...]:
-        plan = make_plan(self.name, self.config.size, self.config.seed)
+        plan = plan_shots(self.name, self.config.size, self.config.seed)
         shots: tuple[Shot, ...] = getattr(plan, split)
         return shots
 

@@ -28,7 +28,7 @@ from benchmark.experiments.balancing_audit.synthetic_audit import (
     unit,
 )
 from benchmark.metrics.embedding import embed_images
-from benchmark.models.config import BackboneConfig
+from benchmark.models.backbone import BackboneConfig
 
 Figures = dict[str, float | None]
 

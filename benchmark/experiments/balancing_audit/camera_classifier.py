@@ -13,7 +13,7 @@ from benchmark.core.image_set import ImageSet
 from benchmark.core.progress import Bar
 from benchmark.core.seeding import derive_seed, seed_everything
 from benchmark.metrics.embedding import embed_images
-from benchmark.models.config import BackboneConfig
+from benchmark.models.backbone import BackboneConfig
 from benchmark.models.encoder import ReIDModel, build_encoder
 
 _BATCH = 64

@@ -28,7 +28,7 @@ from benchmark.runner.cells.content import plugin_content
 from benchmark.runner.context import CellContext
 from benchmark.runner.estimate import Estimator
 from benchmark.training.config import TRAINING_VERSION, TrainingConfig
-from benchmark.training.fit import fit_defense
+from benchmark.training.fit import Task, fit_defense
 from benchmark.training.selection import SELECTION_ATTACK
 
 OTHER_PARTS = 1.6
@@ -138,15 +138,17 @@ class TrainCell(Cell):
             train = context.datasets.split(self.dataset, "train")
         trained = fit_defense(
             self.plugin,
-            train=train,
-            backbone=config.backbone,
-            training=self.training,
-            image_size=config.image_size,
-            policy=context.policy,
-            seed=self.seed,
-            progress=context.progress,
-            work_dir=work_dir,
-            encoders={need.defense: context.load(need) for need in self.parents},
+            Task(
+                train=train,
+                backbone=config.backbone,
+                training=self.training,
+                image_size=config.image_size,
+                policy=context.policy,
+                seed=self.seed,
+                progress=context.progress,
+                work_dir=work_dir,
+                encoders={need.defense: context.load(need) for need in self.parents},
+            ),
         )
 
         def write(folder: Path) -> dict[str, Any]:

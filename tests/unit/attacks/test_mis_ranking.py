@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from attacks.mis_ranking.attack import MisRanking
 from attacks.mis_ranking.discriminator import Discriminator, least_squares
 from attacks.mis_ranking.generator import Generator
-from attacks.mis_ranking.losses import least_likely_loss, mis_ranking_loss
+from attacks.mis_ranking.generator_losses import least_likely_loss, mis_ranking_loss
 from attacks.mis_ranking.mask import MaskHead, gumbel_noise, top_mask
 from attacks.mis_ranking.ms_ssim import WEIGHTS, ms_ssim, scale_count
 from attacks.mis_ranking.networks import Networks, learned_networks

@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import arrays
 from torch.nn import functional as F
 
 from attacks.muap import IMAGENET_STD, MUAP, scaled_up, total_variation
-from attacks.trained_first import Lesson, TrainedFirst, pk_batches
+from attacks.trained_first import TrainedFirst, TrainingBatch, pk_batches
 from attacks.uap import UAP
 from attacks.universal import UniversalAttack
 from benchmark.core.errors import PluginError
@@ -36,11 +36,11 @@ def make(name: str, eps_255: float = 8.0, **options: object) -> UniversalAttack:
     return attack
 
 
-def lesson(rows: list[int] | None = None) -> Lesson:
+def lesson(rows: list[int] | None = None) -> TrainingBatch:
     images = image_set(size=(16, 8))
     clean = guides_of(tiny_encoder(), images).embeddings
     chosen = torch.tensor(rows if rows is not None else list(range(len(images))))
-    return Lesson(
+    return TrainingBatch(
         images.tensor(chosen.numpy()), torch.from_numpy(images.pids)[chosen], clean[chosen], 0
     )
 
@@ -115,14 +115,14 @@ def test_the_updates_of_muap_have_its_step_and_its_momentum() -> None:
     assert float(start.abs().max()) <= 1e-6
     learner.step(lesson())
     moved = (learner.result()["delta"] - start).abs()
-    assert attack.alpha == pytest.approx(0.004 * 8 / 10)
-    torch.testing.assert_close(moved, torch.full_like(moved, attack.alpha), rtol=1e-3, atol=0)
+    assert attack.step_size() == pytest.approx(0.004 * 8 / 10)
+    torch.testing.assert_close(moved, torch.full_like(moved, attack.step_size()), rtol=1e-3, atol=0)
     first = learner.state_dict()["velocity"]
     torch.testing.assert_close(first.abs().sum((1, 2)), torch.ones(3))
     learner.step(lesson())
     second = learner.state_dict()["velocity"] - 0.4 * first
     torch.testing.assert_close(second.abs().sum((1, 2)), torch.ones(3))
-    assert make("muap", alpha_255=2.0).alpha == pytest.approx(2 / 255)
+    assert make("muap", alpha_255=2.0).step_size() == pytest.approx(2 / 255)
 
 
 @settings(max_examples=50, deadline=None)

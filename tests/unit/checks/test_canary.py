@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from attacks.trained_first import Lesson
+from attacks.trained_first import TrainingBatch
 from attacks.uap import UAP
 from benchmark.checks import canary, canary_strengths
 from benchmark.checks.canary import (
@@ -204,7 +204,7 @@ class UphillUAP(UAP):
 
     name = "uap"
 
-    def loss(self, images: Tensor, embeddings: Tensor, lesson: Lesson) -> Tensor:
+    def loss(self, images: Tensor, embeddings: Tensor, lesson: TrainingBatch) -> Tensor:
         return -super().loss(images, embeddings, lesson)
 
 

@@ -16,7 +16,7 @@ from benchmark.core.fingerprint import fingerprint
 from benchmark.data.image_file import ImageFileError
 from benchmark.data.layout import FOLDERS, SPLITS, Split
 from benchmark.data.market1501 import Market1501
-from benchmark.data.verify import Finding, verify_dataset
+from benchmark.data.verify import Defect, verify_dataset
 
 Open = Callable[..., Market1501]
 NAME = "0002_c2s1_000301_01.png"
@@ -28,7 +28,7 @@ def add(root: Path, split: Split, name: str, value: int = 7) -> Path:
     return path
 
 
-def found(dataset: Market1501, check: str) -> list[Finding]:
+def found(dataset: Market1501, check: str) -> list[Defect]:
     return [finding for finding in verify_dataset(dataset) if finding.check == check]
 
 

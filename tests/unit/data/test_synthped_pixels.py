@@ -12,7 +12,7 @@ import pytest
 
 from benchmark.data.layout import SPLITS
 from benchmark.data.synthped import pool
-from benchmark.data.synthped.build import make_plan
+from benchmark.data.synthped.build import plan_shots
 from benchmark.data.synthped.dataset import SynthPed
 from benchmark.data.synthped.pool import RenderPool, render_pixels
 from benchmark.data.synthped.renderer import Recipe
@@ -33,7 +33,7 @@ def test_golden_pixels(domain: str, request: pytest.FixtureRequest) -> None:
 
 
 def test_any_image_alone_equals_the_one_in_the_set(plaza: SynthPed) -> None:
-    shots = make_plan("synthped-plaza", "smoke", 0).gallery
+    shots = plan_shots("synthped-plaza", "smoke", 0).gallery
     images = plaza.split("gallery")
     for row in (len(shots) - 1, 0, 17):
         alone = render_pixels(RECIPE, [shots[row]])[0]
@@ -44,7 +44,7 @@ def test_more_workers_make_the_same_pixels(
     plaza: SynthPed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pool, "_WORTH_A_POOL", 0)
-    shots = make_plan("synthped-plaza", "smoke", 0).query
+    shots = plan_shots("synthped-plaza", "smoke", 0).query
     pixels = np.concatenate(list(RenderPool(RECIPE, 2).pixels(shots)))
     np.testing.assert_array_equal(pixels, plaza.split("query").images)
 
@@ -53,10 +53,10 @@ def test_an_unguarded_script_may_render_in_processes(tmp_path: Path) -> None:
     script = tmp_path / "unguarded.py"
     script.write_text(
         "from benchmark.data.synthped import pool\n"
-        "from benchmark.data.synthped.build import make_plan\n"
+        "from benchmark.data.synthped.build import plan_shots\n"
         "from benchmark.data.synthped.renderer import Recipe\n"
         "pool._WORTH_A_POOL = 0\n"
-        "shots = make_plan('synthped-plaza', 'smoke', 0).query[:2]\n"
+        "shots = plan_shots('synthped-plaza', 'smoke', 0).query[:2]\n"
         "recipe = Recipe('synthped-plaza', 0, 16, 8)\n"
         "print(sum(len(c) for c in pool.RenderPool(recipe, 2).pixels(shots)))\n",
         encoding="utf-8",
@@ -76,7 +76,7 @@ def test_rendering_imports_no_torch() -> None:
 
 
 def test_another_seed_makes_other_people(tmp_path: Path) -> None:
-    shot = make_plan("synthped-plaza", "smoke", 0).train[0]
+    shot = plan_shots("synthped-plaza", "smoke", 0).train[0]
     first, second = (
         render_pixels(Recipe("synthped-plaza", seed, 64, 32), [shot]) for seed in (0, 1)
     )
@@ -85,14 +85,14 @@ def test_another_seed_makes_other_people(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("image_size", [(24, 24), (96, 32), (33, 17)])
 def test_other_image_sizes(image_size: tuple[int, int]) -> None:
-    shots = make_plan("synthped-campus", "smoke", 0).gallery[:2]
+    shots = plan_shots("synthped-campus", "smoke", 0).gallery[:2]
     pixels = render_pixels(Recipe("synthped-campus", 0, *image_size), shots)
     assert pixels.shape == (2, *image_size, 3)
 
 
 def test_frames_of_a_tracklet_are_near_duplicates(plaza: SynthPed) -> None:
     images = plaza.split("train")
-    shots = make_plan("synthped-plaza", "smoke", 0).train
+    shots = plan_shots("synthped-plaza", "smoke", 0).train
     row = {(s.pid, s.camid, s.tracklet, s.frame): i for i, s in enumerate(shots)}
     pixels = images.pixels(slice(None)).astype(np.int64)
     near = [

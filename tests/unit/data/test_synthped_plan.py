@@ -9,7 +9,7 @@ import pytest
 from benchmark.core.errors import UsageError
 from benchmark.core.progress import SilentProgress
 from benchmark.data.layout import SPLITS, parse_name
-from benchmark.data.synthped.build import SIZES, Kind, make_plan
+from benchmark.data.synthped.build import SIZES, Kind, plan_shots
 from benchmark.data.synthped.dataset import SynthPedCampus, SynthPedPlaza
 from benchmark.data.synthped.domains import DOMAINS
 
@@ -23,7 +23,7 @@ def open_plaza(tmp_path: Path, **config: object) -> SynthPedPlaza:
 @pytest.mark.parametrize("domain", DOMAIN_NAMES)
 @pytest.mark.parametrize("size", sorted(SIZES))
 def test_names_carry_the_labels_and_are_unique(domain: str, size: str) -> None:
-    plan = make_plan(domain, size, 0)
+    plan = plan_shots(domain, size, 0)
     for shots in (plan.train, plan.query, plan.gallery):
         names = [shot.name for shot in shots]
         assert len(set(names)) == len(names)
@@ -37,7 +37,7 @@ def test_names_carry_the_labels_and_are_unique(domain: str, size: str) -> None:
 @pytest.mark.parametrize("domain", DOMAIN_NAMES)
 @pytest.mark.parametrize("size", sorted(SIZES))
 def test_people_of_the_splits_are_disjoint(domain: str, size: str) -> None:
-    plan, amount = make_plan(domain, size, 0), SIZES[size]
+    plan, amount = plan_shots(domain, size, 0), SIZES[size]
     train = {shot.identity for shot in plan.train}
     query = {shot.pid for shot in plan.query}
     gallery = {shot.pid for shot in plan.gallery if shot.pid > 0}
@@ -51,7 +51,7 @@ def test_people_of_the_splits_are_disjoint(domain: str, size: str) -> None:
 @pytest.mark.parametrize("domain", DOMAIN_NAMES)
 @pytest.mark.parametrize("size", sorted(SIZES))
 def test_each_query_is_one_of_a_person_and_camera_and_has_a_match(domain: str, size: str) -> None:
-    plan = make_plan(domain, size, 0)
+    plan = plan_shots(domain, size, 0)
     pairs = [(shot.pid, shot.camid) for shot in plan.query]
     assert len(set(pairs)) == len(pairs)
     seen = {(shot.pid, shot.camid) for shot in plan.gallery}
@@ -79,14 +79,14 @@ def test_embedded_has_the_biases_of_its_card(domain: str, tmp_path: Path) -> Non
 
 
 def test_full_is_as_large_as_market1501() -> None:
-    plan = make_plan("synthped-plaza", "full", 0)
+    plan = plan_shots("synthped-plaza", "full", 0)
     assert abs(len(plan.train) - 12_936) < 1_000
     assert abs(len(plan.query) - 3_368) < 800
     assert abs(len(plan.gallery) - 19_732) < 1_500
 
 
 def test_tracklets_hold_neighbouring_frames() -> None:
-    shots = make_plan("synthped-plaza", "embedded", 0).train
+    shots = plan_shots("synthped-plaza", "embedded", 0).train
     assert sum(shot.frame > 0 for shot in shots) > 0.4 * len(shots)
     assert {shot.kind for shot in shots} == {Kind.PERSON}
 

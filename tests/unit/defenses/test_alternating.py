@@ -14,8 +14,8 @@ from benchmark.core.defense import TrainingStep
 from benchmark.core.seeding import derive_seed
 from benchmark.training.step import Step
 from defenses.ddid.alternating import AlternatingDiscriminator
-from defenses.ddid.defense import DDID, Crafted, parameters_at
-from defenses.ddid.discriminator import discriminator_loss, log_likelihood
+from defenses.ddid.defense import DDID, AdversarialBatch, parameters_at
+from defenses.ddid.feature_discriminator import discriminator_loss, log_likelihood
 from defenses.ddid.self_meta import split_identities
 from tests.kills import KillAfter, Killed
 from tests.tiny_scene import TRAINING, fit, make_defense, same_weights, tiny_encoder
@@ -141,7 +141,9 @@ def test_the_meta_test_half_is_attacked_at_the_adapted_weights(
     class Watched(DDID):
         name = "watched-adapted"
 
-        def _adversarial(self, step: TrainingStep, images: Tensor | None = None) -> Crafted:
+        def _adversarial(
+            self, step: TrainingStep, images: Tensor | None = None
+        ) -> AdversarialBatch:
             assert isinstance(step, Step)
             now = {name: p.detach().clone() for name, p in step.model.named_parameters()}
             if images is None:

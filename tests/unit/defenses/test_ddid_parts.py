@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from defenses.ddid.discriminator import (
+from defenses.ddid.feature_discriminator import (
     FeatureDiscriminator,
     discriminator_loss,
     reverse_gradient,

@@ -153,7 +153,7 @@ def test_no_identity_and_no_camera_is_in_it(tmp_path: Path) -> None:
     sizes = {name: tuple(value.shape) for name, value in encoder.state_dict().items()}
     assert sizes["preprocess.denoiser.identity.weight"][0] == 1
     assert sizes["preprocess.denoiser.camera.weight"][0] == 1
-    assert sizes["preprocess.denoiser.look.mean"] == (1, 3, 8, 4)
+    assert sizes["preprocess.denoiser.standardiser.mean"] == (1, 3, 8, 4)
 
 
 def test_attacks_through_it_beat_those_on_the_plain_encoder() -> None:

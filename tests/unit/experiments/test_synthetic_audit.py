@@ -21,7 +21,7 @@ from benchmark.experiments.balancing_audit.synthetic_audit import (
     spread_within,
     unit,
 )
-from benchmark.models.config import BackboneConfig
+from benchmark.models.backbone import BackboneConfig
 from tests.tiny_scene import CPU, image_set, tiny_encoder
 
 RNG = np.random.default_rng(0)

@@ -13,8 +13,8 @@ from torchvision import models
 from torchvision.models import _api
 
 from benchmark.core.errors import DataError, EnvironmentProblem, PluginError, UsageError
+from benchmark.models.backbone import BackboneConfig
 from benchmark.models.checkpoint import CARD_FILE, WEIGHTS_FILE, load_encoder, save_encoder
-from benchmark.models.config import BackboneConfig
 from benchmark.models.encoder import ReIDModel, build_encoder
 from tests.tiny_scene import same_weights, tiny_encoder
 

@@ -10,7 +10,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from attacks.mis_ranking.attack import MisRanking, step_flops
-from attacks.trained_first import Lesson, TrainedFirst
+from attacks.trained_first import TrainedFirst, TrainingBatch
 from benchmark.config.load import load_run_config
 from benchmark.core.encoder import evaluating
 from benchmark.runner.preview import preview
@@ -57,7 +57,7 @@ def test_the_operations_of_mis_ranking_are_those_of_a_step(
         with torch.no_grad(), FlopCounterMode(display=False) as encoder:
             clean = one.encoder(one.train.tensor(slice(None)))
         learner = attack.learner(one, clean)
-        lesson = Lesson(images, torch.from_numpy(one.train.pids[:8]), clean[:8], 0)
+        lesson = TrainingBatch(images, torch.from_numpy(one.train.pids[:8]), clean[:8], 0)
         with FlopCounterMode(display=False) as counter:
             learner.step(lesson)
     # Frozen, so no gradients of weights: forward, and backward to the images.

@@ -175,7 +175,7 @@ def test_a_training_crafts_with_its_stand_in_only(tiny_config, tmp_path, crafted
     from benchmark.core.device import choose_device
     from benchmark.core.progress import SilentProgress
     from benchmark.runner.datasets import RunDatasets
-    from benchmark.training.fit import fit_defense
+    from benchmark.training.fit import Task, fit_defense
 
     config = tiny_config(defense=["metric-at"], attack=["metric-fgsm"])
     choice = choose(config)
@@ -185,15 +185,17 @@ def test_a_training_crafts_with_its_stand_in_only(tiny_config, tmp_path, crafted
         crafted.clear()
         trained = fit_defense(
             choice.defenses["metric-at"],
-            train=train,
-            backbone=config.backbone,
-            training=config.training.against(attack),
-            image_size=config.image_size,
-            policy=choose_device("cpu"),
-            seed=0,
-            progress=SilentProgress(),
-            work_dir=tmp_path / str(attack),
-            encoders={},
+            Task(
+                train=train,
+                backbone=config.backbone,
+                training=config.training.against(attack),
+                image_size=config.image_size,
+                policy=choose_device("cpu"),
+                seed=0,
+                progress=SilentProgress(),
+                work_dir=tmp_path / str(attack),
+                encoders={},
+            ),
         )
         assert set(crafted) == {attack or "metric-pgd"}
         encoders[attack] = torch.cat([p.flatten() for p in trained.encoder.parameters()])

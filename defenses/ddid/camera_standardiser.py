@@ -16,14 +16,14 @@ _LEAST_SPREAD = 0.01
 _BLOCK = 512
 
 
-class CameraLook(nn.Module):
+class CameraStandardiser(nn.Module):
     """Standardises images by the mean image and the colour covariance of their camera (chosen).
 
     Surveillance cameras stand still: the mean image holds background, light and white balance,
     and what differs from it is the person. The diffusion model sees that difference, its colours
     decorrelated and scaled to the standard deviation that EDM assumes. A small network then need
     not learn backgrounds, noise is as weak in a direction of colour as the data are, and an image
-    is carried to another camera by restoring it with that camera's look.
+    is carried to another camera by restoring it with that camera's mean and colours.
 
     Args:
         train: Training split.

@@ -5,14 +5,14 @@ import pytest
 import torch
 
 from benchmark.core.image_set import ImageSet
-from defenses.ddid.camera_look import CameraLook
+from defenses.ddid.camera_standardiser import CameraStandardiser
 from tests.unit.defenses.small_split import small_split
 
 COUNTS = {(1, 1): 20, (2, 1): 20, (1, 2): 20, (3, 2): 20}
 
 
-def look_of(train: ImageSet, downscale: int) -> CameraLook:
-    return CameraLook(train, np.unique(train.camids), downscale, 0.5)
+def look_of(train: ImageSet, downscale: int) -> CameraStandardiser:
+    return CameraStandardiser(train, np.unique(train.camids), downscale, 0.5)
 
 
 def cameras(train: ImageSet) -> torch.Tensor:

@@ -209,12 +209,11 @@ def _add(digest: hashlib._Hash, name: str, value: object, unknown: list[str]) ->
 
 def _source_of(thing: type | Callable[..., object], unknown: list[str]) -> str:
     """Return the version of the package of a class or function, or the hash of its sources."""
+    module = thing.__module__
     try:
         path = Path(inspect.getfile(thing))
+        inspect.getsource(thing)  # a notebook has a file of its own process at most
     except (OSError, TypeError):
-        path = None
-    module = thing.__module__
-    if path is None or not path.is_file():
         unknown.append(f"{thing.__qualname__} is defined in a notebook, not in a file")
         return ""
     if not is_local(path, Path.cwd() / "notebook", ROOT):

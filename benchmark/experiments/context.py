@@ -1,4 +1,4 @@
-"""What an experiment works with: trainings and measurements of the run's own cells, and a memory.
+"""What an experiment works with: trainings, measurements and results of its own, kept as cells.
 
 Everything goes through the cells of ``OUTPUT/cells``: what a run finished is not computed again
 here, and what is computed here a run finds. Figures of an experiment's own are cells, too (`kept`).
@@ -35,7 +35,7 @@ from benchmark.runner.compute import Workshop
 from benchmark.runner.estimate import Estimator
 from benchmark.runner.journal import Journal
 from benchmark.runner.local import LocalExecutor
-from benchmark.runner.make_cells import PROTOCOL_VERSION
+from benchmark.runner.make_cells import PROTOCOL_VERSION, attack_content
 from benchmark.runner.output import OutputFolder
 from benchmark.runner.plan import Plan, Trial, make_plan
 from benchmark.runner.record import RecordMaker
@@ -74,7 +74,7 @@ class RowFailure:
 
 
 class ExperimentContext:
-    """Trains, measures and remembers on behalf of an experiment.
+    """Trains, measures and keeps results on behalf of an experiment.
 
     Args:
         config: The validated configuration, as for a run.
@@ -103,10 +103,10 @@ class ExperimentContext:
         self.store = CellStore(folder.cells, environment(device_name(policy)))
         choice = choose(config)
         self._names = tuple(choice.sources)
-        shelf = Shelf(config, choice, progress)
-        self.shelf = (
-            shelf if set(opens) == set(SPLITS) else ClosedDatasets(shelf, self._names, opens)
-        )
+        self.datasets = Shelf(config, choice, progress)
+        """All data sets of this run."""
+        if set(opens) != set(SPLITS):
+            self.datasets = ClosedDatasets(self.datasets, self._names, opens)
         self.attacks: tuple[ChosenAttack, ...] = choice.attacks
         """The chosen attacks with their options."""
         self._runtimes: dict[object, _Runtime] = {}
@@ -120,8 +120,28 @@ class ExperimentContext:
     @property
     def failures(self) -> list[RowFailure]:
         """What plugins failed so far."""
-        failed = [one for bench in self._runtimes.values() for one in bench.executor.failures]
+        failed = [one for runtime in self._runtimes.values() for one in runtime.executor.failures]
         return [RowFailure(one.cell.label, one.error) for one in failed] + self._failures
+
+    @property
+    def eps_255(self) -> float:
+        """The only budget in 1/255 units.
+
+        Raises:
+            UsageError: There are several.
+        """
+        if len(self.config.eps) != 1:
+            raise UsageError(f"experiment {self._name} takes one budget", "give a single --eps")
+        return self.config.eps[0]
+
+    def attack_inputs(self, attack: ChosenAttack) -> dict[str, object]:
+        """Return what shapes the images of an attack at the only budget, for `kept`."""
+        return {
+            "attack": attack_content(attack),
+            "eps_255": self.eps_255,
+            "attack_seed": self.config.attack_seed[0],
+            "eot_samples": self.config.evaluation.eot_samples,
+        }
 
     def split(self, dataset: str, split: Split) -> ImageSet:
         """Return a split of a data set of this run.
@@ -129,7 +149,7 @@ class ExperimentContext:
         Raises:
             DataError: The experiment may not look at it, or it cannot be read.
         """
-        return self.shelf.split(dataset, split)
+        return self.datasets.split(dataset, split)
 
     def fitted_and_held_out(self, dataset: str | None = None) -> tuple[ImageSet, ImageSet]:
         """Return the training images that trainings fit, and those of held-out identities."""
@@ -172,7 +192,7 @@ class ExperimentContext:
                 (trial,) = plan.trials
                 if not self._finish(config, trial):
                     continue
-                maker = RecordMaker(config, plan, self.store, self.shelf)
+                maker = RecordMaker(config, plan, self.store, self.datasets)
                 record, per_query = maker.make(trial)
                 path = write_record(record, self.home, per_query)
                 yield Measurement(
@@ -248,7 +268,7 @@ class ExperimentContext:
 
     @cached_property
     def _manifests(self) -> dict[str, str]:
-        return self.shelf.manifests()
+        return self.datasets.manifests()
 
     def _finish(self, config: RunConfig, trial: Trial) -> bool:
         """Compute what is not finished of a trial; tell whether all of it is there."""
@@ -266,8 +286,8 @@ class ExperimentContext:
             config.training.held_out,
         )
         if key not in self._runtimes:
-            workshop = Workshop(config, self.shelf, self.store, self.policy, self.progress)
-            workload = Estimator(config, self.shelf, self.policy).workload
+            workshop = Workshop(config, self.datasets, self.store, self.policy, self.progress)
+            workload = Estimator(config, self.datasets, self.policy).workload
             journal = Journal(self._folder.journal)
             executor = LocalExecutor(workshop, journal, workload, fresh=config.fresh)
             self._runtimes[key] = _Runtime(workshop, executor)
@@ -285,16 +305,3 @@ class ExperimentContext:
 class _Runtime:
     workshop: Workshop
     executor: LocalExecutor
-
-
-def check_config(config: RunConfig) -> None:
-    """Refuse what experiments do not do.
-
-    Raises:
-        UsageError: Another protocol or scenario than the standard one.
-    """
-    if config.protocol != "standard" or not config.scenario.is_default:
-        raise UsageError(
-            "experiments use the standard protocol: queries that dodge",
-            "drop --protocol, --side, --intent, --fraction and --target, or use run",
-        )

@@ -1,4 +1,4 @@
-"""Adversarial images themselves: cells keep rankings, and some experiments look at pixels."""
+"""Adversarial images themselves: cells keep rankings, and some experiments need pixels."""
 
 from __future__ import annotations
 

@@ -46,6 +46,31 @@ class OverSeeds:
         return {"mean": self.mean, "sd": self.sd, "by_seed": by_seed}
 
 
+Summaries = dict[str, dict[str, OverSeeds]]
+"""Figures over seeds, by row and name."""
+
+
+def over_seeds(figures: Mapping[str, Mapping[int, Mapping[str, float]]]) -> Summaries:
+    """Return figures by row and name, over seeds; those that some seed of a row lacks are left out.
+
+    Args:
+        figures: By row, seed and name.
+    """
+    return {
+        label: {
+            name: OverSeeds({seed: one[name] for seed, one in by_seed.items()})
+            for name in next(iter(by_seed.values()))
+            if all(name in one for one in by_seed.values())
+        }
+        for label, by_seed in figures.items()
+    }
+
+
+def as_json(summaries: Mapping[str, OverSeeds]) -> dict[str, Any]:
+    """Return the figures of a row as plain values."""
+    return {name: one.as_json() for name, one in summaries.items()}
+
+
 @dataclass(frozen=True)
 class PairedGain:
     """What one row has more than another in mAP, in percent points, on the same queries.

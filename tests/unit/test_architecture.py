@@ -113,6 +113,14 @@ def test_only_the_checks_that_train_know_the_training() -> None:
     assert found == CHECKS_THAT_TRAIN
 
 
+def test_no_experiment_imports_another() -> None:
+    folder = ROOT / "benchmark" / "experiments"
+    packages = {path.parent.name for path in folder.glob("*/__init__.py")}
+    for path in folder.glob("*/*.py"):
+        used = {name.split(".")[2] for name in imports(path) if name.count(".") > 2}
+        assert used & packages <= {path.parent.name}, path
+
+
 def test_every_room_is_on_the_map() -> None:
     found = {
         path.relative_to(ROOT / "benchmark").parts[0].removesuffix(".py")

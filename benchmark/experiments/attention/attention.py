@@ -1,4 +1,4 @@
-"""``attention``: where encoders look, and whether an attack makes them look elsewhere."""
+"""``attention``: which places an embedding rests on, and whether an attack moves them."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ from benchmark.experiments.crafting import Scene
 from benchmark.experiments.experiment import Experiment
 from benchmark.experiments.findings import Findings, Table, picture_png
 from benchmark.experiments.measurement import Trained
+from benchmark.experiments.sampling import spread_evenly
 from benchmark.experiments.single_attack import SingleAttack
-from benchmark.experiments.summary import OverSeeds
+from benchmark.experiments.summary import Summaries, as_json, over_seeds
 
 ATTENTION_VERSION = 1
 """Raised when a change of this measurement changes results."""
@@ -64,30 +65,24 @@ class Attention(Experiment):
         query = context.split(context.config.dataset, "query")
         rows = spread_evenly(len(query), self.config.queries)
         drawn = spread_evenly(len(rows), self.config.pictures)
-        measured: dict[str, dict[int, dict[str, float]]] = defaultdict(dict)
+        figures: dict[str, dict[int, dict[str, float]]] = defaultdict(dict)
         examples: dict[str, AttentionExamples] = {}
         for trained in context.train(context.variants):
             label = trained.variant.label
-            with context.tolerating(f"{label} · seed {trained.seed} · attention"):
+            with context.tolerating(f"{trained.title} · attention"):
                 arrays = self._maps(context, trained, single, rows, drawn)
                 clean, attacked = arrays["clean_maps"], arrays["attacked_maps"]
-                measured[label][trained.seed] = figures_of(clean, attacked)
+                figures[label][trained.seed] = figures_of(clean, attacked)
                 if label not in examples:
                     pictures = query.pixels(rows[drawn]), arrays["attacked"]
                     examples[label] = AttentionExamples(
                         pictures[0], clean[drawn], pictures[1], attacked[drawn]
                     )
-        measured = {label: by_seed for label, by_seed in measured.items() if by_seed}
-        if not measured:
-            raise UsageError("no defense could be looked into", "see the messages above")
-        over = {
-            label: {
-                name: OverSeeds({s: one[name] for s, one in by_seed.items()}) for name in FIGURES
-            }
-            for label, by_seed in measured.items()
-        }
+        if not figures:
+            raise UsageError("no encoder could be explained", "see the messages above")
+        over = over_seeds(figures)
         dataset = context.config.dataset
-        may_show = context.shelf.dataset(dataset).rendered
+        may_show = context.datasets.dataset(dataset).rendered
         names = [query.names[row] for row in rows[drawn]]
         labels = [f"{query.pids[row]:04d} c{query.camids[row]}" for row in rows[drawn]]
         sheet = attention_sheet(examples, labels, may_show)
@@ -95,10 +90,7 @@ class Attention(Experiment):
             "attack": single.key,
             "queries": len(rows),
             "top_share": TOP_SHARE,
-            "rows": [
-                {"label": label, **{name: one.as_json() for name, one in row.items()}}
-                for label, row in over.items()
-            ],
+            "rows": [{"label": label, **as_json(row)} for label, row in over.items()],
             "drawn": names,
             "images_shown": may_show,
         }
@@ -127,15 +119,14 @@ class Attention(Experiment):
             scene = Scene.of(trained, query, gallery, context.policy)
             references = match_embeddings(scene, rows)
             clean = query.tensor(rows).to(context.policy.device)
-            title = f"{trained.variant.label} · seed {trained.seed} · maps"
-            with context.progress.task(title, len(rows)) as bar:
+            with context.progress.task(f"{trained.title} · maps", len(rows)) as bar:
                 attacked = scene.adversarial(single.attack, single.eps_255, rows)
                 before, after = (
                     _in_batches(trained, images, references) for images in (clean, attacked)
                 )
                 bar.advance(len(rows))
             pictures = _pixels(attacked[torch.from_numpy(drawn).to(attacked.device)])
-            if not context.shelf.dataset(dataset).rendered:
+            if not context.datasets.dataset(dataset).rendered:
                 pictures = np.zeros_like(pictures)
             arrays: dict[str, NDArray[Any]] = {
                 "clean_maps": before,
@@ -147,7 +138,7 @@ class Attention(Experiment):
         inputs = {**single.inputs(context), "rows": rows.tolist(), "drawn": drawn.tolist()}
         return context.kept("maps", ATTENTION_VERSION, trained, inputs, compute).arrays()
 
-    def _table(self, under: str, over: dict[str, dict[str, OverSeeds]], queries: int) -> Table:
+    def _table(self, under: str, over: Summaries, queries: int) -> Table:
         rows = [(label, [row[name].cell(2) for name in FIGURES]) for label, row in over.items()]
         return Table(
             f"Attention under {under}",
@@ -175,11 +166,6 @@ def figures_of(clean: NDArray[np.float32], attacked: NDArray[np.float32]) -> dic
 def chance_overlap(share: float = TOP_SHARE) -> float:
     """Return the intersection over union of two independent choices of a share of the places."""
     return share / (2 - share)
-
-
-def spread_evenly(count: int, most: int) -> NDArray[np.int64]:
-    """Return up to `most` positions spread evenly over `count`."""
-    return np.linspace(0, count - 1, min(most, count)).round().astype(np.int64)
 
 
 def match_embeddings(scene: Scene, rows: NDArray[np.int64]) -> Tensor:

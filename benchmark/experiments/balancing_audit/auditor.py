@@ -43,7 +43,7 @@ class Auditor:
     """Measures images against the real training images.
 
     Attributes:
-        encoder: The judge.
+        encoder: Measures identity and distance.
         gate: The encoder that accepted the images, to show by how much the two differ.
         real: The real images that trainings fit.
         held_out: Real images of other identities, to test the camera classifier on.

@@ -30,6 +30,7 @@ from benchmark.experiments.context import ExperimentContext, Kept
 from benchmark.experiments.experiment import Experiment
 from benchmark.experiments.findings import Findings, Table, text
 from benchmark.experiments.measurement import Trained
+from benchmark.experiments.sampling import spread_evenly
 from benchmark.metrics.embedding import embed_images
 
 CERTIFICATE_VERSION = 1
@@ -206,8 +207,7 @@ def chosen_rows(query: ImageSet, gallery: ImageSet, count: int) -> NDArray[np.in
     valid = np.flatnonzero(both)
     if len(valid) == 0:
         raise DataError("no query has a match in another camera", "use other data")
-    places = np.linspace(0, len(valid) - 1, min(count, len(valid))).round().astype(np.int64)
-    rows: NDArray[np.int64] = valid[places]
+    rows: NDArray[np.int64] = valid[spread_evenly(len(valid), count)]
     return rows
 
 

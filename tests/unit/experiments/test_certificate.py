@@ -35,9 +35,9 @@ def test_queries_without_a_match_are_not_certified():
         chosen_rows(query.subset([2, 3]), gallery, 9)
 
 
-def test_it_certifies_smoothed_encoders_and_remembers(conducted, monkeypatch):
+def test_it_certifies_smoothed_encoders_and_remembers(run_tiny, monkeypatch):
     settings = ("defense_config.smoothing.sigma=0.5",)
-    found = conducted("certificate", QUICK, *settings, defense=["smoothing"]).findings
+    found = run_tiny("certificate", QUICK, *settings, defense=["smoothing"]).findings
     ((label, one),) = found.result.items()
     assert label == "smoothing seed 0"
     assert (one["sigma"], one["queries"], len(one["radii"])) == (0.5, 5, 5)
@@ -47,12 +47,12 @@ def test_it_certifies_smoothed_encoders_and_remembers(conducted, monkeypatch):
     assert one["largest_radius"] == max(one["radii"])
     assert "L2 norm 0.61" in found.tables[0].note  # 8/255 sqrt(3 * 16 * 8)
     monkeypatch.delattr("benchmark.experiments.certificate.certificate.noisy_embeddings")
-    again = conducted("certificate", QUICK, *settings, defense=["smoothing"]).findings
+    again = run_tiny("certificate", QUICK, *settings, defense=["smoothing"]).findings
     assert again.result == found.result
 
 
-def test_an_encoder_that_is_not_smoothed_is_told(conducted):
-    outcome = conducted("certificate", QUICK, defense=["none"])
+def test_an_encoder_that_is_not_smoothed_is_told(run_tiny):
+    outcome = run_tiny("certificate", QUICK, defense=["none"])
     assert outcome.findings.result == {}
     (failure,) = outcome.failures
     assert "is not smoothed" in str(failure.error)

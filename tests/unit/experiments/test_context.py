@@ -130,11 +130,11 @@ def test_closed_splits_cannot_be_read_by_any_way_that_a_context_offers(tiny_conf
     context = make_context(config, opens=("train",))
     (trained,) = context.train(context.variants)
     assert len(context.split("tiny", "train")) == 72
-    dataset = context.shelf.dataset("tiny")
+    dataset = context.datasets.dataset("tiny")
     assert dataset.present() == ("train",)
     ways = [
         context.split,
-        context.shelf.split,
+        context.datasets.split,
         *(
             lambda _, s, w=w: w(s)
             for w in (dataset.split, dataset.names, dataset.labels, dataset.files)
@@ -170,14 +170,14 @@ class Failing(Experiment):
 
 def test_a_failing_plugin_costs_its_row_and_is_told(tiny_config):
     config = tiny_config(defense=["tiny-broken", "tiny-defense"], attack=["tiny-attack"])
-    conducted = run_experiment(Failing(Failing.Config()), config, SilentProgress())
-    assert [failure.what for failure in conducted.failures] == [
+    outcome = run_experiment(Failing(Failing.Config()), config, SilentProgress())
+    assert [failure.what for failure in outcome.failures] == [
         "tiny-broken · seed 0 · train tiny",
         "own row",
     ]
     home = config.output / "experiments" / "failing"
     document = json.loads((home / "result.json").read_text())
-    assert document == conducted.document
+    assert document == outcome.document
     assert document["result"] == {"rows": 1}
     assert document["failures"][1]["what"] == "own row: own failure"
     assert document["configuration"]["defense"] == ["tiny-broken", "tiny-defense"]

@@ -7,7 +7,20 @@ from typing import Any
 
 from benchmark.core.errors import UsageError
 from benchmark.experiments.context import ExperimentContext
+from benchmark.experiments.experiment import Experiment
 from benchmark.runner.choice import ChosenAttack
+
+
+class SingleAttackExperiment(Experiment):
+    """Base of experiments on the images of one attack, at one budget."""
+
+    defaults = {
+        "defense": ["none", "metric-at", "ddid"],
+        "attack": ["fna"],
+        "eps": [8.0],
+        "test_dataset": ["none"],
+    }
+    settings = ("evaluation.checks=false",)
 
 
 @dataclass(frozen=True)

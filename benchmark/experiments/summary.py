@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.experiments.findings import spread
+from benchmark.experiments.findings import MISSING, Table, spread
 from results.columns import Cell
 from results.statistics import cluster_bootstrap_ci, mean_std
 
@@ -66,9 +66,32 @@ def over_seeds(figures: Mapping[str, Mapping[int, Mapping[str, float]]]) -> Summ
     }
 
 
-def as_json(summaries: Mapping[str, OverSeeds]) -> dict[str, Any]:
+def as_json(row: Mapping[str, OverSeeds]) -> dict[str, Any]:
     """Return the figures of a row as plain values."""
-    return {name: one.as_json() for name, one in summaries.items()}
+    return {name: one.as_json() for name, one in row.items()}
+
+
+def summary_table(
+    title: str,
+    columns: Mapping[str, str],
+    summaries: Mapping[str, Mapping[str, OverSeeds]],
+    note: str,
+    digits: int = 1,
+) -> Table:
+    """Return a table of figures over seeds, a row for each defense.
+
+    Args:
+        title: What it shows.
+        columns: Headings of the figures, by name.
+        summaries: Figures by row and name.
+        note: What a reader must know.
+        digits: Digits after the point.
+    """
+    rows = [
+        (label, [row[name].cell(digits) if name in row else Cell(MISSING) for name in columns])
+        for label, row in summaries.items()
+    ]
+    return Table(title, "Defense", list(columns.values()), rows, note)
 
 
 @dataclass(frozen=True)

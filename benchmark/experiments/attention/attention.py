@@ -19,20 +19,24 @@ from benchmark.experiments.attention.attention_sheet import AttentionExamples, a
 from benchmark.experiments.attention.saliency import TOP_SHARE, likeness, overlap, saliency
 from benchmark.experiments.context import ExperimentContext, Kept
 from benchmark.experiments.crafting import Scene
-from benchmark.experiments.experiment import Experiment
 from benchmark.experiments.findings import Findings, Table, picture_png
 from benchmark.experiments.measurement import Trained
 from benchmark.experiments.sampling import spread_evenly
-from benchmark.experiments.single_attack import SingleAttack
-from benchmark.experiments.summary import Summaries, as_json, over_seeds
+from benchmark.experiments.single_attack import SingleAttack, SingleAttackExperiment
+from benchmark.experiments.summary import Summaries, as_json, over_seeds, summary_table
 
 ATTENTION_VERSION = 1
 """Raised when a change of this measurement changes results."""
 
-FIGURES = ("overlap", "likeness", "overlap_of_others")
+COLUMNS = {
+    "overlap": "overlap",
+    "likeness": "likeness",
+    "overlap_of_others": "overlap, other people",
+}
+"""Figures and their headings."""
 
 
-class Attention(Experiment):
+class Attention(SingleAttackExperiment):
     """Grad-CAM maps of clean and attacked queries, and how much of a map an attack leaves."""
 
     card = Card(
@@ -41,13 +45,6 @@ class Attention(Experiment):
         notes="The cosine to the mean embedding of the query's true matches is explained, in "
         "place of a class score; overlap and its control are this project's.",
     )
-    defaults = {
-        "defense": ["none", "metric-at", "ddid"],
-        "attack": ["fna"],
-        "eps": [8.0],
-        "test_dataset": ["none"],
-    }
-    settings = ("evaluation.checks=false",)
 
     class Config(PluginConfig):
         """Options of the experiment."""
@@ -139,17 +136,16 @@ class Attention(Experiment):
         return context.kept("maps", ATTENTION_VERSION, trained, inputs, compute).arrays()
 
     def _table(self, under: str, over: Summaries, queries: int) -> Table:
-        rows = [(label, [row[name].cell(2) for name in FIGURES]) for label, row in over.items()]
-        return Table(
+        return summary_table(
             f"Attention under {under}",
-            "Defense",
-            ["overlap", "likeness", "overlap, other people"],
-            rows,
-            note=f"Means over {queries} queries. overlap: intersection over union of the "
+            COLUMNS,
+            over,
+            f"Means over {queries} queries. overlap: intersection over union of the "
             f"{TOP_SHARE:.0%} of places where the maps of a clean and of its attacked image are "
             f"largest; of two random choices it would be {chance_overlap():.2f}. likeness: cosine "
             "of the two maps. overlap, other people: the same of two clean images of different "
             "identities, which says how much alike all maps are.",
+            digits=2,
         )
 
 

@@ -25,8 +25,8 @@ from benchmark.experiments.balancing_audit.synthetic_audit import (
     real_consistency,
     share_below,
     spread_within,
-    unit,
 )
+from benchmark.experiments.unit_vectors import unit
 from benchmark.metrics.embedding import embed_images
 from benchmark.models.config import BackboneConfig
 
@@ -162,7 +162,7 @@ class Auditor:
         found = embed_images(
             encoder, images, policy=self.policy, batch=self.batch, owner="balancing audit"
         )
-        return unit(found.numpy())
+        return unit(found.double().numpy())
 
     @cached_property
     def _embedded(self) -> Floats:

@@ -149,8 +149,8 @@ class Certificate(Experiment):
                 drawn = noisy_embeddings(
                     encoder.encoder, image, encoder.sigma, count, seed=own
                 ).cpu()
-                positives, negatives = sides(query, int(row), gallery)
-                radius, first = self._scored_queries(
+                positives, negatives = matches_and_others(query, int(row), gallery)
+                radius, first = self._radius(
                     drawn, vectors[positives], vectors[negatives], encoder.sigma
                 )
                 radii.append(radius)
@@ -158,7 +158,7 @@ class Certificate(Experiment):
                 bar.advance()
         return Kept({}, {"radii": np.array(radii), "right": np.array(right), "rows": rows})
 
-    def _scored_queries(
+    def _radius(
         self, drawn: Tensor, positives: Tensor, negatives: Tensor, sigma: float
     ) -> tuple[float, bool]:
         """Return the radius of one query, and whether its mean embedding is right."""
@@ -203,7 +203,9 @@ def chosen_rows(query: ImageSet, gallery: ImageSet, count: int) -> NDArray[np.in
     Raises:
         DataError: There is none.
     """
-    both = [all(len(s) for s in sides(query, row, gallery)) for row in range(len(query))]
+    both = [
+        all(len(s) for s in matches_and_others(query, row, gallery)) for row in range(len(query))
+    ]
     valid = np.flatnonzero(both)
     if len(valid) == 0:
         raise DataError("no query has a match in another camera", "use other data")
@@ -211,7 +213,7 @@ def chosen_rows(query: ImageSet, gallery: ImageSet, count: int) -> NDArray[np.in
     return rows
 
 
-def sides(
+def matches_and_others(
     query: ImageSet, row: int, gallery: ImageSet
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return rows of the gallery that are right for a query and those that are wrong.

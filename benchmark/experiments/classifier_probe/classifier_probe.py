@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -26,8 +25,7 @@ from benchmark.experiments.context import ExperimentContext, Kept
 from benchmark.experiments.experiment import Experiment
 from benchmark.experiments.findings import MISSING, Findings, Table
 from benchmark.experiments.measurement import Trained
-from benchmark.experiments.summary import Summaries, as_json, over_seeds
-from results.columns import Cell
+from benchmark.experiments.summary import Summaries, as_json, over_seeds, summary_table
 
 PROBE_VERSION = 3
 """Raised when a change of this measurement changes results."""
@@ -191,16 +189,10 @@ class ClassifierProbe(Experiment):
         dataset = context.config.dataset
         title = f"accuracy in percent on training identities of {dataset}"
 
-        def accuracy(head: str, columns: Mapping[str, str], note: str) -> Table:
-            rows = [
-                (label, [row[name].cell() if name in row else Cell(MISSING) for name in columns])
-                for label, row in figures.items()
-            ]
-            return Table(f"{head}: {title}", "Defense", [*columns.values()], rows, note)
-
-        joint = accuracy(
-            "The classifier of the training",
+        joint = summary_table(
+            f"The classifier of the training: {title}",
             JOINT,
+            figures,
             "joint: the classifier that was trained with the encoder; fine-tuned: trained on, "
             f"the encoder frozen, on the same images, clean. {attack} in joint head: what that "
             "loses under the strongest attack, of which the change from smoothed to plain labels "
@@ -208,9 +200,10 @@ class ClassifierProbe(Experiment):
             "the change of scale is another part (ResNet-50: 53.08 → 50.22). "
             f"{MISSING}: the training kept no classifier.",
         )
-        anew = accuracy(
-            "Heads trained anew",
+        anew = summary_table(
+            f"Heads trained anew: {title}",
             ANEW,
+            figures,
             "robust: a head trained adversarially on the frozen encoder; retrained: the same head "
             "from the same start on clean images alone, both on one half of the images. "
             f"{attack} Tested on the other half, which no new head has seen and the encoder has.",

@@ -14,8 +14,8 @@ from benchmark.experiments.context import ExperimentContext
 from benchmark.experiments.crafting import check_direct
 from benchmark.experiments.detection.detection_report import (
     DetectorResult,
+    detectors_table,
     result_of,
-    summary_table,
     table_of,
 )
 from benchmark.experiments.detection.detector_evaluation import DetectionOptions, DetectorEvaluation
@@ -60,7 +60,7 @@ class Detection(Experiment):
         share = self.config.damage_share
         return Findings(
             tables=[
-                summary_table(results, share),
+                detectors_table(results, share),
                 *(table_of(label, result, share) for label, result in results.items()),
             ],
             result={label: result_of(result, share) for label, result in results.items()},

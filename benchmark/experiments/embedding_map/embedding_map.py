@@ -22,20 +22,25 @@ from benchmark.experiments.embedding_map.embedding_distances import (
     silhouettes,
 )
 from benchmark.experiments.embedding_map.embedding_figure import PointCloud, check_tsne, draw_clouds
-from benchmark.experiments.experiment import Experiment
 from benchmark.experiments.findings import Findings, Table, figure_png
 from benchmark.experiments.measurement import Trained
 from benchmark.experiments.sampling import spread_evenly
-from benchmark.experiments.single_attack import SingleAttack
-from benchmark.experiments.summary import Summaries, as_json, over_seeds
+from benchmark.experiments.single_attack import SingleAttack, SingleAttackExperiment
+from benchmark.experiments.summary import Summaries, as_json, over_seeds, summary_table
 
 EMBEDDING_VERSION = 1
 """Raised when a change of this measurement changes results."""
 
-FIGURES = ("displacement", "relative", "silhouette_clean", "silhouette_attacked")
+COLUMNS = {
+    "displacement": "displacement",
+    "relative": "over identity distance",
+    "silhouette_clean": "silhouette, clean",
+    "silhouette_attacked": "attacked",
+}
+"""Figures and their headings."""
 
 
-class EmbeddingMap(Experiment):
+class EmbeddingMap(SingleAttackExperiment):
     """t-SNE of clean and attacked queries among the gallery, and how far they moved."""
 
     card = Card(
@@ -44,13 +49,6 @@ class EmbeddingMap(Experiment):
         notes="The map shows some identities and has no scale; the figures are of all queries, in "
         "the embedding space itself, and do not depend on it.",
     )
-    defaults = {
-        "defense": ["none", "metric-at", "ddid"],
-        "attack": ["fna"],
-        "eps": [8.0],
-        "test_dataset": ["none"],
-    }
-    settings = ("evaluation.checks=false",)
 
     class Config(PluginConfig):
         """Options of the experiment."""
@@ -125,17 +123,16 @@ class EmbeddingMap(Experiment):
         return context.kept("embeddings", EMBEDDING_VERSION, trained, inputs, compute).arrays()
 
     def _table(self, where: str, over: Summaries) -> Table:
-        rows = [(label, [row[name].cell(2) for name in FIGURES]) for label, row in over.items()]
-        return Table(
+        return summary_table(
             f"Queries of {where}",
-            "Defense",
-            ["displacement", "over identity distance", "silhouette, clean", "attacked"],
-            rows,
-            note="displacement: mean cosine distance of a query's embeddings before and under the "
+            COLUMNS,
+            over,
+            "displacement: mean cosine distance of a query's embeddings before and under the "
             "attack; beside it, divided by the mean distance between centroids of gallery "
             "identities: at 1 a query moves as far as to another person. silhouette: of queries "
             "among gallery identities, matches in other cameras; below 0 another identity is "
             "nearer.",
+            digits=2,
         )
 
 

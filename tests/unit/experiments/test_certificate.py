@@ -7,7 +7,7 @@ import pytest
 
 from benchmark.core.errors import DataError
 from benchmark.core.image_set import ImageSet
-from benchmark.experiments.certificate.certificate import chosen_rows, sides
+from benchmark.experiments.certificate.certificate import chosen_rows, matches_and_others
 
 QUICK = {"queries": 5, "selection": 20, "draws": 300}
 
@@ -21,7 +21,7 @@ def image_set(pids: list[int], camids: list[int]) -> ImageSet:
 
 def test_own_camera_and_junk_are_on_no_side():
     gallery = image_set([1, 1, 2, 0, -1, 2], [1, 2, 1, 3, 2, 2])
-    right, wrong = sides(image_set([1], [1]), 0, gallery)
+    right, wrong = matches_and_others(image_set([1], [1]), 0, gallery)
     assert right.tolist() == [1]
     assert wrong.tolist() == [2, 3, 5]
 

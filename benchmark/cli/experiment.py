@@ -35,7 +35,7 @@ class ExperimentCommand(TyperCommand):
 
 
 def experiment(name: str, **options: Any) -> int:
-    """Conduct an experiment: a table or figure of a paper, measured anew.
+    """Run an experiment: a table or figure of a paper, measured anew.
 
     Takes the options of `run`, and trains through the same cells: what is finished in the output
     folder is not computed again. Options of the experiment itself: --set experiment.KEY=VALUE.

@@ -1,4 +1,4 @@
-"""A shelf of data sets that opens some splits only: what must not be looked at cannot be."""
+"""Data sets that open some splits only: what an experiment must not read it cannot."""
 
 from __future__ import annotations
 
@@ -61,17 +61,17 @@ class ClosedDataset:
 
 
 class ClosedDatasets(RunDatasets):
-    """Hands out some splits of the data sets of another shelf and refuses all others.
+    """Hands out some splits of data sets and refuses all others.
 
     Args:
-        shelf: Where the data sets are.
+        datasets: All of them.
         names: Names of its data sets.
         opens: Splits that may be read.
     """
 
-    def __init__(self, shelf: RunDatasets, names: Iterable[str], opens: Iterable[Split]) -> None:
-        self.queries, self._chosen = shelf.queries, {}
-        self._closed = {n: ClosedDataset(shelf.dataset(n), frozenset(opens)) for n in names}
+    def __init__(self, datasets: RunDatasets, names: Iterable[str], opens: Iterable[Split]) -> None:
+        self.queries, self._chosen = datasets.queries, {}
+        self._closed = {n: ClosedDataset(datasets.dataset(n), frozenset(opens)) for n in names}
 
     def dataset(self, name: str) -> Dataset:
         """Return a data set without its closed splits."""

@@ -1,4 +1,4 @@
-"""What an experiment works with: trainings and measurements of the run's own cells, and a memory.
+"""What an experiment works with: trainings, measurements and results of its own, kept as cells.
 
 Everything goes through the cells of ``OUTPUT/cells``: what a run finished is not computed again
 here, and what is computed here a run finds. Figures of an experiment's own are cells, too (`kept`).
@@ -28,6 +28,7 @@ from benchmark.data.layout import SPLITS
 from benchmark.experiments.closed_datasets import ClosedDatasets
 from benchmark.experiments.measurement import Measurement, Trained, clean_of, outcomes_of
 from benchmark.experiments.variant import Variant
+from benchmark.runner.cells.content import attack_content
 from benchmark.runner.cells.experiment import ExperimentCell
 from benchmark.runner.cells.train import TrainCell
 from benchmark.runner.choice import ChosenAttack, choose
@@ -72,7 +73,7 @@ class RowFailure:
 
 
 class ExperimentContext:
-    """Trains, measures and remembers on behalf of an experiment.
+    """Trains, measures and keeps results on behalf of an experiment.
 
     Args:
         config: The validated configuration, as for a run.
@@ -101,10 +102,10 @@ class ExperimentContext:
         self.store = CellStore(folder.cells, environment(device_name(policy)))
         choice = choose(config)
         self._names = tuple(choice.sources)
-        opened = RunDatasets(config, choice, progress)
-        self.datasets = (
-            opened if set(opens) == set(SPLITS) else ClosedDatasets(opened, self._names, opens)
-        )
+        self.datasets = RunDatasets(config, choice, progress)
+        """All data sets of this run."""
+        if set(opens) != set(SPLITS):
+            self.datasets = ClosedDatasets(self.datasets, self._names, opens)
         self.attacks: tuple[ChosenAttack, ...] = choice.attacks
         """The chosen attacks with their options."""
         self._runtimes: dict[object, _Runtime] = {}
@@ -118,8 +119,28 @@ class ExperimentContext:
     @property
     def failures(self) -> list[RowFailure]:
         """What plugins failed so far."""
-        failed = [one for bench in self._runtimes.values() for one in bench.executor.failures]
+        failed = [one for runtime in self._runtimes.values() for one in runtime.executor.failures]
         return [RowFailure(one.cell.label, one.error) for one in failed] + self._failures
+
+    @property
+    def eps_255(self) -> float:
+        """The only budget in 1/255 units.
+
+        Raises:
+            UsageError: There are several.
+        """
+        if len(self.config.eps) != 1:
+            raise UsageError(f"experiment {self._name} takes one budget", "give a single --eps")
+        return self.config.eps[0]
+
+    def attack_inputs(self, attack: ChosenAttack) -> dict[str, object]:
+        """Return what shapes the images of an attack at the only budget, for `kept`."""
+        return {
+            "attack": attack_content(attack),
+            "eps_255": self.eps_255,
+            "attack_seed": self.config.attack_seed[0],
+            "eot_samples": self.config.evaluation.eot_samples,
+        }
 
     def split(self, dataset: str, split: Split) -> ImageSet:
         """Return a split of a data set of this run.
@@ -269,16 +290,3 @@ class ExperimentContext:
 class _Runtime:
     context: CellContext
     executor: LocalExecutor
-
-
-def check_config(config: RunConfig) -> None:
-    """Refuse what experiments do not do.
-
-    Raises:
-        UsageError: Another protocol or scenario than the standard one.
-    """
-    if config.protocol != "standard" or not config.scenario.is_default:
-        raise UsageError(
-            "experiments use the standard protocol: queries that dodge",
-            "drop --protocol, --side, --intent, --fraction and --target, or use run",
-        )

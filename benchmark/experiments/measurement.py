@@ -60,6 +60,11 @@ class Trained:
         return self.cell.seed
 
     @property
+    def title(self) -> str:
+        """Row and seed, for progress and messages."""
+        return f"{self.variant.label} · seed {self.seed}"
+
+    @property
     def plugin(self) -> Defense:
         """The defense."""
         return self.cell.plugin

@@ -1,4 +1,4 @@
-"""Conduct an experiment: check, compute, and publish table, figures and JSON."""
+"""Run an experiment: check, compute, and publish table, figures and JSON."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import Any
 from benchmark.config.presets import DEFAULT_PRESET, read_preset
 from benchmark.config.schema import RunConfig
 from benchmark.core.device import choose_device
-from benchmark.core.errors import BenchmarkError, PluginError
+from benchmark.core.errors import BenchmarkError, PluginError, UsageError
 from benchmark.core.plugin import options_of
 from benchmark.core.progress import Progress
 from benchmark.core.registry import EXPERIMENTS
-from benchmark.experiments.context import ExperimentContext, RowFailure, check_config
+from benchmark.experiments.context import ExperimentContext, RowFailure
 from benchmark.experiments.experiment import Experiment
 from benchmark.experiments.findings import Findings
 from benchmark.runner.error_translation import machine_problem, machine_problems
@@ -37,7 +37,7 @@ _OF_THE_MACHINE = {"fresh", "output", "cache_dir", "data_root"}
 
 @dataclass(frozen=True)
 class ExperimentOutcome:
-    """An experiment that was conducted.
+    """What an experiment made.
 
     Attributes:
         findings: What was found.
@@ -91,7 +91,7 @@ def run_experiment(
     Raises:
         BenchmarkError: Nothing could be found; finished cells are kept.
     """
-    check_config(config)
+    _check_config(config)
     policy = choose_device(config.device)
     folder = OutputFolder(config.output)
     folder.prepare()
@@ -134,6 +134,19 @@ def run_experiment(
                 f"unexpected {type(error).__name__} in experiment {experiment.name!r}: {first}",
                 f"the traceback is in {folder.log}; please report it",
             ) from error
+
+
+def _check_config(config: RunConfig) -> None:
+    """Refuse what experiments do not do.
+
+    Raises:
+        UsageError: Another protocol or scenario than the standard one.
+    """
+    if config.protocol != "standard" or not config.scenario.is_default:
+        raise UsageError(
+            "experiments use the standard protocol: queries that dodge",
+            "drop --protocol, --side, --intent, --fraction and --target, or use run",
+        )
 
 
 def _publish(

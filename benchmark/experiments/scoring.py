@@ -16,28 +16,24 @@ from benchmark.experiments.context import ExperimentContext, Kept
 from benchmark.experiments.crafting import check_direct, direct_attack, evaluator_of
 from benchmark.experiments.measurement import CLEAN, WORST, QueryOutcomes, Trained
 from benchmark.metrics.ranking import RankingResult
-from benchmark.runner.cells.content import attack_content
 from benchmark.runner.choice import ChosenAttack
 
 SCORE_VERSION = 2
 """Raised when a change of this measurement changes results."""
 
 
-def scoring_attacks(context: ExperimentContext) -> list[ChosenAttack]:
-    """Return the attacks that `scored` will use; the control is left out.
+def scoring_attacks(context: ExperimentContext) -> tuple[list[ChosenAttack], float]:
+    """Return the attacks that `scored` will use, and their budget; the control is left out.
 
     Raises:
         UsageError: There is no attack, not one budget, or an attack that is trained first.
     """
     attacks = [attack for attack in context.attacks if not attack.is_control]
-    if not attacks or len(context.config.eps) != 1:
-        raise UsageError(
-            "this experiment needs an attack and one budget",
-            "give them, such as --attack metric-ifgsm fna --eps 8",
-        )
+    if not attacks:
+        raise UsageError("this experiment needs an attack", "give one, such as --attack fna")
     for attack in attacks:
         check_direct(attack)
-    return attacks
+    return attacks, context.eps_255
 
 
 def scored(
@@ -64,8 +60,7 @@ def scored(
         UsageError: There is no attack, not one budget, or an attack that is trained first.
         PluginError: An attack or the encoder broke its contract.
     """
-    attacks = scoring_attacks(context)
-    (eps_255,) = context.config.eps
+    attacks, eps_255 = scoring_attacks(context)
     noise = derive_seed("scene", what, trained.cell.fingerprint)
     evaluators: list[Evaluator] = []  # embedded when the first of its results is missing
 
@@ -79,8 +74,8 @@ def scored(
         return _kept(ready().clean.ranking)
 
     def attacked(attack: ChosenAttack) -> Kept:
-        title = f"{trained.variant.label} · seed {trained.seed} · {attack.name} {what}"
         made = direct_attack(attack, eps_255, trained.variant.defense)
+        title = f"{trained.title} · {attack.name} {what}"
         with context.progress.task(title, len(query)) as bar:
             return _kept(ready().attacked(made, context.config.attack_seed[0], bar).ranking)
 
@@ -90,13 +85,7 @@ def scored(
 
     rankings = {CLEAN: stored({}, partial(clean))}
     for attack in attacks:
-        more = {
-            "attack": attack_content(attack),
-            "eps_255": eps_255,
-            "attack_seed": context.config.attack_seed[0],
-            "eot_samples": context.config.evaluation.eot_samples,
-        }
-        rankings[attack.name] = stored(more, partial(attacked, attack))
+        rankings[attack.name] = stored(context.attack_inputs(attack), partial(attacked, attack))
     worst = worst_case({name: one for name, one in rankings.items() if name != CLEAN})
     return {name: QueryOutcomes.of([one]) for name, one in (rankings | {WORST: worst}).items()}
 

@@ -1,4 +1,4 @@
-"""The one attack, at one budget, of experiments that look at its images."""
+"""The one attack, at one budget, of experiments on its images."""
 
 from __future__ import annotations
 
@@ -7,8 +7,20 @@ from typing import Any
 
 from benchmark.core.errors import UsageError
 from benchmark.experiments.context import ExperimentContext
-from benchmark.runner.cells.content import attack_content
+from benchmark.experiments.experiment import Experiment
 from benchmark.runner.choice import ChosenAttack
+
+
+class SingleAttackExperiment(Experiment):
+    """Base of experiments on the images of one attack, at one budget."""
+
+    defaults = {
+        "defense": ["none", "metric-at", "ddid"],
+        "attack": ["fna"],
+        "eps": [8.0],
+        "test_dataset": ["none"],
+    }
+    settings = ("evaluation.checks=false",)
 
 
 @dataclass(frozen=True)
@@ -30,11 +42,9 @@ class SingleAttack:
         Raises:
             UsageError: There are more, or several budgets.
         """
-        if len(context.attacks) != 1 or len(context.config.eps) != 1:
-            raise UsageError(
-                "this experiment looks at one attack", "give a single --attack and --eps"
-            )
-        return cls(context.attacks[0], context.config.eps[0])
+        if len(context.attacks) != 1:
+            raise UsageError("this experiment is under one attack", "give a single --attack")
+        return cls(context.attacks[0], context.eps_255)
 
     @property
     def key(self) -> str:
@@ -43,11 +53,6 @@ class SingleAttack:
 
     def inputs(self, context: ExperimentContext) -> dict[str, Any]:
         """Return what shapes its images on the test split, for `ExperimentContext.kept`."""
-        config = context.config
-        return {
-            "attack": attack_content(self.attack),
-            "eps_255": self.eps_255,
-            "attack_seed": config.attack_seed[0],
-            "eot_samples": config.evaluation.eot_samples,
-            "dataset": [config.dataset, context.datasets.dataset(config.dataset).manifest_sha256()],
-        }
+        name = context.config.dataset
+        dataset = [name, context.datasets.dataset(name).manifest_sha256()]
+        return {**context.attack_inputs(self.attack), "dataset": dataset}

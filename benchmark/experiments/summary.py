@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.experiments.findings import spread
+from benchmark.experiments.findings import MISSING, Table, spread
 from results.columns import Cell
 from results.statistics import cluster_bootstrap_ci, mean_std
 
@@ -44,6 +44,54 @@ class OverSeeds:
         """Return the values at each seed with mean and standard deviation."""
         by_seed = {str(seed): value for seed, value in self.by_seed.items()}
         return {"mean": self.mean, "sd": self.sd, "by_seed": by_seed}
+
+
+Summaries = dict[str, dict[str, OverSeeds]]
+"""Figures over seeds, by row and name."""
+
+
+def over_seeds(figures: Mapping[str, Mapping[int, Mapping[str, float]]]) -> Summaries:
+    """Return figures by row and name, over seeds; those that some seed of a row lacks are left out.
+
+    Args:
+        figures: By row, seed and name.
+    """
+    return {
+        label: {
+            name: OverSeeds({seed: one[name] for seed, one in by_seed.items()})
+            for name in next(iter(by_seed.values()))
+            if all(name in one for one in by_seed.values())
+        }
+        for label, by_seed in figures.items()
+    }
+
+
+def as_json(row: Mapping[str, OverSeeds]) -> dict[str, Any]:
+    """Return the figures of a row as plain values."""
+    return {name: one.as_json() for name, one in row.items()}
+
+
+def summary_table(
+    title: str,
+    columns: Mapping[str, str],
+    summaries: Mapping[str, Mapping[str, OverSeeds]],
+    note: str,
+    digits: int = 1,
+) -> Table:
+    """Return a table of figures over seeds, a row for each defense.
+
+    Args:
+        title: What it shows.
+        columns: Headings of the figures, by name.
+        summaries: Figures by row and name.
+        note: What a reader must know.
+        digits: Digits after the point.
+    """
+    rows = [
+        (label, [row[name].cell(digits) if name in row else Cell(MISSING) for name in columns])
+        for label, row in summaries.items()
+    ]
+    return Table(title, "Defense", list(columns.values()), rows, note)
 
 
 @dataclass(frozen=True)

@@ -118,6 +118,14 @@ def test_only_the_checks_that_train_know_the_training() -> None:
     assert found == CHECKS_THAT_TRAIN
 
 
+def test_no_experiment_imports_another() -> None:
+    folder = ROOT / "benchmark" / "experiments"
+    packages = {path.parent.name for path in folder.glob("*/__init__.py")}
+    for path in folder.glob("*/*.py"):
+        own = [name.split(".") for name in imports(path) if name.startswith("benchmark.exper")]
+        assert {parts[2] for parts in own} & packages <= {path.parent.name}, path
+
+
 def test_every_room_is_on_the_map() -> None:
     found = {
         path.relative_to(ROOT / "benchmark").parts[0].removesuffix(".py")

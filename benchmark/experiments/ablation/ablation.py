@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import Field
 
 from benchmark.core.errors import UsageError
 from benchmark.core.plugin import Card, PluginConfig
-from benchmark.experiments.context import ExperimentContext
-from benchmark.experiments.experiment import Experiment
-from benchmark.experiments.findings import MISSING, Findings, Table, text
-from benchmark.experiments.main_table.main_table import (
-    PAPER_ATTACKS,
-    PAPER_PAIR,
-    PAPER_SETTINGS,
-    figure,
+from benchmark.experiments.comparison import (
+    PAIRED_NOTE,
+    Row,
+    compared,
+    keys_of,
+    map_cells,
+    measured_rows,
     notes,
     rows_json,
 )
-from benchmark.experiments.measurement import Measurement
-from benchmark.experiments.summary import PairedGain, paired_gain
+from benchmark.experiments.context import ExperimentContext
+from benchmark.experiments.ddid_paper import PAPER_ATTACKS, PAPER_PAIR, PAPER_SETTINGS
+from benchmark.experiments.experiment import Experiment
+from benchmark.experiments.findings import MISSING, Findings, Table, text
+from benchmark.experiments.summary import PairedGain
 from benchmark.experiments.variant import Variant
 from results.columns import Cell
 
@@ -37,9 +38,14 @@ PAPER_GAINS: dict[str, dict[str, float]] = {
 """Gains in mAP over metric AT, ResNet-50 on Market-1501 (table 3, second-hand): differences of its
 rows, where "diffusion" is the balancing and "adversarial learning" the discriminator."""
 
+NOTE = (
+    f"{PAIRED_NOTE}, the column by seed shows it. An interval that includes zero says that the two "
+    "are not separable here. The paper's figures are second-hand, of other data."
+)
+
 
 @dataclass(frozen=True)
-class _Row:
+class ModuleRow:
     """A row: modules that are on, None for the baseline itself."""
 
     variant: Variant
@@ -83,16 +89,13 @@ class Ablation(Experiment):
             )
         base, defense = context.config.defense
         rows = ablation_rows(base, defense, self.config.modules)
-        measured: dict[str, list[Measurement]] = defaultdict(list)
-        for one in context.measure([row.variant for row in rows]):
-            measured[one.variant.label].append(one)
+        measured = measured_rows(context, [row.variant for row in rows])
         baseline = measured.get(base)
         if baseline is None:
             raise UsageError("the baseline could not be measured", "see the messages above")
         dataset = context.config.dataset
-        keys = list(baseline[0].outcomes[dataset])
         gains = {
-            label: {key: _gain(row, baseline, dataset, key) for key in keys}
+            label: {key: one.gain for key, one in compared(row, baseline, dataset).items()}
             for label, row in measured.items()
             if row is not baseline
         }
@@ -106,17 +109,17 @@ class Ablation(Experiment):
             found = gains.get(label, {})
             one["gain"] = {key: gain.as_json() for key, gain in found.items() if gain}
             one["paper_gain"] = paper.get(label, {})
-        return Findings(_tables(measured, gains, paper, keys, dataset), result)
+        return Findings(_tables(measured, gains, paper, dataset), result)
 
 
-def ablation_rows(baseline: str, defense: str, modules: Sequence[str]) -> list[_Row]:
+def ablation_rows(baseline: str, defense: str, modules: Sequence[str]) -> list[ModuleRow]:
     """Return the rows: baseline, each module alone, all, and all but each one."""
 
-    def row(label: str, on: Sequence[str]) -> _Row:
+    def row(label: str, on: Sequence[str]) -> ModuleRow:
         settings = {f"defense.{module}": module in on for module in modules}
-        return _Row(Variant(label, defense, settings), tuple(on))
+        return ModuleRow(Variant(label, defense, settings), tuple(on))
 
-    rows = [_Row(Variant(baseline, baseline), None)]
+    rows = [ModuleRow(Variant(baseline, baseline), None)]
     rows += [row(f"+ {module}", [module]) for module in modules]
     rows.append(row("all", modules))
     if len(modules) > 2:  # with two, all but one is the other one alone
@@ -126,27 +129,16 @@ def ablation_rows(baseline: str, defense: str, modules: Sequence[str]) -> list[_
     return rows
 
 
-def _gain(
-    ours: list[Measurement], baseline: list[Measurement], dataset: str, key: str
-) -> PairedGain | None:
-    def ap(row: list[Measurement]) -> dict[int, Any]:
-        return {one.trained.seed: one.outcomes[dataset][key].ap for one in row}
-
-    return paired_gain(ap(ours), ap(baseline), baseline[0].query_pids[dataset])
-
-
 def _tables(
-    measured: dict[str, list[Measurement]],
+    measured: dict[str, Row],
     gains: dict[str, dict[str, PairedGain | None]],
     paper: dict[str, dict[str, float]],
-    keys: list[str],
     dataset: str,
 ) -> list[Table]:
-    body = [
-        (label, [figure(row, dataset, key, "map").cell() for key in keys])
-        for label, row in measured.items()
-    ]
+    keys = keys_of(measured, dataset)
+    body = map_cells(measured, dataset, keys)
     tables = [Table(f"mAP on {dataset} in percent", "Variant", keys, body, notes(measured))]
+    base = next(iter(measured))
     for key in keys:
         rows = []
         for label, by_key in gains.items():
@@ -155,16 +147,6 @@ def _tables(
             shown = gain.cell() if gain else Cell(MISSING)
             seeds = ", ".join(f"{value:+.2f}" for value in gain.by_seed.values()) if gain else ""
             rows.append((label, [shown, Cell(seeds), text(published, 2, sign=True)]))
-        base = next(iter(measured))
         columns = ["Gain in mAP, 95% CI", "By seed", "Paper"]
         tables.append(Table(f"{key}: gain over {base}", "Variant", columns, rows))
-    return [*tables[:-1], _with_note(tables[-1])]
-
-
-def _with_note(table: Table) -> Table:
-    note = (
-        "The interval is over query identities, paired, of the mean over seeds; the spread between "
-        "trainings is not in it, the column by seed shows it. An interval that includes zero says "
-        "that the two are not separable here. The paper's figures are second-hand, of other data."
-    )
-    return Table(table.title, table.head, table.columns, table.rows, note)
+    return [*tables[:-1], replace(tables[-1], note=NOTE)]

@@ -1,4 +1,4 @@
-"""``attention``: where encoders look, and whether an attack makes them look elsewhere."""
+"""``attention``: which places an embedding rests on, and whether an attack moves them."""
 
 from __future__ import annotations
 
@@ -17,19 +17,24 @@ from benchmark.experiments.attention.attention_sheet import AttentionExamples, a
 from benchmark.experiments.attention.saliency import TOP_SHARE, likeness, overlap, saliency
 from benchmark.experiments.context import ExperimentContext, Kept
 from benchmark.experiments.crafting import direct_attack, evaluator_of
-from benchmark.experiments.experiment import Experiment
 from benchmark.experiments.findings import Findings, Table, picture_png
 from benchmark.experiments.measurement import Trained
-from benchmark.experiments.single_attack import SingleAttack
-from benchmark.experiments.summary import OverSeeds
+from benchmark.experiments.sampling import spread_evenly
+from benchmark.experiments.single_attack import SingleAttack, SingleAttackExperiment
+from benchmark.experiments.summary import Summaries, as_json, over_seeds, summary_table
 
 ATTENTION_VERSION = 1
 """Raised when a change of this measurement changes results."""
 
-FIGURES = ("overlap", "likeness", "overlap_of_others")
+COLUMNS = {
+    "overlap": "overlap",
+    "likeness": "likeness",
+    "overlap_of_others": "overlap, other people",
+}
+"""Figures and their headings."""
 
 
-class Attention(Experiment):
+class Attention(SingleAttackExperiment):
     """Grad-CAM maps of clean and attacked queries, and how much of a map an attack leaves."""
 
     card = Card(
@@ -38,13 +43,6 @@ class Attention(Experiment):
         notes="The cosine to the mean embedding of the query's true matches is explained, in "
         "place of a class score; overlap and its control are this project's.",
     )
-    defaults = {
-        "defense": ["none", "metric-at", "ddid"],
-        "attack": ["fna"],
-        "eps": [8.0],
-        "test_dataset": ["none"],
-    }
-    settings = ("evaluation.checks=false",)
 
     class Config(PluginConfig):
         """Options of the experiment."""
@@ -62,28 +60,22 @@ class Attention(Experiment):
         query = context.split(context.config.dataset, "query")
         rows = spread_evenly(len(query), self.config.queries)
         drawn = spread_evenly(len(rows), self.config.pictures)
-        measured: dict[str, dict[int, dict[str, float]]] = defaultdict(dict)
+        figures: dict[str, dict[int, dict[str, float]]] = defaultdict(dict)
         examples: dict[str, AttentionExamples] = {}
         for trained in context.train(context.variants):
             label = trained.variant.label
-            with context.tolerating(f"{label} · seed {trained.seed} · attention"):
+            with context.tolerating(f"{trained.title} · attention"):
                 arrays = self._maps(context, trained, single, rows, drawn)
                 clean, attacked = arrays["clean_maps"], arrays["attacked_maps"]
-                measured[label][trained.seed] = figures_of(clean, attacked)
+                figures[label][trained.seed] = figures_of(clean, attacked)
                 if label not in examples:
                     pictures = query.pixels(rows[drawn]), arrays["attacked"]
                     examples[label] = AttentionExamples(
                         pictures[0], clean[drawn], pictures[1], attacked[drawn]
                     )
-        measured = {label: by_seed for label, by_seed in measured.items() if by_seed}
-        if not measured:
-            raise UsageError("no defense could be looked into", "see the messages above")
-        over = {
-            label: {
-                name: OverSeeds({s: one[name] for s, one in by_seed.items()}) for name in FIGURES
-            }
-            for label, by_seed in measured.items()
-        }
+        if not figures:
+            raise UsageError("no encoder could be explained", "see the messages above")
+        over = over_seeds(figures)
         dataset = context.config.dataset
         may_show = context.datasets.dataset(dataset).rendered
         names = [query.names[row] for row in rows[drawn]]
@@ -93,10 +85,7 @@ class Attention(Experiment):
             "attack": single.key,
             "queries": len(rows),
             "top_share": TOP_SHARE,
-            "rows": [
-                {"label": label, **{name: one.as_json() for name, one in row.items()}}
-                for label, row in over.items()
-            ],
+            "rows": [{"label": label, **as_json(row)} for label, row in over.items()],
             "drawn": names,
             "images_shown": may_show,
         }
@@ -125,9 +114,8 @@ class Attention(Experiment):
             evaluator = evaluator_of(trained, query, gallery, context.policy)
             references = evaluator.subset(rows).mean_matches()
             clean = query.tensor(rows).to(context.policy.device)
-            title = f"{trained.variant.label} · seed {trained.seed} · maps"
             attack = direct_attack(single.attack, single.eps_255, trained.variant.defense)
-            with context.progress.task(title, len(rows)) as bar:
+            with context.progress.task(f"{trained.title} · maps", len(rows)) as bar:
                 attacked = evaluator.adversarial(attack, context.config.attack_seed[0], rows)
                 before, after = (
                     _in_batches(trained, images, references) for images in (clean, attacked)
@@ -146,18 +134,17 @@ class Attention(Experiment):
         inputs = {**single.inputs(context), "rows": rows.tolist(), "drawn": drawn.tolist()}
         return context.kept("maps", ATTENTION_VERSION, trained, inputs, compute).arrays()
 
-    def _table(self, under: str, over: dict[str, dict[str, OverSeeds]], queries: int) -> Table:
-        rows = [(label, [row[name].cell(2) for name in FIGURES]) for label, row in over.items()]
-        return Table(
+    def _table(self, under: str, over: Summaries, queries: int) -> Table:
+        return summary_table(
             f"Attention under {under}",
-            "Defense",
-            ["overlap", "likeness", "overlap, other people"],
-            rows,
-            note=f"Means over {queries} queries. overlap: intersection over union of the "
+            COLUMNS,
+            over,
+            f"Means over {queries} queries. overlap: intersection over union of the "
             f"{TOP_SHARE:.0%} of places where the maps of a clean and of its attacked image are "
             f"largest; of two random choices it would be {chance_overlap():.2f}. likeness: cosine "
             "of the two maps. overlap, other people: the same of two clean images of different "
             "identities, which says how much alike all maps are.",
+            digits=2,
         )
 
 
@@ -174,11 +161,6 @@ def figures_of(clean: NDArray[np.float32], attacked: NDArray[np.float32]) -> dic
 def chance_overlap(share: float = TOP_SHARE) -> float:
     """Return the intersection over union of two independent choices of a share of the places."""
     return share / (2 - share)
-
-
-def spread_evenly(count: int, most: int) -> NDArray[np.int64]:
-    """Return up to `most` positions spread evenly over `count`."""
-    return np.linspace(0, count - 1, min(most, count)).round().astype(np.int64)
 
 
 def _in_batches(trained: Trained, images: Tensor, references: Tensor) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""Where an encoder looks: Grad-CAM of the similarity to a reference embedding.
+"""Which places an embedding rests on: Grad-CAM of the similarity to a reference embedding.
 
 Selvaraju et al., "Grad-CAM" (ICCV 2017), with a cosine in place of a class score:
 
@@ -22,7 +22,7 @@ from benchmark.core.errors import PluginError
 from benchmark.models.encoder import ReIDEncoder
 
 TOP_SHARE = 0.2
-"""Share of the places that count as looked at."""
+"""Share of the places that count: those where a map is largest."""
 
 
 def saliency(encoder: nn.Module, images: Tensor, references: Tensor, owner: str) -> Tensor:
@@ -40,7 +40,7 @@ def saliency(encoder: nn.Module, images: Tensor, references: Tensor, owner: str)
     trunk = next((m.trunk for m in encoder.modules() if isinstance(m, ReIDEncoder)), None)
     if trunk is None:
         raise PluginError(
-            f"{owner}: its encoder has no feature map to look at",
+            f"{owner}: its encoder has no feature map to explain",
             "attention needs an encoder that is, or holds, the harness's own",
         )
     seen: list[Tensor] = []
@@ -72,7 +72,7 @@ def saliency(encoder: nn.Module, images: Tensor, references: Tensor, owner: str)
 def overlap(
     first: NDArray[np.float32], second: NDArray[np.float32], share: float = TOP_SHARE
 ) -> NDArray[np.float64]:
-    """Return (B,) intersection over union of the places that two maps (B, H, W) look at most.
+    """Return (B,) intersection over union of the places where two maps (B, H, W) are largest.
 
     Places where a map is zero do not count; two empty maps share nothing.
 

@@ -25,8 +25,8 @@ from benchmark.experiments.balancing_audit.synthetic_audit import (
     real_consistency,
     share_below,
     spread_within,
-    unit,
 )
+from benchmark.experiments.unit_vectors import unit
 from benchmark.metrics.embedding import embed_images
 from benchmark.models.backbone import BackboneConfig
 
@@ -43,7 +43,7 @@ class Auditor:
     """Measures images against the real training images.
 
     Attributes:
-        encoder: The judge.
+        encoder: Measures identity and distance.
         gate: The encoder that accepted the images, to show by how much the two differ.
         real: The real images that trainings fit.
         held_out: Real images of other identities, to test the camera classifier on.
@@ -162,7 +162,7 @@ class Auditor:
         found = embed_images(
             encoder, images, policy=self.policy, batch=self.batch, owner="balancing audit"
         )
-        return unit(found.numpy())
+        return unit(found.double().numpy())
 
     @cached_property
     def _embedded(self) -> Floats:

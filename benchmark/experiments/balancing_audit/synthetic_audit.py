@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.core.image_set import ImageSet
+from benchmark.experiments.unit_vectors import unit
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -43,13 +44,6 @@ class Nearest:
 
     row: Ints
     distance: Floats
-
-
-def unit(vectors: NDArray[np.floating]) -> Floats:
-    """Return vectors of length 1, in float64."""
-    wide = np.asarray(vectors, np.float64)
-    scaled: Floats = wide / np.maximum(np.linalg.norm(wide, axis=1, keepdims=True), 1e-12)
-    return scaled
 
 
 def identity_consistency(

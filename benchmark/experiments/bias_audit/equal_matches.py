@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from benchmark.core.image_set import ImageSet
+from benchmark.experiments.sampling import spread_evenly
 
 
 def equal_query_and_gallery(images: ImageSet, matches: int) -> tuple[ImageSet, ImageSet]:
@@ -33,9 +34,8 @@ def equal_query_and_gallery(images: ImageSet, matches: int) -> tuple[ImageSet, I
         camera = cameras[np.argmax(np.where(enough, counts, 0))]
         of_camera = images.camids[rows] == camera
         others = rows[~of_camera]
-        spread = np.linspace(0, len(others) - 1, matches).round().astype(int)
         queries += rows[of_camera].tolist()
-        gallery += others[spread].tolist()
+        gallery += others[spread_evenly(len(others), matches)].tolist()
     chosen = (np.zeros(len(images), bool), np.zeros(len(images), bool))
     for mask, own in zip(chosen, (queries, gallery), strict=True):
         mask[own] = True

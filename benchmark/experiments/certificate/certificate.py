@@ -30,6 +30,7 @@ from benchmark.experiments.context import ExperimentContext, Kept
 from benchmark.experiments.experiment import Experiment
 from benchmark.experiments.findings import Findings, Table, text
 from benchmark.experiments.measurement import Trained
+from benchmark.experiments.sampling import spread_evenly
 from benchmark.metrics.embedding import embed_images
 
 CERTIFICATE_VERSION = 1
@@ -148,8 +149,8 @@ class Certificate(Experiment):
                 drawn = noisy_embeddings(
                     encoder.encoder, image, encoder.sigma, count, seed=own
                 ).cpu()
-                positives, negatives = sides(query, int(row), gallery)
-                radius, first = self._scored_queries(
+                positives, negatives = matches_and_others(query, int(row), gallery)
+                radius, first = self._radius(
                     drawn, vectors[positives], vectors[negatives], encoder.sigma
                 )
                 radii.append(radius)
@@ -157,7 +158,7 @@ class Certificate(Experiment):
                 bar.advance()
         return Kept({}, {"radii": np.array(radii), "right": np.array(right), "rows": rows})
 
-    def _scored_queries(
+    def _radius(
         self, drawn: Tensor, positives: Tensor, negatives: Tensor, sigma: float
     ) -> tuple[float, bool]:
         """Return the radius of one query, and whether its mean embedding is right."""
@@ -202,16 +203,17 @@ def chosen_rows(query: ImageSet, gallery: ImageSet, count: int) -> NDArray[np.in
     Raises:
         DataError: There is none.
     """
-    both = [all(len(s) for s in sides(query, row, gallery)) for row in range(len(query))]
+    both = [
+        all(len(s) for s in matches_and_others(query, row, gallery)) for row in range(len(query))
+    ]
     valid = np.flatnonzero(both)
     if len(valid) == 0:
         raise DataError("no query has a match in another camera", "use other data")
-    places = np.linspace(0, len(valid) - 1, min(count, len(valid))).round().astype(np.int64)
-    rows: NDArray[np.int64] = valid[places]
+    rows: NDArray[np.int64] = valid[spread_evenly(len(valid), count)]
     return rows
 
 
-def sides(
+def matches_and_others(
     query: ImageSet, row: int, gallery: ImageSet
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return rows of the gallery that are right for a query and those that are wrong.

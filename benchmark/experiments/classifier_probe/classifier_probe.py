@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -21,13 +20,12 @@ from benchmark.experiments.classifier_probe.identity_head import (
     HeadTrainer,
     split_by_identity,
 )
+from benchmark.experiments.comparison import Row, figure, keys_of, map_cells
 from benchmark.experiments.context import ExperimentContext, Kept
 from benchmark.experiments.experiment import Experiment
 from benchmark.experiments.findings import MISSING, Findings, Table
-from benchmark.experiments.main_table.main_table import figure
-from benchmark.experiments.measurement import Measurement, Trained
-from benchmark.experiments.summary import OverSeeds
-from results.columns import Cell
+from benchmark.experiments.measurement import Trained
+from benchmark.experiments.summary import Summaries, as_json, over_seeds, summary_table
 
 PROBE_VERSION = 3
 """Raised when a change of this measurement changes results."""
@@ -99,33 +97,24 @@ class ClassifierProbe(Experiment):
 
     def run(self, context: ExperimentContext) -> Findings:
         """Probe every training, and measure its retrieval beside."""
-        if len(context.config.eps) != 1:
-            raise UsageError("the probe has one budget", "give a single --eps")
+        test = Ascent(context.eps_255, self.config.alpha_255, self.config.steps)
         probes: dict[str, dict[int, dict[str, float]]] = defaultdict(dict)
-        retrieval: dict[str, list[Measurement]] = defaultdict(list)
+        retrieval: dict[str, Row] = defaultdict(list)
         for measured in context.measure(context.variants):
             label, trained = measured.variant.label, measured.trained
-            with context.tolerating(f"{label} · seed {trained.seed} · probe"):
-                probes[label][trained.seed] = self._probe(context, trained)
+            with context.tolerating(f"{trained.title} · probe"):
+                probes[label][trained.seed] = self._probe(context, trained, test)
                 retrieval[label].append(measured)
-        probes = {label: by_seed for label, by_seed in probes.items() if by_seed}
         if not probes:
             raise UsageError("no defense could be probed", "see the messages above")
-        figures = {
-            label: {
-                name: OverSeeds({seed: probe[name] for seed, probe in by_seed.items()})
-                for name in next(iter(by_seed.values()))
-                if all(name in probe for probe in by_seed.values())
-            }
-            for label, by_seed in probes.items()
-        }
+        figures = over_seeds(probes)
         dataset = context.config.dataset
-        keys = list(next(iter(retrieval.values()))[0].outcomes[dataset])
+        keys = keys_of(retrieval, dataset)
         result: dict[str, Any] = {
             "rows": [
                 {
                     "label": label,
-                    "accuracy": {name: over.as_json() for name, over in row.items()},
+                    "accuracy": as_json(row),
                     "retrieval_map": {
                         key: figure(retrieval[label], dataset, key, "map").as_json() for key in keys
                     },
@@ -136,12 +125,12 @@ class ClassifierProbe(Experiment):
         }
         return Findings(self._tables(context, figures, retrieval, keys), result)
 
-    def _probe(self, context: ExperimentContext, trained: Trained) -> dict[str, float]:
+    def _probe(
+        self, context: ExperimentContext, trained: Trained, test: Ascent
+    ) -> dict[str, float]:
         """Return accuracies in percent, and what of those under PGD is the heads'."""
         config, inner = trained.config, trained.config.training.inner
-        (eps_255,) = config.eps
-        test = Ascent(eps_255, self.config.alpha_255, self.config.steps)
-        fit = Ascent(eps_255, inner.alpha_255, inner.steps)
+        fit = Ascent(test.eps_255, inner.alpha_255, inner.steps)
         fitted, _ = context.fitted_and_held_out()
         first, second = split_by_identity(fitted, SPLIT_SEED)
         tested = _drawn(second, self.config.test_images)
@@ -162,8 +151,8 @@ class ClassifierProbe(Experiment):
                 arrays[f"{name}_pgd"] = under["cross-entropy"]
                 arrays[f"{name}_strongest"] = np.logical_and.reduce(list(under.values()))
 
-            title = f"{trained.variant.label} · seed {trained.seed} · heads"
-            with context.progress.task(title, (2 if joint is None else 3) * epochs) as bar:
+            passes = (2 if joint is None else 3) * epochs
+            with context.progress.task(f"{trained.title} · heads", passes) as bar:
                 for name, ascent in (("clean", None), ("robust", fit)):
                     test_head(name, new, new.fit(epochs, rate, ascent, bar))
                 if joint is not None:
@@ -190,25 +179,20 @@ class ClassifierProbe(Experiment):
     def _tables(
         self,
         context: ExperimentContext,
-        figures: dict[str, dict[str, OverSeeds]],
-        retrieval: dict[str, list[Measurement]],
+        figures: Summaries,
+        retrieval: dict[str, Row],
         keys: list[str],
     ) -> list[Table]:
         attack = f"PGD: {self.config.steps} steps through the head that is tested, "
-        attack += f"{context.config.eps[0]:g}/255; strongest: the worst of PGD on three losses for "
+        attack += f"{context.eps_255:g}/255; strongest: the worst of PGD on three losses for "
         attack += "each image, two of which do not depend on the scale of logits."
-        title = f"accuracy in percent on training identities of {context.config.dataset}"
+        dataset = context.config.dataset
+        title = f"accuracy in percent on training identities of {dataset}"
 
-        def accuracy(head: str, columns: Mapping[str, str], note: str) -> Table:
-            rows = [
-                (label, [row[name].cell() if name in row else Cell(MISSING) for name in columns])
-                for label, row in figures.items()
-            ]
-            return Table(f"{head}: {title}", "Defense", [*columns.values()], rows, note)
-
-        joint = accuracy(
-            "The classifier of the training",
+        joint = summary_table(
+            f"The classifier of the training: {title}",
             JOINT,
+            figures,
             "joint: the classifier that was trained with the encoder; fine-tuned: trained on, "
             f"the encoder frozen, on the same images, clean. {attack} in joint head: what that "
             "loses under the strongest attack, of which the change from smoothed to plain labels "
@@ -216,18 +200,16 @@ class ClassifierProbe(Experiment):
             "the change of scale is another part (ResNet-50: 53.08 → 50.22). "
             f"{MISSING}: the training kept no classifier.",
         )
-        anew = accuracy(
-            "Heads trained anew",
+        anew = summary_table(
+            f"Heads trained anew: {title}",
             ANEW,
+            figures,
             "robust: a head trained adversarially on the frozen encoder; retrained: the same head "
             "from the same start on clean images alone, both on one half of the images. "
             f"{attack} Tested on the other half, which no new head has seen and the encoder has.",
         )
-        rows = [
-            (label, [figure(row, context.config.dataset, key, "map").cell() for key in keys])
-            for label, row in retrieval.items()
-        ]
-        title = f"mAP of the same encoders on test identities of {context.config.dataset}"
+        rows = map_cells(retrieval, dataset, keys)
+        title = f"mAP of the same encoders on test identities of {dataset}"
         return [joint, anew, Table(title, "Defense", keys, rows)]
 
 

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import Any
 
 from benchmark.core.errors import UsageError
-from benchmark.core.plugin import Card, PluginConfig
-from benchmark.experiments.context import ExperimentContext
-from benchmark.experiments.experiment import Experiment
-from benchmark.experiments.findings import Findings, Table
-from benchmark.experiments.main_table.main_table import (
-    PAPER_ATTACKS,
-    PAPER_PAIR,
-    PAPER_SETTINGS,
-    compared,
+from benchmark.core.plugin import Card
+from benchmark.experiments.comparison import (
+    PairConfig,
+    measured_rows,
     measured_tables,
-    ratio_table,
+    ratio_of,
     rows_json,
 )
-from benchmark.experiments.measurement import Measurement
+from benchmark.experiments.context import ExperimentContext
+from benchmark.experiments.ddid_paper import PAPER_ATTACKS, PAPER_SETTINGS
+from benchmark.experiments.experiment import Experiment
+from benchmark.experiments.findings import Findings, Table
 
 PAPER_RATIOS = {"clean": 1.16, "fna@8": 1.38, "sma@8": 1.21, "metric-ifgsm@8": 1.37}
 """mAP of DDID over that of metric AT, Market-1501 to DukeMTMC, ResNet-50 (table 5, second-hand):
@@ -43,13 +40,8 @@ class CrossDataset(Experiment):
     }
     settings = PAPER_SETTINGS
 
-    class Config(PluginConfig):
+    class Config(PairConfig):
         """Options of the experiment."""
-
-        ours: str = "ddid"
-        """Defense in the numerator of the ratio."""
-        baseline: str = "metric-at"
-        """Defense in its denominator."""
 
     config: Config
 
@@ -61,33 +53,16 @@ class CrossDataset(Experiment):
         tables: list[Table] = []
         directions: list[dict[str, Any]] = []
         for source in datasets:
-            rows: dict[str, list[Measurement]] = defaultdict(list)
-            for measured in context.measure(context.variants, dataset=source):
-                rows[measured.variant.label].append(measured)
+            rows = measured_rows(context, context.variants, source)
+            paper = PAPER_RATIOS if source == context.config.dataset else {}
             for target in datasets:
-                if target != source and rows:
-                    paper = PAPER_RATIOS if source == context.config.dataset else {}
-                    found, shown = self._direction(rows, source, target, paper)
-                    directions.append(found)
-                    tables += shown
+                if target == source or not rows:
+                    continue
+                title = f"{source} → {target}"
+                ratio, compared = ratio_of(rows, self.config, target, paper, title)
+                values = {"from": source, "to": target, "rows": rows_json(rows, target)}
+                directions.append({**values, **ratio})
+                tables += [*measured_tables(rows, target, title), *compared]
         if not directions:
             raise UsageError("no defense could be measured", "see the messages above")
         return Findings(tables, {"directions": directions})
-
-    def _direction(
-        self,
-        rows: dict[str, list[Measurement]],
-        source: str,
-        target: str,
-        paper: dict[str, float],
-    ) -> tuple[dict[str, Any], list[Table]]:
-        title = f"{source} → {target}"
-        found: dict[str, Any] = {"from": source, "to": target, "rows": rows_json(rows, target)}
-        tables = measured_tables(rows, target, title)
-        ours, baseline = self.config.ours, self.config.baseline
-        if ours in rows and baseline in rows:
-            comparison = compared(rows[ours], rows[baseline], target)
-            found["ratio"] = {"of": ours, "over": baseline, "attacks": comparison}
-            paper = paper if (ours, baseline) == PAPER_PAIR else {}
-            tables.append(ratio_table(comparison, ours, baseline, paper, title))
-        return found, tables

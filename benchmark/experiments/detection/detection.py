@@ -11,10 +11,11 @@ from typing import Any, ClassVar
 from benchmark.core.errors import UsageError
 from benchmark.core.plugin import Card
 from benchmark.experiments.context import ExperimentContext
+from benchmark.experiments.crafting import check_direct
 from benchmark.experiments.detection.detection_report import (
     DetectorResult,
+    detectors_table,
     result_of,
-    summary_table,
     table_of,
 )
 from benchmark.experiments.detection.detector_evaluation import DetectionOptions, DetectorEvaluation
@@ -47,18 +48,19 @@ class Detection(Experiment):
 
     def run(self, context: ExperimentContext) -> Findings:
         """Fit and attack a detector for each chosen defense and seed."""
-        bench = DetectorEvaluation(context, self.config, self._budget(context))
+        self._check(context)
+        evaluation = DetectorEvaluation(context, self.config)
         results: dict[str, DetectorResult] = {}
         for trained in context.train(context.variants):
             label = f"{trained.variant.label} seed {trained.seed}"
             with context.tolerating(label):
-                results[label] = bench.result(trained)
+                results[label] = evaluation.result(trained)
         from benchmark.experiments.detection.roc_figure import figure_of  # matplotlib takes a while
 
         share = self.config.damage_share
         return Findings(
             tables=[
-                summary_table(results, share),
+                detectors_table(results, share),
                 *(table_of(label, result, share) for label, result in results.items()),
             ],
             result={label: result_of(result, share) for label, result in results.items()},
@@ -68,14 +70,12 @@ class Detection(Experiment):
             },
         )
 
-    def _budget(self, context: ExperimentContext) -> float:
-        """Return the budget.
+    def _check(self, context: ExperimentContext) -> None:
+        """Check the attacks before any training.
 
         Raises:
-            UsageError: Several budgets, no attack to be fitted on, or one that needs preparation.
+            UsageError: There is none to be fitted on, or one that needs preparation.
         """
-        if len(context.config.eps) != 1:
-            raise UsageError("experiment detection takes one budget", "give a single --eps")
         names = [attack.name for attack in context.attacks]
         for name in self.config.seen:
             if name not in names:
@@ -84,10 +84,4 @@ class Detection(Experiment):
                     f"add --attack {name}, or set experiment.seen to some of {', '.join(names)}",
                 )
         for attack in context.attacks:
-            if attack.plugin.needs_preparation or attack.surrogates:
-                raise UsageError(
-                    f"experiment detection cannot use {attack.name!r}: it is trained first, or "
-                    "works on surrogates",
-                    "leave it out",
-                )
-        return context.config.eps[0]
+            check_direct(attack)

@@ -123,7 +123,7 @@ def _lowest(attacks: Mapping[str, Mapping[str, Any]], kind: Kind) -> float | Non
     return min(areas, default=None)
 
 
-def summary_table(results: Mapping[str, DetectorResult], damage_share: float) -> Table:
+def detectors_table(results: Mapping[str, DetectorResult], damage_share: float) -> Table:
     """Return a row for each detector: the lowest area over each kind of attack."""
     rows = []
     for label, result in results.items():

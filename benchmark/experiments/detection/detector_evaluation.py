@@ -44,7 +44,7 @@ class DetectionOptions(PluginConfig):
     """Options of the experiment."""
 
     experts: int = Field(default=2, ge=1, le=8)
-    """Encoders beside the target that look at a query."""
+    """Encoders beside the target that embed a query."""
     expert_defense: str = "none"
     """What they are trained by, each at a seed of its own."""
     k: int = Field(default=10, ge=2)
@@ -75,13 +75,10 @@ class DetectorEvaluation:
     Args:
         context: What the experiment works with.
         options: What was chosen.
-        eps_255: Budget of all attacks.
     """
 
-    def __init__(
-        self, context: ExperimentContext, options: DetectionOptions, eps_255: float
-    ) -> None:
-        self._context, self._options, self._eps_255 = context, options, eps_255
+    def __init__(self, context: ExperimentContext, options: DetectionOptions) -> None:
+        self._context, self._options, self._eps_255 = context, options, context.eps_255
 
     def result(self, target: Trained) -> DetectorResult:
         """Return the scores of the test queries, measured once for the same target and options.

@@ -1,4 +1,4 @@
-"""What a detector looks at: how several encoders retrieve for one query, and whether they agree.
+"""What a detector sees: how several encoders retrieve for one query, and whether they agree.
 
 After Wang et al., "Multi-Expert Adversarial Attack Detection in Person Re-identification Using
 Context Inconsistency" (ICCV 2021), from a description of it. Each expert m retrieves a support set
@@ -25,7 +25,7 @@ from torch.nn import functional as F
 
 @dataclass(frozen=True)
 class ContextExtractor:
-    """The experts' galleries, in which they look a query up.
+    """Extracts the context of a query from the galleries of the experts.
 
     Attributes:
         galleries: For each expert, (G, D_m) unit embeddings of the same gallery.

@@ -57,12 +57,12 @@ def _frame(axes: Axes, title: str) -> None:
     axes.set_title(title, fontsize="small")
 
 
-def _draw(axes: Axes, result: DetectorResult, name: str, look: str, colour: str) -> None:
+def _draw(axes: Axes, result: DetectorResult, name: str, style: str, colour: str) -> None:
     benign, attacked = result.scores(result.clean), result.scores(result.attacked[name])
-    known = "" if look in ("push", "decoy") else f", {look}"
+    known = "" if style in ("push", "decoy") else f", {style}"
     axes.plot(
         *roc_curve(benign, attacked),
-        DASHES[look],
+        DASHES[style],
         color=colour,
         linewidth=1.4,
         label=f"{name}{known} ({roc_auc(benign, attacked):.2f})",

@@ -5,15 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.experiments.unit_vectors import unit
+
 Vectors = NDArray[np.float32]
 Labels = NDArray[np.int64]
-
-
-def unit(vectors: Vectors) -> Vectors:
-    """Return (N, D) vectors at length 1."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    scaled: Vectors = vectors / np.maximum(lengths, 1e-12)
-    return scaled
 
 
 def displacement(clean: Vectors, attacked: Vectors) -> float:

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from benchmark.core.errors import UsageError
-from benchmark.experiments.embedding_map.embedding_distances import unit
+from benchmark.experiments.unit_vectors import unit
 
 LARGEST_PERPLEXITY = 30.0
 

@@ -14,7 +14,6 @@ from benchmark.core.encoder import embed
 from benchmark.core.errors import UsageError
 from benchmark.core.image_set import ImageSet
 from benchmark.core.plugin import Card, PluginConfig
-from benchmark.experiments.attention.attention import spread_evenly
 from benchmark.experiments.context import ExperimentContext, Kept
 from benchmark.experiments.crafting import direct_attack, evaluator_of
 from benchmark.experiments.embedding_map.embedding_distances import (
@@ -23,19 +22,25 @@ from benchmark.experiments.embedding_map.embedding_distances import (
     silhouettes,
 )
 from benchmark.experiments.embedding_map.embedding_figure import PointCloud, check_tsne, draw_clouds
-from benchmark.experiments.experiment import Experiment
 from benchmark.experiments.findings import Findings, Table, figure_png
 from benchmark.experiments.measurement import Trained
-from benchmark.experiments.single_attack import SingleAttack
-from benchmark.experiments.summary import OverSeeds
+from benchmark.experiments.sampling import spread_evenly
+from benchmark.experiments.single_attack import SingleAttack, SingleAttackExperiment
+from benchmark.experiments.summary import Summaries, as_json, over_seeds, summary_table
 
 EMBEDDING_VERSION = 1
 """Raised when a change of this measurement changes results."""
 
-FIGURES = ("displacement", "relative", "silhouette_clean", "silhouette_attacked")
+COLUMNS = {
+    "displacement": "displacement",
+    "relative": "over identity distance",
+    "silhouette_clean": "silhouette, clean",
+    "silhouette_attacked": "attacked",
+}
+"""Figures and their headings."""
 
 
-class EmbeddingMap(Experiment):
+class EmbeddingMap(SingleAttackExperiment):
     """t-SNE of clean and attacked queries among the gallery, and how far they moved."""
 
     card = Card(
@@ -44,13 +49,6 @@ class EmbeddingMap(Experiment):
         notes="The map shows some identities and has no scale; the figures are of all queries, in "
         "the embedding space itself, and do not depend on it.",
     )
-    defaults = {
-        "defense": ["none", "metric-at", "ddid"],
-        "attack": ["fna"],
-        "eps": [8.0],
-        "test_dataset": ["none"],
-    }
-    settings = ("evaluation.checks=false",)
 
     class Config(PluginConfig):
         """Options of the experiment."""
@@ -69,29 +67,22 @@ class EmbeddingMap(Experiment):
         dataset = context.config.dataset
         query, gallery = context.split(dataset, "query"), context.split(dataset, "gallery")
         chosen = query.identities[spread_evenly(len(query.identities), self.config.identities)]
-        measured: dict[str, dict[int, dict[str, float]]] = defaultdict(dict)
+        figures: dict[str, dict[int, dict[str, float]]] = defaultdict(dict)
         clouds: dict[str, PointCloud] = {}
         for trained in context.train(context.variants):
             label = trained.variant.label
-            with context.tolerating(f"{label} · seed {trained.seed} · embeddings"):
+            with context.tolerating(f"{trained.title} · embeddings"):
                 arrays = self._embedded(context, trained, single, query, gallery)
-                measured[label][trained.seed] = figures_of(arrays, query, gallery)
+                figures[label][trained.seed] = figures_of(arrays, query, gallery)
                 clouds.setdefault(label, _cloud(arrays, query, gallery, chosen))
-        if not clouds:
+        if not figures:
             raise UsageError("no defense could be embedded", "see the messages above")
-        over = {
-            label: {name: OverSeeds({s: one[name] for s, one in found.items()}) for name in FIGURES}
-            for label, found in measured.items()
-            if found
-        }
+        over = over_seeds(figures)
         result: dict[str, Any] = {
             "attack": single.key,
             "queries": len(query),
             "drawn_identities": chosen.tolist(),
-            "rows": [
-                {"label": label, **{name: one.as_json() for name, one in row.items()}}
-                for label, row in over.items()
-            ],
+            "rows": [{"label": label, **as_json(row)} for label, row in over.items()],
         }
         figure = draw_clouds(clouds, self.config.map_seed)
         return Findings(
@@ -113,9 +104,8 @@ class EmbeddingMap(Experiment):
         def compute() -> Kept:
             evaluator = evaluator_of(trained, query, gallery, context.policy)
             attack = direct_attack(single.attack, single.eps_255, trained.variant.defense)
-            title = f"{trained.variant.label} · seed {trained.seed} · embeddings"
             batch, parts = trained.config.evaluation.batch, []
-            with context.progress.task(title, len(query)) as bar:
+            with context.progress.task(f"{trained.title} · embeddings", len(query)) as bar:
                 for start in range(0, len(query), batch):
                     rows = np.arange(start, min(start + batch, len(query)))
                     images = evaluator.adversarial(attack, context.config.attack_seed[0], rows)
@@ -133,18 +123,17 @@ class EmbeddingMap(Experiment):
         inputs = single.inputs(context)
         return context.kept("embeddings", EMBEDDING_VERSION, trained, inputs, compute).arrays()
 
-    def _table(self, where: str, over: dict[str, dict[str, OverSeeds]]) -> Table:
-        rows = [(label, [row[name].cell(2) for name in FIGURES]) for label, row in over.items()]
-        return Table(
+    def _table(self, where: str, over: Summaries) -> Table:
+        return summary_table(
             f"Queries of {where}",
-            "Defense",
-            ["displacement", "over identity distance", "silhouette, clean", "attacked"],
-            rows,
-            note="displacement: mean cosine distance of a query's embeddings before and under the "
+            COLUMNS,
+            over,
+            "displacement: mean cosine distance of a query's embeddings before and under the "
             "attack; beside it, divided by the mean distance between centroids of gallery "
             "identities: at 1 a query moves as far as to another person. silhouette: of queries "
             "among gallery identities, matches in other cameras; below 0 another identity is "
             "nearer.",
+            digits=2,
         )
 
 

@@ -15,7 +15,7 @@ from benchmark.experiments.experiment import Experiment
 from benchmark.experiments.findings import Findings, Table
 from benchmark.experiments.measurement import CLEAN, WORST, QueryOutcomes
 from benchmark.experiments.scoring import scored, scoring_attacks
-from benchmark.experiments.summary import OverSeeds
+from benchmark.experiments.summary import Summaries, as_json, over_seeds
 from benchmark.experiments.tune.candidates import read_candidates
 from benchmark.experiments.variant import Variant
 from results.columns import Cell
@@ -77,19 +77,13 @@ class Tune(Experiment):
         share = {"held_out": context.config.training.held_out}
         seconds: Counter[str] = Counter()
         for trained in context.train(candidates):
-            with context.tolerating(f"{trained.variant.label} · seed {trained.seed}"):
+            with context.tolerating(trained.title):
                 outcomes = scored(context, trained, "held-out", query, gallery, share)
                 scores[trained.variant.label][trained.seed] = figures_of(outcomes)
                 seconds[trained.variant.label] += trained.outcome["seconds"]
         if not scores:
             raise UsageError("no candidate could be scored", "see the messages above")
-        figures = {
-            label: {
-                key: OverSeeds({seed: score[key] for seed, score in by_seed.items()})
-                for key in next(iter(by_seed.values()))
-            }
-            for label, by_seed in scores.items()
-        }
+        figures = over_seeds(scores)
         best = max(figures, key=lambda label: figures[label][self.config.criterion].mean)
         result = self._result(context, candidates, figures, best, len(held_out.identities))
         result["training_seconds"] = dict(seconds)
@@ -99,7 +93,7 @@ class Tune(Experiment):
         self,
         context: ExperimentContext,
         candidates: list[Variant],
-        figures: dict[str, dict[str, OverSeeds]],
+        figures: Summaries,
         best: str,
         identities: int,
     ) -> dict[str, Any]:
@@ -115,7 +109,7 @@ class Tune(Experiment):
                     "label": one.label,
                     "defense": one.defense,
                     "settings": dict(one.settings),
-                    "figures": {k: v.as_json() for k, v in figures.get(one.label, {}).items()},
+                    "figures": as_json(figures.get(one.label, {})),
                 }
                 for one in candidates
             ],
@@ -132,7 +126,7 @@ class Tune(Experiment):
     def _table(
         self,
         context: ExperimentContext,
-        figures: dict[str, dict[str, OverSeeds]],
+        figures: Summaries,
         best: str,
         result: dict[str, Any],
     ) -> Table:

@@ -1,17 +1,18 @@
-"""Conduct experiments on tiny data, in process."""
+"""Run experiments on tiny data, in process."""
 
 from __future__ import annotations
 
 import pytest
 
+from benchmark.cli.app import exit_code
 from benchmark.core.progress import SilentProgress
 
 
 @pytest.fixture
-def conducted(tiny_config):
-    """Return a function that conducts an experiment: name, options of its own, assignments."""
+def run_tiny(tiny_config):
+    """Return a function that runs an experiment: name, options of its own, assignments."""
 
-    def conduct_(name, own=None, *assignments, **options):
+    def run_tiny_(name, own=None, *assignments, **options):
         from benchmark.experiments.run_experiment import (
             experiment_named,
             run_experiment,
@@ -24,4 +25,16 @@ def conducted(tiny_config):
         config = tiny_config(*settings, **given)
         return run_experiment(chosen(chosen.parse_config(own or {})), config, SilentProgress())
 
-    return conduct_
+    return run_tiny_
+
+
+@pytest.fixture
+def cli(capfd):
+    """Return a function that runs a command line: exit code, stdout, stderr."""
+
+    def call(*arguments):
+        code = exit_code([str(argument) for argument in arguments])
+        out, err = capfd.readouterr()
+        return code, out, err
+
+    return call

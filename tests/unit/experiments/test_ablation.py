@@ -50,8 +50,8 @@ def test_the_modules_of_the_paper_are_switches_of_ddid():
     assert set(PAPER_GAINS) <= set(labels)
 
 
-def test_gains_are_of_the_same_queries_at_each_seed(conducted, tmp_path):
-    done = conducted("ablation", OWN, "training.epochs=1", seed=[0, 1], **OPTIONS)
+def test_gains_are_of_the_same_queries_at_each_seed(run_tiny, tmp_path):
+    done = run_tiny("ablation", OWN, "training.epochs=1", seed=[0, 1], **OPTIONS)
     result = done.document["result"]
     rows = {row["label"]: row for row in result["rows"]}
     assert rows["all − first"]["modules"] == ["second", "third"]
@@ -76,9 +76,9 @@ def test_gains_are_of_the_same_queries_at_each_seed(conducted, tmp_path):
     assert "worst: gain over tiny-defense" in text
 
 
-def test_an_ablation_wants_two_defenses(conducted):
+def test_an_ablation_wants_two_defenses(run_tiny):
     with pytest.raises(UsageError, match="one defense over one baseline"):
-        conducted("ablation", OWN, **{**OPTIONS, "defense": ["tiny-defense"]})
+        run_tiny("ablation", OWN, **{**OPTIONS, "defense": ["tiny-defense"]})
 
 
 def test_a_gain_of_one_identity_has_no_spread_and_needs_a_common_seed():

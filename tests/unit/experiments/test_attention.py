@@ -138,9 +138,9 @@ def test_the_warmest_place_is_the_brightest():
     assert warm.argmax() == 9
 
 
-def test_the_experiment_keeps_no_image_of_data_that_show_people(conducted, tmp_path, monkeypatch):
+def test_the_experiment_keeps_no_image_of_data_that_show_people(run_tiny, tmp_path, monkeypatch):
     own = {"queries": 8, "pictures": 2}
-    done = conducted("attention", own, seed=[0, 1], **SMALL)
+    done = run_tiny("attention", own, seed=[0, 1], **SMALL)
     (row,) = done.document["result"]["rows"]
     assert set(row["overlap"]["by_seed"]) == {"0", "1"}
     assert 0 <= row["overlap"]["mean"] <= 1
@@ -160,12 +160,12 @@ def test_the_experiment_keeps_no_image_of_data_that_show_people(conducted, tmp_p
     picture = Image.open(tmp_path / "out" / "experiments" / "attention" / "maps.png")
     assert picture.width > 100
     monkeypatch.setattr(DATASETS.get("tiny"), "rendered", True)
-    shown = conducted("attention", own, output=tmp_path / "again", **SMALL)
+    shown = run_tiny("attention", own, output=tmp_path / "again", **SMALL)
     assert shown.document["result"]["images_shown"] is True
     one, other = row["overlap"]["by_seed"]["0"], shown.document["result"]["rows"][0]["overlap"]
     assert one == pytest.approx(other["mean"])
 
 
-def test_attention_is_under_one_attack(conducted):
+def test_attention_is_under_one_attack(run_tiny):
     with pytest.raises(UsageError, match="one attack"):
-        conducted("attention", {}, attack=["metric-fgsm", "tiny-attack"])
+        run_tiny("attention", {}, attack=["metric-fgsm", "tiny-attack"])

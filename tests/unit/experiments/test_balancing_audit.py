@@ -20,8 +20,8 @@ TINY_DDID = (
 OWN = {"camera_epochs": 1, "pairs": 2, "sheet_rows": 3, "sources": ["augmentation", "oversampling"]}
 
 
-def test_every_source_is_measured_beside_the_real_images(conducted):
-    done = conducted("balancing-audit", OWN, *TINY_DDID, defense=["ddid"])
+def test_every_source_is_measured_beside_the_real_images(run_tiny):
+    done = run_tiny("balancing-audit", OWN, *TINY_DDID, defense=["ddid"])
     assert not done.failures
     result = json.loads(next(p for p in done.files if p.name == "result.json").read_text())
     rows = result["result"]
@@ -43,7 +43,7 @@ def test_every_source_is_measured_beside_the_real_images(conducted):
     }
 
 
-def test_the_preparation_is_kept_and_sees_no_test_image(conducted, monkeypatch):
+def test_the_preparation_is_kept_and_sees_no_test_image(run_tiny, monkeypatch):
     from benchmark.experiments.balancing_audit.balancing_audit import BalancingAudit
     from defenses.ddid.defense import DDID
 
@@ -56,8 +56,8 @@ def test_the_preparation_is_kept_and_sees_no_test_image(conducted, monkeypatch):
 
     monkeypatch.setattr(DDID, "prepare", prepare)
     own = {**OWN, "sources": ["oversampling"]}
-    first = conducted("balancing-audit", own, *TINY_DDID, defense=["ddid"])
-    again = conducted("balancing-audit", own, *TINY_DDID, defense=["ddid"])
+    first = run_tiny("balancing-audit", own, *TINY_DDID, defense=["ddid"])
+    again = run_tiny("balancing-audit", own, *TINY_DDID, defense=["ddid"])
     assert len(calls) == 1
     assert first.document["result"] == again.document["result"]
 
@@ -66,10 +66,10 @@ def test_the_preparation_is_kept_and_sees_no_test_image(conducted, monkeypatch):
 
     monkeypatch.setattr(BalancingAudit, "run", peek)
     with pytest.raises(DataError, match="may not look"):
-        conducted("balancing-audit", own, *TINY_DDID, defense=["ddid"])
+        run_tiny("balancing-audit", own, *TINY_DDID, defense=["ddid"])
 
 
-def test_other_code_does_not_go_on_with_what_old_code_left_unfinished(conducted, monkeypatch):
+def test_other_code_does_not_go_on_with_what_old_code_left_unfinished(run_tiny, monkeypatch):
     """A killed preparation leaves its work folder; it is found again by the same code alone."""
     from defenses.ddid.defense import DDID
 
@@ -86,30 +86,30 @@ def test_other_code_does_not_go_on_with_what_old_code_left_unfinished(conducted,
     monkeypatch.setattr(DDID, "prepare", prepare)
     own = {**OWN, "sources": ["oversampling"]}
     with pytest.raises(KeyboardInterrupt):
-        conducted("balancing-audit", own, *TINY_DDID, defense=["ddid"])
+        run_tiny("balancing-audit", own, *TINY_DDID, defense=["ddid"])
     with monkeypatch.context() as other:
         other.setattr(DDID, "behaviour", classmethod(lambda cls: Behaviour("b", "b", "b")))
-        conducted("balancing-audit", own, *TINY_DDID, defense=["ddid"])
-    conducted("balancing-audit", own, *TINY_DDID, defense=["ddid"])
+        run_tiny("balancing-audit", own, *TINY_DDID, defense=["ddid"])
+    run_tiny("balancing-audit", own, *TINY_DDID, defense=["ddid"])
     assert [left for _, left in seen] == [False, False, True]
     assert not any(folder.exists() for folder, _ in seen[1:]), "finished work is cleared away"
 
 
-def test_sources_of_two_defenses_do_not_take_each_others_place(conducted):
+def test_sources_of_two_defenses_do_not_take_each_others_place(run_tiny):
     own = {**OWN, "sources": ["oversampling"]}
-    done = conducted("balancing-audit", own, *TINY_DDID, defense=["ddid", "free-ddid"])
+    done = run_tiny("balancing-audit", own, *TINY_DDID, defense=["ddid", "free-ddid"])
     assert list(done.document["result"]) == ["real", "ddid oversampling", "free-ddid oversampling"]
 
 
-def test_a_figure_of_an_earlier_run_does_not_stay_beside_another_result(conducted):
+def test_a_figure_of_an_earlier_run_does_not_stay_beside_another_result(run_tiny):
     own = {**OWN, "sources": ["oversampling"]}
-    first = conducted("balancing-audit", own, *TINY_DDID, defense=["ddid"], seed=[0, 1])
+    first = run_tiny("balancing-audit", own, *TINY_DDID, defense=["ddid"], seed=[0, 1])
     home = next(path for path in first.files if path.suffix == ".png").parent
     assert {p.stem for p in home.glob("*.png")} == {"oversampling-seed0", "oversampling-seed1"}
-    conducted("balancing-audit", own, *TINY_DDID, defense=["ddid"])
+    run_tiny("balancing-audit", own, *TINY_DDID, defense=["ddid"])
     assert {p.stem for p in home.glob("*.png")} == {"oversampling-seed0"}
 
 
-def test_a_defense_that_adds_nothing_cannot_be_audited(conducted):
+def test_a_defense_that_adds_nothing_cannot_be_audited(run_tiny):
     with pytest.raises(UsageError, match="adds no image"):
-        conducted("balancing-audit", OWN, "training.epochs=1", defense=["none"])
+        run_tiny("balancing-audit", OWN, "training.epochs=1", defense=["none"])

@@ -95,9 +95,9 @@ def test_bins_are_of_distinct_sizes_in_order():
     assert binned(np.ones(4), np.arange(4.0))[1] == pytest.approx(1.5)
 
 
-def test_the_audit_tells_variances_that_the_records_confirm(conducted, tmp_path):
+def test_the_audit_tells_variances_that_the_records_confirm(run_tiny, tmp_path):
     plugins = [str(TINY_PLUGIN), str(TINY_PLUGIN.parent / "tiny_modules.py")]
-    done = conducted(
+    done = run_tiny(
         "bias-audit",
         {"balanced": "tiny-modules", "over": "tiny-defense", "switches": {"first": False}},
         "training.held_out=0.25",
@@ -130,27 +130,25 @@ def test_the_audit_tells_variances_that_the_records_confirm(conducted, tmp_path)
     assert (tmp_path / "out" / "experiments" / "bias-audit" / "bias.png").stat().st_size > 5000
 
 
-def test_balancing_is_compared_with_nothing_but_what_it_balances(conducted):
+def test_balancing_is_compared_with_nothing_but_what_it_balances(run_tiny):
     """With another defense in its place, the difference would be that of two defenses."""
     plugins = [str(TINY_PLUGIN), str(TINY_PLUGIN.parent / "tiny_modules.py")]
     own = {"balanced": "tiny-modules", "over": "metric-at", "switches": {"first": False}}
-    done = conducted("bias-audit", own, "training.epochs=1", attack=["tiny-attack"], plugin=plugins)
+    done = run_tiny("bias-audit", own, "training.epochs=1", attack=["tiny-attack"], plugin=plugins)
     rows = [row["label"] for row in done.document["result"]["rows"]]
     assert rows == ["tiny-defense", "metric-at + balancing"]
     assert done.document["result"]["differences"] == []
 
 
 @pytest.mark.parametrize("options", [{"eps": [4, 8]}, {"attack": ["uap"]}])
-def test_what_cannot_be_scored_is_told_before_any_training(conducted, monkeypatch, options):
+def test_what_cannot_be_scored_is_told_before_any_training(run_tiny, monkeypatch, options):
     monkeypatch.setattr(Cell, "compute", lambda *_: pytest.fail("something was computed"))
     with pytest.raises(UsageError, match=r"one budget|trained first"):
-        conducted("bias-audit", {"balanced": None}, **{"attack": ["tiny-attack"], **options})
+        run_tiny("bias-audit", {"balanced": None}, **{"attack": ["tiny-attack"], **options})
 
 
-def test_without_held_out_identities_there_are_two_populations(conducted):
-    done = conducted(
-        "bias-audit", {"balanced": None}, "training.held_out=0", attack=["tiny-attack"]
-    )
+def test_without_held_out_identities_there_are_two_populations(run_tiny):
+    done = run_tiny("bias-audit", {"balanced": None}, "training.held_out=0", attack=["tiny-attack"])
     (row,) = done.document["result"]["rows"]
     assert set(row["populations"]) == {"trained", "test"}
     assert row["dependence"]["clean"]["spearman_images"] is None, "all have six images"

@@ -7,7 +7,7 @@ import pytest
 
 from benchmark.core.errors import DataError
 from benchmark.core.image_set import ImageSet
-from benchmark.experiments.certificate.certificate import chosen_rows, sides
+from benchmark.experiments.certificate.certificate import chosen_rows, matches_and_others
 
 QUICK = {"queries": 5, "selection": 20, "draws": 300}
 
@@ -21,7 +21,7 @@ def image_set(pids: list[int], camids: list[int]) -> ImageSet:
 
 def test_own_camera_and_junk_are_on_no_side():
     gallery = image_set([1, 1, 2, 0, -1, 2], [1, 2, 1, 3, 2, 2])
-    right, wrong = sides(image_set([1], [1]), 0, gallery)
+    right, wrong = matches_and_others(image_set([1], [1]), 0, gallery)
     assert right.tolist() == [1]
     assert wrong.tolist() == [2, 3, 5]
 
@@ -35,9 +35,9 @@ def test_queries_without_a_match_are_not_certified():
         chosen_rows(query.subset([2, 3]), gallery, 9)
 
 
-def test_it_certifies_smoothed_encoders_and_remembers(conducted, monkeypatch):
+def test_it_certifies_smoothed_encoders_and_remembers(run_tiny, monkeypatch):
     settings = ("defense_config.smoothing.sigma=0.5",)
-    found = conducted("certificate", QUICK, *settings, defense=["smoothing"]).findings
+    found = run_tiny("certificate", QUICK, *settings, defense=["smoothing"]).findings
     ((label, one),) = found.result.items()
     assert label == "smoothing seed 0"
     assert (one["sigma"], one["queries"], len(one["radii"])) == (0.5, 5, 5)
@@ -47,12 +47,12 @@ def test_it_certifies_smoothed_encoders_and_remembers(conducted, monkeypatch):
     assert one["largest_radius"] == max(one["radii"])
     assert "L2 norm 0.61" in found.tables[0].note  # 8/255 sqrt(3 * 16 * 8)
     monkeypatch.delattr("benchmark.experiments.certificate.certificate.noisy_embeddings")
-    again = conducted("certificate", QUICK, *settings, defense=["smoothing"]).findings
+    again = run_tiny("certificate", QUICK, *settings, defense=["smoothing"]).findings
     assert again.result == found.result
 
 
-def test_an_encoder_that_is_not_smoothed_is_told(conducted):
-    outcome = conducted("certificate", QUICK, defense=["none"])
+def test_an_encoder_that_is_not_smoothed_is_told(run_tiny):
+    outcome = run_tiny("certificate", QUICK, defense=["none"])
     assert outcome.findings.result == {}
     (failure,) = outcome.failures
     assert "is not smoothed" in str(failure.error)

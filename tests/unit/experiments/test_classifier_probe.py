@@ -138,10 +138,10 @@ def test_the_attack_goes_through_the_view(halves):
     assert blind.hits(head, halves[1], attack).sum() > seeing.hits(head, halves[1], attack).sum()
 
 
-def test_the_probe_reports_what_is_in_the_head(conducted):
+def test_the_probe_reports_what_is_in_the_head(run_tiny):
     own = {"epochs": 2, "steps": 2, "learning_rate": 0.05}
     options = {"defense": ["tiny-defense", "none"], "attack": ["tiny-attack"]}
-    done = conducted("classifier-probe", own, seed=[0, 1], **options)
+    done = run_tiny("classifier-probe", own, seed=[0, 1], **options)
     rows = {row["label"]: row for row in done.document["result"]["rows"]}
     assert list(rows) == ["tiny-defense", "none"]
     for row in rows.values():
@@ -150,12 +150,12 @@ def test_the_probe_reports_what_is_in_the_head(conducted):
             assert one["in_head"] == pytest.approx(one["robust_strongest"] - one["clean_strongest"])
             assert 0 <= one["clean_strongest"] <= one["clean_pgd"] <= 100
         assert set(row["retrieval_map"]) == {"clean", "tiny-attack@8", "worst"}
-    assert conducted("classifier-probe", own, seed=[0, 1], **options).document == done.document
+    assert run_tiny("classifier-probe", own, seed=[0, 1], **options).document == done.document
 
 
-def test_a_kept_classifier_is_probed_and_fine_tuned(conducted):
+def test_a_kept_classifier_is_probed_and_fine_tuned(run_tiny):
     own = {"epochs": 2, "steps": 2, "learning_rate": 0.05}
-    done = conducted("classifier-probe", own, defense=["tiny-defense"], attack=["tiny-attack"])
+    done = run_tiny("classifier-probe", own, defense=["tiny-defense"], attack=["tiny-attack"])
     (row,) = done.document["result"]["rows"]
     one = {name: over["by_seed"]["0"] for name, over in row["accuracy"].items()}
     assert one["in_joint_head_pgd"] == pytest.approx(one["joint_pgd"] - one["tuned_pgd"])
@@ -163,10 +163,10 @@ def test_a_kept_classifier_is_probed_and_fine_tuned(conducted):
     assert 0 <= one["joint_strongest"] <= one["joint_pgd"] <= one["joint_clean"] <= 100
 
 
-def test_the_probe_tests_on_as_many_images_as_it_is_told(conducted):
+def test_the_probe_tests_on_as_many_images_as_it_is_told(run_tiny):
     """A hit is a multiple of one over the images: with a single one it is all or nothing."""
     own = {"epochs": 1, "steps": 1, "learning_rate": 0.05, "test_images": 1}
-    done = conducted("classifier-probe", own, defense=["tiny-defense"], attack=["tiny-attack"])
+    done = run_tiny("classifier-probe", own, defense=["tiny-defense"], attack=["tiny-attack"])
     (row,) = done.document["result"]["rows"]
     hits = {name: over["by_seed"]["0"] for name, over in row["accuracy"].items()}
     assert {hits["clean_clean"], hits["joint_clean"]} <= {0.0, 100.0}

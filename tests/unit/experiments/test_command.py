@@ -6,18 +6,7 @@ import json
 
 import pytest
 
-from benchmark.cli.app import exit_code
 from benchmark.runner.cells.cell import Cell
-
-
-@pytest.fixture
-def cli(capfd):
-    def call(*arguments):
-        code = exit_code([str(argument) for argument in arguments])
-        out, err = capfd.readouterr()
-        return code, out, err
-
-    return call
 
 
 def without_attacks(arguments):

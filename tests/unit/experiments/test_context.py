@@ -170,14 +170,14 @@ class Failing(Experiment):
 
 def test_a_failing_plugin_costs_its_row_and_is_told(tiny_config):
     config = tiny_config(defense=["tiny-broken", "tiny-defense"], attack=["tiny-attack"])
-    conducted = run_experiment(Failing(Failing.Config()), config, SilentProgress())
-    assert [failure.what for failure in conducted.failures] == [
+    outcome = run_experiment(Failing(Failing.Config()), config, SilentProgress())
+    assert [failure.what for failure in outcome.failures] == [
         "tiny-broken · seed 0 · train tiny",
         "own row",
     ]
     home = config.output / "experiments" / "failing"
     document = json.loads((home / "result.json").read_text())
-    assert document == conducted.document
+    assert document == outcome.document
     assert document["result"] == {"rows": 1}
     assert document["failures"][1]["what"] == "own row: own failure"
     assert document["configuration"]["defense"] == ["tiny-broken", "tiny-defense"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmark.core.errors import UsageError
-from benchmark.experiments.cross_dataset import cross_dataset
+from benchmark.experiments import comparison
 from benchmark.experiments.cross_dataset.cross_dataset import PAPER_RATIOS
 from benchmark.experiments.findings import MISSING
 from results.store import read_records
@@ -14,8 +14,8 @@ SMALL = {"defense": ["tiny-defense", "none"], "attack": ["metric-fgsm", "tiny-at
 OWN = {"ours": "tiny-defense", "baseline": "none"}
 
 
-def test_both_directions_are_those_of_the_records(conducted, tmp_path):
-    done = conducted("cross-dataset", OWN, test_dataset=["tiny-other"], **SMALL)
+def test_both_directions_are_those_of_the_records(run_tiny, tmp_path):
+    done = run_tiny("cross-dataset", OWN, test_dataset=["tiny-other"], **SMALL)
     directions = done.document["result"]["directions"]
     assert [(one["from"], one["to"]) for one in directions] == [
         ("tiny", "tiny-other"),
@@ -43,23 +43,23 @@ def test_both_directions_are_those_of_the_records(conducted, tmp_path):
 
 
 def test_the_ratios_of_the_paper_stand_beside_its_pair_and_its_direction_alone(
-    conducted, monkeypatch
+    run_tiny, monkeypatch
 ):
-    monkeypatch.setattr(cross_dataset, "PAPER_PAIR", ("tiny-defense", "none"))
-    done = conducted("cross-dataset", OWN, test_dataset=["tiny-other"], **SMALL)
+    monkeypatch.setattr(comparison, "PAPER_PAIR", ("tiny-defense", "none"))
+    done = run_tiny("cross-dataset", OWN, test_dataset=["tiny-other"], **SMALL)
     there, back = [t for t in done.findings.tables if t.title.startswith("mAP of tiny-defense")]
     papers = [[cells[1].text for _, cells in table.rows] for table in (there, back)]
     assert papers[0][0] == f"{PAPER_RATIOS['clean']:.2f}"
     assert set(papers[1]) == {MISSING}
-    monkeypatch.setattr(cross_dataset, "PAPER_PAIR", ("ddid", "metric-at"))
-    done = conducted("cross-dataset", OWN, test_dataset=["tiny-other"], **SMALL)
+    monkeypatch.setattr(comparison, "PAPER_PAIR", ("ddid", "metric-at"))
+    done = run_tiny("cross-dataset", OWN, test_dataset=["tiny-other"], **SMALL)
     there, _ = [t for t in done.findings.tables if t.title.startswith("mAP of tiny-defense")]
     assert {cells[1].text for _, cells in there.rows} == {MISSING}
 
 
-def test_one_data_set_is_not_enough(conducted):
+def test_one_data_set_is_not_enough(run_tiny):
     with pytest.raises(UsageError, match="no other data set"):
-        conducted("cross-dataset", OWN, test_dataset=["none"], **SMALL)
+        run_tiny("cross-dataset", OWN, test_dataset=["none"], **SMALL)
 
 
 def test_the_ratios_of_the_paper_are_those_of_its_figures():

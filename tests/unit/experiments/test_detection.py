@@ -29,8 +29,8 @@ OWN = {
 OPTIONS = {"attack": ["metric-fgsm", "sma", "random-noise"]}
 
 
-def test_it_is_measured_once_and_published(conducted, tmp_path, monkeypatch):
-    done = conducted("detection", OWN, "attack.sma.steps=2", **OPTIONS)
+def test_it_is_measured_once_and_published(run_tiny, tmp_path, monkeypatch):
+    done = run_tiny("detection", OWN, "attack.sma.steps=2", **OPTIONS)
     assert not done.failures
     (found,) = done.document["result"].values()
     kinds = {name: one["kind"] for name, one in found["attacks"].items()}
@@ -56,13 +56,13 @@ def test_it_is_measured_once_and_published(conducted, tmp_path, monkeypatch):
     monkeypatch.setattr(
         "benchmark.experiments.detection.detector_evaluation.DetectorEvaluation._measure", never
     )
-    again = conducted("detection", {**OWN, "damage_share": 0.5}, "attack.sma.steps=2", **OPTIONS)
+    again = run_tiny("detection", {**OWN, "damage_share": 0.5}, "attack.sma.steps=2", **OPTIONS)
     (second,) = again.document["result"].values()
     assert second["auc_seen"] == found["auc_seen"]
     json.dumps(second, allow_nan=False)
 
 
-def test_an_interruption_costs_one_attack(conducted, monkeypatch):
+def test_an_interruption_costs_one_attack(run_tiny, monkeypatch):
     """What is finished before a kill is not attacked again, and the result is the same."""
     from benchmark.experiments.detection.detection_scene import DetectionScene
 
@@ -80,13 +80,13 @@ def test_an_interruption_costs_one_attack(conducted, monkeypatch):
     arguments = ("detection", OWN, "attack.sma.steps=2")
     monkeypatch.setattr(DetectionScene, "attacked", until(4))
     with pytest.raises(KeyboardInterrupt):
-        conducted(*arguments, **OPTIONS)
+        run_tiny(*arguments, **OPTIONS)
     assert crafted == ["metric-fgsm", "metric-fgsm", "sma", "random-noise"]
     crafted.clear()
     monkeypatch.setattr(DetectionScene, "attacked", until(None))
-    resumed = conducted(*arguments, **OPTIONS)
+    resumed = run_tiny(*arguments, **OPTIONS)
     assert crafted == ["metric-fgsm", *["evading"] * 4]  # the detector is fitted anew
-    whole = conducted(*arguments, **OPTIONS, fresh=True)
+    whole = run_tiny(*arguments, **OPTIONS, fresh=True)
     assert resumed.document["result"] == whole.document["result"]
 
 
@@ -143,9 +143,9 @@ def test_only_adaptive_attacks_that_do_damage_count():
     [
         ({"seen": ["fna"]}, {}, "cannot be fitted on 'fna'"),
         ({}, {"eps": [4, 8]}, "one budget"),
-        ({}, {"attack": ["metric-fgsm", "muap"]}, "cannot use 'muap'"),
+        ({}, {"attack": ["metric-fgsm", "muap"]}, "cannot use the attack 'muap'"),
     ],
 )
-def test_what_cannot_be_measured_is_refused_before_any_training(conducted, own, options, says):
+def test_what_cannot_be_measured_is_refused_before_any_training(run_tiny, own, options, says):
     with pytest.raises(UsageError, match=says):
-        conducted("detection", {**OWN, **own}, **{**OPTIONS, **options})
+        run_tiny("detection", {**OWN, **own}, **{**OPTIONS, **options})

@@ -77,17 +77,17 @@ def test_identity_distance_is_between_centroids(vectors):
     assert identity_distance(gallery, owners) == pytest.approx(expected, rel=1e-5)
 
 
-def test_the_attacked_embeddings_are_those_that_a_run_ranks(conducted, tmp_path):
+def test_the_attacked_embeddings_are_those_that_a_run_ranks(run_tiny, tmp_path):
     """The AP that they give is that of the run's own attack cell."""
     options = {"attack": ["sma"], "test_dataset": ["none"]}
-    done = conducted("embedding-map", {"identities": 4}, **options)
+    done = run_tiny("embedding-map", {"identities": 4}, **options)
     (row,) = done.document["result"]["rows"]
     assert row["relative"]["mean"] > 0
     assert row["silhouette_attacked"]["mean"] < row["silhouette_clean"]["mean"]
     assert len(done.document["result"]["drawn_identities"]) == 4
     picture = tmp_path / "out" / "experiments" / "embedding-map" / "map.png"
     assert picture.stat().st_size > 5000
-    conducted("main", {}, defense=["tiny-defense"], eps=[8], **options)
+    run_tiny("main", {}, defense=["tiny-defense"], eps=[8], **options)
     main = tmp_path / "out" / "experiments" / "main" / "records"
     stored = load_per_query(next(main.glob("*.npz")))
     cells = (tmp_path / "out" / "cells").glob("*/cell.json")

@@ -7,23 +7,17 @@ import sys
 
 import pytest
 
-from benchmark.cli.app import exit_code
 from benchmark.core.registry import EXPERIMENTS
 from tests.conftest import TINY_PLUGIN
 
 FILE = TINY_PLUGIN.parent / "tiny_experiment.py"
 
 
-@pytest.fixture
-def cli(capfd, monkeypatch):
+@pytest.fixture(autouse=True)
+def _forget(monkeypatch):
+    """Forget what a test registers."""
     monkeypatch.setattr(EXPERIMENTS, "_classes", dict(EXPERIMENTS._classes))
-
-    def call(*arguments):
-        code = exit_code([str(argument) for argument in arguments])
-        out, err = capfd.readouterr()
-        return code, out, err
-
-    yield call
+    yield
     sys.modules.pop("reid_robustbench_plugin_tiny_experiment", None)
 
 

@@ -19,8 +19,8 @@ from benchmark.experiments.balancing_audit.synthetic_audit import (
     real_consistency,
     share_below,
     spread_within,
-    unit,
 )
+from benchmark.experiments.unit_vectors import unit
 from benchmark.models.backbone import BackboneConfig
 from tests.tiny_scene import CPU, image_set, tiny_encoder
 

@@ -10,7 +10,6 @@ from benchmark.core.errors import UsageError
 from benchmark.core.registry import DATASETS
 from benchmark.core.seeding import derive_seed
 from benchmark.data.held_out import query_and_gallery, split_held_out
-from benchmark.experiments import scoring
 from benchmark.experiments.tune.candidates import read_candidates
 from benchmark.experiments.tune.tune import Tune
 from benchmark.metrics.embedding import embed_images
@@ -65,7 +64,7 @@ def test_a_candidate_cannot_change_what_is_compared(tmp_path, text):
 
 
 def test_the_test_splits_are_closed_even_to_a_data_set_that_would_tell(
-    conducted, monkeypatch, tmp_path, tiny_config
+    run_tiny, monkeypatch, tmp_path, tiny_config
 ):
     """Rendering, listing or naming a test image fails: the search must not come near."""
     tiny_config()  # registers the data set
@@ -77,17 +76,17 @@ def test_the_test_splits_are_closed_even_to_a_data_set_that_would_tell(
         return names(self, split)
 
     monkeypatch.setattr(dataset, "names", train_only)
-    done = conducted("tune", **SMALL)
+    done = run_tiny("tune", **SMALL)
     assert done.failures == []
     assert done.document["result"]["split"] == "held-out training identities"
     assert not (tmp_path / "out" / "experiments" / "tune" / "records").exists()
     assert Tune.opens == ("train",)
 
 
-def test_scores_are_those_of_the_held_out_identities(conducted, tmp_path, tiny_config):
+def test_scores_are_those_of_the_held_out_identities(run_tiny, tmp_path, tiny_config):
     text = "as-it-is:\nlight: {defense.weight: 0.25}\n"
     own = {"candidates": str(candidates(tmp_path, text))}
-    done = conducted("tune", own, seed=[0, 1], **SMALL)
+    done = run_tiny("tune", own, seed=[0, 1], **SMALL)
     result = done.document["result"]
     assert result["number_of_candidates"] == {"tiny-defense": 2}
     assert result["trainings"] == 4
@@ -141,16 +140,16 @@ def test_scores_are_those_of_the_held_out_identities(conducted, tmp_path, tiny_c
     assert measured == pytest.approx(100 * np.nanmean(ranking.ap), abs=0.5)
 
 
-def test_a_search_goes_on_where_it_was(conducted, tmp_path, monkeypatch):
-    first = conducted("tune", **SMALL)
+def test_a_search_goes_on_where_it_was(run_tiny, tmp_path, monkeypatch):
+    first = run_tiny("tune", **SMALL)
     monkeypatch.setattr(Cell, "compute", lambda *_: pytest.fail("a cell was computed again"))
-    monkeypatch.setattr(scoring.Scene, "of", lambda *_: pytest.fail("a score was computed again"))
-    assert conducted("tune", **SMALL).document == first.document
+    monkeypatch.setattr(Evaluator, "of", lambda *_: pytest.fail("a score was computed again"))
+    assert run_tiny("tune", **SMALL).document == first.document
 
 
-def test_a_failing_candidate_does_not_stop_the_others(conducted, tmp_path):
+def test_a_failing_candidate_does_not_stop_the_others(run_tiny, tmp_path):
     text = "good:\nbad: {defense: tiny-broken}\n"
-    done = conducted("tune", {"candidates": str(candidates(tmp_path, text))}, **SMALL)
+    done = run_tiny("tune", {"candidates": str(candidates(tmp_path, text))}, **SMALL)
     assert [one.what for one in done.failures] == ["tiny-broken · seed 0 · train tiny"]
     rows = done.document["result"]["candidates"]
     assert [bool(row["figures"]) for row in rows] == [True, False]
@@ -160,11 +159,11 @@ def test_a_failing_candidate_does_not_stop_the_others(conducted, tmp_path):
 @pytest.mark.parametrize(
     ("options", "assignments", "told"),
     [
-        ({"attack": ["random-noise"]}, (), "an attack and one budget"),
-        ({"eps": [4, 8]}, (), "an attack and one budget"),
+        ({"attack": ["random-noise"]}, (), "needs an attack"),
+        ({"eps": [4, 8]}, (), "one budget"),
         ({}, ("training.held_out=0",), "too few held-out training identities"),
     ],
 )
-def test_a_search_without_a_question_is_refused(conducted, options, assignments, told):
+def test_a_search_without_a_question_is_refused(run_tiny, options, assignments, told):
     with pytest.raises(UsageError, match=told):
-        conducted("tune", None, *assignments, **{**SMALL, **options})
+        run_tiny("tune", None, *assignments, **{**SMALL, **options})

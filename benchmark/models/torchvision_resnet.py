@@ -40,19 +40,9 @@ class _TorchvisionResNet(Backbone):
                 "go without them (--set backbone.weights=none), or put the file "
                 f"{weights.url.rsplit('/', 1)[-1]} into torch's hub/checkpoints folder",
             ) from error
-        feature_dim = net.fc.in_features
         _set_last_stride_1(net)
-        trunk = nn.Sequential(
-            net.conv1,
-            net.bn1,
-            net.relu,
-            net.maxpool,
-            net.layer1,
-            net.layer2,
-            net.layer3,
-            net.layer4,
-        )
-        return trunk, feature_dim
+        without_pooling_and_head = list(net.children())[:-2]
+        return nn.Sequential(*without_pooling_and_head), net.fc.in_features
 
 
 def _set_last_stride_1(net: models.ResNet) -> None:

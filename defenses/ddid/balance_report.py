@@ -44,17 +44,9 @@ def attempts_of(
     slots: Sequence[Slot], images: NDArray[np.uint8], decision: GateDecision
 ) -> list[Attempt]:
     """Pair slots with the images drawn for them and the decision on these."""
-    return [
-        Attempt(
-            slot,
-            images[i],
-            bool(decision.accepted[i]),
-            float(decision.score[i]),
-            int(decision.nearest_pid[i]),
-            float(decision.distance[i]),
-        )
-        for i, slot in enumerate(slots)
-    ]
+    columns = decision.accepted, decision.score, decision.nearest_pid, decision.distance
+    judged = zip(slots, images, *(column.tolist() for column in columns), strict=True)
+    return [Attempt(*one) for one in judged]
 
 
 @dataclass(frozen=True)

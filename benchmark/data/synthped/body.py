@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from benchmark.data.synthped.geometry import BodyPart, Role, Vector
+from benchmark.data.synthped.geometry import Role, Solid, Vector
 from benchmark.data.synthped.identity import BARE_LEGS, Identity
 
 
@@ -36,7 +36,7 @@ def _down(start: Vector, length: float, angle: float, aside: float = 0.0) -> Vec
     return (start[0] + aside, start[1] - length * drop, start[2] + length * _sin(angle))
 
 
-def _legs(person: Identity, pose: Pose) -> list[BodyPart]:
+def _legs(person: Identity, pose: Pose) -> list[Solid]:
     g, parts = person.girth, []
     wide = {"wide": 1.3, "jeans": 0.96}.get(person.lower, 1.05)
     cloth = person.lower_colour
@@ -50,22 +50,22 @@ def _legs(person: Identity, pose: Pose) -> list[BodyPart]:
         thigh_cut = min(2.0, person.hem * 2) if person.lower in BARE_LEGS else 2.0
         bare = person.lower in BARE_LEGS
         parts.append(
-            BodyPart(hip, knee, 0.086 * g * wide, 0.060 * g * wide, cloth, Role.LEG,
+            Solid(hip, knee, 0.086 * g * wide, 0.060 * g * wide, cloth, Role.LEG,
                  thigh_cut, person.skin)
         )  # fmt: skip
         shin = person.skin if bare else cloth
         flare = 0.074 if person.lower == "wide" else 0.043
         parts.append(
-            BodyPart(knee, ankle, 0.058 * g * wide, flare * g * wide, shin,
+            Solid(knee, ankle, 0.058 * g * wide, flare * g * wide, shin,
                  Role.PLAIN if bare else Role.LEG,
                  0.5 if person.boots else 2.0, person.shoe)
         )  # fmt: skip
         heel = (ankle[0], ankle[1] - 0.03, ankle[2] - 0.01)
-        parts.append(BodyPart(heel, toe, 0.048, 0.036, person.shoe, Role.FOOT))
+        parts.append(Solid(heel, toe, 0.048, 0.036, person.shoe, Role.FOOT))
     return parts
 
 
-def _arms(person: Identity, pose: Pose) -> list[BodyPart]:
+def _arms(person: Identity, pose: Pose) -> list[Solid]:
     g, parts = person.girth, []
     thick = {"puffer": 1.4, "coat": 1.2, "hoodie": 1.2, "jacket": 1.12}.get(person.upper, 1.0)
     sleeve = person.upper_second if person.pattern == "raglan" else person.upper_colour
@@ -80,18 +80,18 @@ def _arms(person: Identity, pose: Pose) -> list[BodyPart]:
         if share > 1:
             lower = sleeve
         parts.append(
-            BodyPart(shoulder, elbow, 0.056 * g * thick, 0.045 * g * thick, upper, Role.SLEEVE,
+            Solid(shoulder, elbow, 0.056 * g * thick, 0.045 * g * thick, upper, Role.SLEEVE,
                  share if share < 1 else 2.0, person.skin)
         )  # fmt: skip
         parts.append(
-            BodyPart(elbow, wrist, 0.043 * g * thick, 0.033 * thick, lower, Role.SLEEVE,
+            Solid(elbow, wrist, 0.043 * g * thick, 0.033 * thick, lower, Role.SLEEVE,
                  share - 1 if share > 1 else 2.0, person.skin)
         )  # fmt: skip
-        parts.append(BodyPart(wrist, hand, 0.032, 0.036, person.skin))
+        parts.append(Solid(wrist, hand, 0.032, 0.036, person.skin))
     return parts
 
 
-def _trunk(person: Identity, pose: Pose) -> list[BodyPart]:
+def _trunk(person: Identity, pose: Pose) -> list[Solid]:
     g = person.girth
     bulk = {"puffer": 1.2, "coat": 1.08, "hoodie": 1.08, "jacket": 1.05}.get(person.upper, 1.0)
     top, lean = person.upper_colour, pose.lean
@@ -100,105 +100,93 @@ def _trunk(person: Identity, pose: Pose) -> list[BodyPart]:
     wide = 0.15 * person.shoulders * (0.6 + 0.4 * g) * bulk
     span = 0.125 * person.shoulders
     parts = [
-        BodyPart(chest, waist, wide, 0.128 * g * bulk, top, Role.TORSO, depth=0.66),
-        BodyPart((lean - span, 1.415, 0.0), (lean + span, 1.415, 0.0), 0.066 * bulk, 0.066 * bulk,
+        Solid(chest, waist, wide, 0.128 * g * bulk, top, Role.TORSO, depth=0.66),
+        Solid((lean - span, 1.415, 0.0), (lean + span, 1.415, 0.0), 0.066 * bulk, 0.066 * bulk,
              person.upper_second if person.pattern == "raglan" else top, Role.TORSO, depth=0.95),
-        BodyPart((lean * 0.3, 0.985, 0.0), (0.0, 0.90, 0.0), 0.132 * g * person.hips,
+        Solid((lean * 0.3, 0.985, 0.0), (0.0, 0.90, 0.0), 0.132 * g * person.hips,
              0.142 * g * person.hips, person.lower_colour, depth=0.74),
     ]  # fmt: skip
     if person.upper in ("jacket", "hoodie", "puffer", "tee", "shirt", "tank"):
         hem = 0.90 if person.upper in ("jacket", "hoodie", "puffer") else 0.94
         parts.append(
-            BodyPart(waist, (0.0, hem, 0.0), 0.130 * g * bulk, 0.152 * g * person.hips * bulk, top,
+            Solid(waist, (0.0, hem, 0.0), 0.130 * g * bulk, 0.152 * g * person.hips * bulk, top,
                  Role.TORSO, depth=0.76, hem=True)
         )  # fmt: skip
     if person.upper == "coat":
         parts.append(
-            BodyPart((0.0, 1.04, 0.0), (0.0, 0.60, 0.0), 0.140 * g, 0.185 * g, top, Role.CLOTH,
+            Solid((0.0, 1.04, 0.0), (0.0, 0.60, 0.0), 0.140 * g, 0.185 * g, top, Role.CLOTH,
                  depth=0.80, hem=True)
         )  # fmt: skip
     elif person.lower == "skirt":
         end = 0.90 - 0.72 * person.hem
         parts.append(
-            BodyPart((0.0, 1.00, 0.0), (0.0, end, 0.0), 0.128 * g, (0.15 + 0.08 * person.hem) * g,
+            Solid((0.0, 1.00, 0.0), (0.0, end, 0.0), 0.128 * g, (0.15 + 0.08 * person.hem) * g,
                  person.lower_colour, Role.CLOTH, depth=0.84, hem=True)
         )  # fmt: skip
     return parts
 
 
-def _head(person: Identity, pose: Pose) -> list[BodyPart]:
+def _head(person: Identity, pose: Pose) -> list[Solid]:
     x, z = pose.lean * 1.1, 0.01 + person.stoop
     parts = [
-        BodyPart((x * 0.9, 1.44, 0.0), (x, 1.55, z * 0.6), 0.055, 0.052, person.skin),
-        BodyPart((x, 1.600, z + 0.012), (x, 1.665, z), 0.076, 0.094, person.skin, Role.HEAD,
+        Solid((x * 0.9, 1.44, 0.0), (x, 1.55, z * 0.6), 0.055, 0.052, person.skin),
+        Solid((x, 1.600, z + 0.012), (x, 1.665, z), 0.076, 0.094, person.skin, Role.HEAD,
              depth=1.1),
     ]  # fmt: skip
     back = z - 0.07
     if person.hair_style == "bob":
-        parts.append(
-            BodyPart((x, 1.66, back + 0.02), (x, 1.55, back + 0.02), 0.1, 0.088, person.hair)
-        )
+        parts.append(Solid((x, 1.66, back + 0.02), (x, 1.55, back + 0.02), 0.1, 0.088, person.hair))
     elif person.hair_style == "long":
-        parts.append(
-            BodyPart((x, 1.65, back + 0.01), (x, 1.38, back - 0.035), 0.1, 0.08, person.hair)
-        )
+        parts.append(Solid((x, 1.65, back + 0.01), (x, 1.38, back - 0.035), 0.1, 0.08, person.hair))
     elif person.hair_style == "bun":
-        parts.append(
-            BodyPart((x, 1.72, back - 0.03), (x, 1.73, back - 0.03), 0.05, 0.05, person.hair)
-        )
+        parts.append(Solid((x, 1.72, back - 0.03), (x, 1.73, back - 0.03), 0.05, 0.05, person.hair))
     elif person.hair_style == "tail":
-        parts.append(
-            BodyPart((x, 1.68, back - 0.04), (x, 1.46, back - 0.07), 0.04, 0.03, person.hair)
-        )
+        parts.append(Solid((x, 1.68, back - 0.04), (x, 1.46, back - 0.07), 0.04, 0.03, person.hair))
     crown, hat = (x, 1.69, z - 0.008), person.hat_colour
     if person.hat == "beanie":
-        parts.append(BodyPart(crown, (x, 1.745, z - 0.015), 0.103, 0.075, hat))
+        parts.append(Solid(crown, (x, 1.745, z - 0.015), 0.103, 0.075, hat))
     elif person.hat == "cap":
-        parts.append(BodyPart(crown, (x, 1.71, z - 0.01), 0.102, 0.092, hat))
-        parts.append(
-            BodyPart((x, 1.705, z + 0.07), (x, 1.695, z + 0.15), 0.06, 0.05, hat, depth=0.8)
-        )
+        parts.append(Solid(crown, (x, 1.71, z - 0.01), 0.102, 0.092, hat))
+        parts.append(Solid((x, 1.705, z + 0.07), (x, 1.695, z + 0.15), 0.06, 0.05, hat, depth=0.8))
     elif person.hat == "sunhat":
-        parts.append(BodyPart(crown, (x, 1.74, z), 0.10, 0.085, hat))
+        parts.append(Solid(crown, (x, 1.74, z), 0.10, 0.085, hat))
         for reach in (-0.1, 0.1):
-            parts.append(BodyPart((x, 1.70, z - 0.1), (x + reach, 1.70, z + 0.1), 0.06, 0.06, hat))
+            parts.append(Solid((x, 1.70, z - 0.1), (x + reach, 1.70, z + 0.1), 0.06, 0.06, hat))
     elif person.hat == "hood":
         cowl = person.upper_colour
-        parts.append(BodyPart((x, 1.68, z - 0.03), (x, 1.56, z - 0.05), 0.118, 0.112, cowl))
+        parts.append(Solid((x, 1.68, z - 0.03), (x, 1.56, z - 0.05), 0.118, 0.112, cowl))
     if person.scarf:
         loop = (x * 0.9, 1.485, 0.01)
-        parts.append(BodyPart(loop, (x, 1.52, 0.02), 0.098, 0.085, person.scarf))
+        parts.append(Solid(loop, (x, 1.52, 0.02), 0.098, 0.085, person.scarf))
         parts.append(
-            BodyPart((x + 0.05, 1.46, 0.10), (x + 0.06, 1.20, 0.115), 0.04, 0.045, person.scarf,
+            Solid((x + 0.05, 1.46, 0.10), (x + 0.06, 1.20, 0.115), 0.04, 0.045, person.scarf,
                  depth=0.9)
         )  # fmt: skip
     if person.upper == "hoodie" and person.hat != "hood":
         parts.append(
-            BodyPart(
-                (x - 0.05, 1.47, -0.08), (x + 0.05, 1.47, -0.08), 0.07, 0.07, person.upper_colour
-            )
+            Solid((x - 0.05, 1.47, -0.08), (x + 0.05, 1.47, -0.08), 0.07, 0.07, person.upper_colour)
         )
     return parts
 
 
-def _carried(person: Identity, pose: Pose) -> list[BodyPart]:
+def _carried(person: Identity, pose: Pose) -> list[Solid]:
     colour, lean, g = person.bag_colour, pose.lean, person.girth
     if person.bag == "backpack":
         z = -0.15 * (0.6 + 0.4 * g)
         return [
-            BodyPart((lean * 0.9, 1.36, z), (lean * 0.5, 1.10, z - 0.03), 0.125, 0.14, colour,
+            Solid((lean * 0.9, 1.36, z), (lean * 0.5, 1.10, z - 0.03), 0.125, 0.14, colour,
                  Role.CLOTH, depth=0.75),
         ]  # fmt: skip
     if person.bag == "handbag":
         x = person.bag_side * (0.235 * person.hips * (0.5 + 0.5 * g))
         return [
-            BodyPart((x, 0.98, -0.06), (x, 0.98, 0.08), 0.085, 0.085, colour),
-            BodyPart((x, 0.90, -0.08), (x, 0.90, 0.10), 0.075, 0.075, colour),
+            Solid((x, 0.98, -0.06), (x, 0.98, 0.08), 0.085, 0.085, colour),
+            Solid((x, 0.90, -0.08), (x, 0.90, 0.10), 0.075, 0.075, colour),
         ]
     return []
 
 
-def _scaled(part: BodyPart, factor: float, drop: float) -> BodyPart:
+def _scaled(part: Solid, factor: float, drop: float) -> Solid:
     a, b = part.a, part.b
     return part._replace(
         a=(round(a[0], 6), round((a[1] - drop) * factor, 6), round(a[2], 6)),
@@ -206,7 +194,7 @@ def _scaled(part: BodyPart, factor: float, drop: float) -> BodyPart:
     )
 
 
-def body_parts(person: Identity, pose: Pose) -> list[BodyPart]:
+def body_parts(person: Identity, pose: Pose) -> list[Solid]:
     """Build the body of `person` in `pose`, standing on y = 0 and facing z.
 
     Returns:

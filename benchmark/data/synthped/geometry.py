@@ -28,7 +28,7 @@ class Role(IntEnum):
     CLOTH = 6
 
 
-class BodyPart(NamedTuple):
+class Solid(NamedTuple):
     """A round cone of the body, in metres; x to the body's left, y up, z to its front.
 
     Attributes:
@@ -81,7 +81,7 @@ class View:
         return ((c, 0.0, s), (st * s, ct, -st * c), (-ct * s, st, ct * c))
 
 
-class PartFrame(NamedTuple):
+class Basis(NamedTuple):
     """A frame in which parts of one flattening are round: (u, v, w) = axes · flattened body.
 
     Attributes:
@@ -107,7 +107,7 @@ def _unit(a: Vector) -> Vector:
     return (a[0] / n, a[1] / n, a[2] / n)
 
 
-def make_part_frame(rotation: tuple[Vector, Vector, Vector], depth: float) -> PartFrame:
+def make_basis(rotation: tuple[Vector, Vector, Vector], depth: float) -> Basis:
     """Build the frame for parts with the given `depth` factor."""
     # Column j of K maps the camera's axis j into flattened body space.
     kx, ky, kz = ((row[0], row[1], row[2] / depth) for row in rotation)
@@ -116,10 +116,10 @@ def make_part_frame(rotation: tuple[Vector, Vector, Vector], depth: float) -> Pa
     u = _unit((kx[0] - along * w[0], kx[1] - along * w[1], kx[2] - along * w[2]))
     v = (w[1] * u[2] - w[2] * u[1], w[2] * u[0] - w[0] * u[2], w[0] * u[1] - w[1] * u[0])
     plane = (dot(u, kx), dot(u, ky), dot(v, kx), dot(v, ky), dot(w, kx), dot(w, ky))
-    return PartFrame((u, v, w), plane, dot(w, kz), depth)
+    return Basis((u, v, w), plane, dot(w, kz), depth)
 
 
-def to_frame(frame: PartFrame, point: Vector) -> Vector:
+def to_frame(frame: Basis, point: Vector) -> Vector:
     """Return the coordinates of a body point in `frame`."""
     flat = (point[0], point[1], point[2] / frame.depth)
     return (dot(frame.axes[0], flat), dot(frame.axes[1], flat), dot(frame.axes[2], flat))

@@ -9,14 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.data.synthped.geometry import (
-    BodyPart,
-    PartFrame,
-    View,
-    dot,
-    make_part_frame,
-    to_frame,
-)
+from benchmark.data.synthped.geometry import Basis, Solid, View, dot, make_basis, to_frame
 
 SUPERSAMPLE = 2
 _NOTHING = -1e9
@@ -57,11 +50,11 @@ class Hits:
     depth: Array
     x: Array
     y: Array
-    frames: list[PartFrame]
+    frames: list[Basis]
     cones: list[Cone]
 
 
-def _cone(part: BodyPart, frame: PartFrame) -> Cone:
+def _cone(part: Solid, frame: Basis) -> Cone:
     a, b = to_frame(frame, part.a), to_frame(frame, part.b)
     axis = (b[0] - a[0], b[1] - a[1], b[2] - a[2])
     shrink = part.radius_a - part.radius_b
@@ -75,7 +68,7 @@ def _cone(part: BodyPart, frame: PartFrame) -> Cone:
     return Cone(*a, *axis, part.radius_a, part.radius_b, shrink, side, facing, part.hem)
 
 
-def _surface(cone: Cone, frame: PartFrame, x: Array, y: Array) -> Array:
+def _surface(cone: Cone, frame: Basis, x: Array, y: Array) -> Array:
     """Return how far the surface stands in front of the first centre; NaN where the ray misses.
 
     With q = du² + dv², s = axis·(du, dv) - shrink·ra, the side lies at
@@ -106,7 +99,7 @@ def _surface(cone: Cone, frame: PartFrame, x: Array, y: Array) -> Array:
     return front
 
 
-def cast(parts: list[BodyPart], view: View, height: int, width: int) -> Hits:
+def cast(parts: list[Solid], view: View, height: int, width: int) -> Hits:
     """Cast `SUPERSAMPLE`² rays a pixel at the parts of one body.
 
     Args:
@@ -125,11 +118,11 @@ def cast(parts: list[BodyPart], view: View, height: int, width: int) -> Hits:
     depth = np.full((rows, columns), _NOTHING)
     owner = np.full((rows, columns), -1, np.int16)
     rotation = view.rotation()
-    known: dict[float, PartFrame] = {}
+    known: dict[float, Basis] = {}
     frames, cones = [], []
     for index, part in enumerate(parts):
         if part.depth not in known:
-            known[part.depth] = make_part_frame(rotation, part.depth)
+            known[part.depth] = make_basis(rotation, part.depth)
         frame = known[part.depth]
         cone = _cone(part, frame)
         frames.append(frame)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.data.synthped.geometry import BodyPart, Colour, Role, Vector, View
+from benchmark.data.synthped.geometry import Colour, Role, Solid, Vector, View
 from benchmark.data.synthped.identity import Identity
 from benchmark.data.synthped.raycast import SUPERSAMPLE, Hits
 
@@ -44,7 +44,7 @@ class _Spots:
     normal: tuple[Array, Array, Array]
 
 
-def _spots(parts: list[BodyPart], hits: Hits, view: View, rows: Index, columns: Index) -> _Spots:
+def _spots(parts: list[Solid], hits: Hits, view: View, rows: Index, columns: Index) -> _Spots:
     index = hits.owner[rows, columns].astype(np.int64)
     x, y, z = hits.x[columns], hits.y[rows], hits.depth[rows, columns]
     table = np.array(
@@ -148,7 +148,7 @@ def _details(person: Identity, spots: _Spots, colour: Array) -> None:
 
 
 def shade(
-    person: Identity, parts: list[BodyPart], hits: Hits, view: View, light: Light
+    person: Identity, parts: list[Solid], hits: Hits, view: View, light: Light
 ) -> tuple[Array, Array]:
     """Colour the body that `hits` describes.
 

@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from benchmark.data.synthped.geometry import BodyPart, Role, View
+from benchmark.data.synthped.geometry import Role, Solid, View
 from benchmark.data.synthped.raycast import cast
 
 COLOUR = (0.5, 0.5, 0.5)
@@ -15,7 +15,7 @@ coordinate = st.floats(-0.4, 0.4, allow_nan=False)
 point = st.tuples(coordinate, coordinate, coordinate)
 
 
-def spheres(part: BodyPart, view: View, x: NDArray, y: NDArray) -> NDArray:
+def spheres(part: Solid, view: View, x: NDArray, y: NDArray) -> NDArray:
     """Depth of the hull as the nearest of 400 ellipsoids, each met by solving its quadratic."""
     rotation = np.array(view.rotation())
     scale = np.diag([1, 1, 1 / part.depth])
@@ -41,7 +41,7 @@ def spheres(part: BodyPart, view: View, x: NDArray, y: NDArray) -> NDArray:
     st.floats(-3.1, 3.1), st.floats(0.0, 0.5),
 )  # fmt: skip
 def test_round_cone_equals_its_spheres(a, b, radius_a, radius_b, depth, azimuth, tilt) -> None:  # type: ignore[no-untyped-def]
-    part = BodyPart(a, b, radius_a, radius_b, COLOUR, Role.PLAIN, depth=depth)
+    part = Solid(a, b, radius_a, radius_b, COLOUR, Role.PLAIN, depth=depth)
     view = View(azimuth, tilt, -0.8, 0.8, 0.1)
     hits = cast([part], view, 16, 16)
     expected = spheres(part, view, hits.x, hits.y)
@@ -53,8 +53,8 @@ def test_round_cone_equals_its_spheres(a, b, radius_a, radius_b, depth, azimuth,
 
 
 def test_the_nearest_part_wins() -> None:
-    near = BodyPart((0, 0, 0.5), (0, 0.1, 0.5), 0.1, 0.1, COLOUR)
-    far = BodyPart((0, 0, -0.5), (0, 0.1, -0.5), 0.3, 0.3, COLOUR)
+    near = Solid((0, 0, 0.5), (0, 0.1, 0.5), 0.1, 0.1, COLOUR)
+    far = Solid((0, 0, -0.5), (0, 0.1, -0.5), 0.3, 0.3, COLOUR)
     front = cast([near, far], View(0.0, 0.0, -0.8, 0.8, 0.1), 16, 16).owner
     back = cast([near, far], View(3.141593, 0.0, -0.8, 0.8, 0.1), 16, 16).owner
     assert front[16, 16] == 0
@@ -63,7 +63,7 @@ def test_the_nearest_part_wins() -> None:
 
 
 def test_a_hem_is_open() -> None:
-    skirt = BodyPart((0, 0.4, 0), (0, -0.3, 0), 0.1, 0.2, COLOUR)
+    skirt = Solid((0, 0.4, 0), (0, -0.3, 0), 0.1, 0.2, COLOUR)
     view = View(0.3, 0.2, -0.8, 0.8, 0.1)
     round_end = (cast([skirt], view, 16, 16).owner >= 0).sum()
     assert 0 < (cast([skirt._replace(hem=True)], view, 16, 16).owner >= 0).sum() < round_end

@@ -10,6 +10,7 @@ from benchmark.core.errors import UsageError
 from benchmark.core.registry import DATASETS
 from benchmark.core.seeding import derive_seed
 from benchmark.data.held_out import query_and_gallery, split_held_out
+from benchmark.evaluation.evaluator import Evaluator
 from benchmark.experiments.tune.candidates import read_candidates
 from benchmark.experiments.tune.tune import Tune
 from benchmark.metrics.embedding import embed_images

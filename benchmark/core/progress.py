@@ -1,4 +1,4 @@
-"""Progress of long work: a bar with an ETA on a terminal, a plain line now and then elsewhere."""
+"""Progress of long work: a bar on a terminal and in a notebook, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -142,5 +142,9 @@ class RichProgress:
 
 
 def make_progress() -> Progress:
-    """Choose the reporter that fits the standard error stream."""
+    """Choose the reporter that fits: a notebook's, a terminal's, or plain lines."""
+    if "ipykernel" in sys.modules:
+        from benchmark.core.notebook_progress import NotebookProgress
+
+        return NotebookProgress()
     return RichProgress() if sys.stderr.isatty() else PlainProgress()

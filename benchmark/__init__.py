@@ -27,6 +27,7 @@ _PUBLIC = {
     "attack": "benchmark.api.attack",
     "evaluate": "benchmark.api.evaluate",
     "load_encoder": "benchmark.api.load",
+    "load_images": "benchmark.api.load",
     "load_records": "benchmark.api.load",
     "register_attack": "benchmark.core.registry",
     "register_backbone": "benchmark.core.registry",
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from benchmark.api.evaluate import evaluate as evaluate
     from benchmark.api.evaluation import Evaluation as Evaluation
     from benchmark.api.load import load_encoder as load_encoder
+    from benchmark.api.load import load_images as load_images
     from benchmark.api.load import load_records as load_records
     from benchmark.api.run import Run as Run
     from benchmark.api.run import run as run

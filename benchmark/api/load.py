@@ -1,4 +1,4 @@
-"""Load what runs left behind: records as a frame, and trained encoders."""
+"""Load images, records as a frame, and trained encoders."""
 
 from __future__ import annotations
 
@@ -8,17 +8,23 @@ from pathlib import Path
 from typing import Any, cast
 
 import pandas as pd
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from benchmark.api.tables import tidy_frame
+from benchmark.config.load import load_run_config
 from benchmark.core.defense import Defense
 from benchmark.core.device import choose_device
 from benchmark.core.errors import DataError
+from benchmark.core.progress import make_progress
 from benchmark.core.registry import DEFENSES
+from benchmark.data.layout import Split
 from benchmark.models.backbone import BackboneConfig
 from benchmark.models.checkpoint import CARD_FILE
 from benchmark.models.checkpoint import load_encoder as load_weights
 from benchmark.models.encoder import build_encoder
+from benchmark.runner.choice import choose
+from benchmark.runner.datasets import RunDatasets
 from results.board import make_boards
 from results.outcomes import read_measured
 from results.schema import Record
@@ -60,6 +66,31 @@ def load_encoder(
         f"the training behind {record_path} is not in {cells}",
         "encoders stay with the output folder of their run; run the same command again",
     )
+
+
+def load_images(
+    dataset: str = "synthped-plaza", split: Split = "query", **options: Any
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the images of a split, to attack or to look at.
+
+    Args:
+        dataset: Data set.
+        split: ``train``, ``query`` or ``gallery``.
+        options: Keys of a run's configuration, such as ``data_root``, ``image_size``, ``size``.
+
+    Returns:
+        (N, 3, H, W) float32 in [0, 1], (N,) identities, (N,) cameras.
+
+    Raises:
+        UsageError: An unknown name or option.
+        DataError: Images are missing or cannot be read.
+    """
+    wanted = {"defense": ["none"], "dataset": dataset, "test_dataset": ["none"], **options}
+    config = load_run_config(wanted)
+    opened = RunDatasets(config, choose(config), make_progress())
+    images = opened.split(dataset, split)
+    pixels = images.tensor(slice(None)).contiguous()
+    return pixels, torch.from_numpy(images.pids), torch.from_numpy(images.camids)
 
 
 def _one_record(path: Path, defense: str | None, seed: int | None) -> tuple[Path, Record]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,6 @@ from benchmark.config.schema import RunConfig
 from benchmark.core.device import choose_device
 from benchmark.core.errors import DataError
 from benchmark.core.progress import SilentProgress
-from benchmark.data.layout import Split
 from benchmark.runner.cells.cell import Cell, splits_read
 from benchmark.runner.choice import choose
 from benchmark.runner.datasets import RunDatasets
@@ -82,10 +81,17 @@ def preview(config: RunConfig) -> Preview:
     """
     choice, policy = choose(config), choose_device(config.device)
     datasets = RunDatasets(config, choice, SilentProgress())
-    manifests, missing = _manifests(datasets, list(choice.sources))
+    missing = _missing(choice.sources, lambda name: datasets.dataset(name).manifest_sha256())
+    manifests = {
+        name: "missing" if name in missing else datasets.dataset(name).manifest_sha256()
+        for name in choice.sources
+    }
     plan = make_plan(config, choice, manifests, datasets.query_counts(choice.datasets))
     reads = splits_read(plan.cells)
-    missing |= _missing_splits(datasets, {n: reads[n] for n in reads if n not in missing})
+    missing |= _missing(
+        [name for name in reads if name not in missing],
+        lambda name: [datasets.dataset(name).names(split) for split in reads[name]],
+    )
     folder = OutputFolder(config.output)
     store, estimator = CellStore(folder.cells), Estimator(config, datasets, policy)
     estimator.learn(Journal(folder.journal).read())
@@ -114,32 +120,15 @@ def preview(config: RunConfig) -> Preview:
     )
 
 
-def _manifests(datasets: RunDatasets, names: list[str]) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the hash of each data set, and for those that are not there what is wrong."""
-    manifests, missing = {}, {}
+def _missing(names: Iterable[str], look: Callable[[str], object]) -> dict[str, str]:
+    """Return what is wrong with each data set at which one cannot look."""
+    missing = {}
     for name in names:
         try:
-            manifests[name] = datasets.dataset(name).manifest_sha256()
+            look(name)
         except DataError as error:
-            missing[name] = _told(name, error)
-            manifests[name] = "missing"
-    return manifests, missing
-
-
-def _missing_splits(datasets: RunDatasets, reads: Mapping[str, Iterable[Split]]) -> dict[str, str]:
-    """Return what is wrong with each data set of which a split that is read is not there."""
-    missing = {}
-    for name, splits in reads.items():
-        try:
-            for split in splits:
-                datasets.dataset(name).names(split)
-        except DataError as error:
-            missing[name] = _told(name, error)
+            missing[name] = f"{name}: {error.what} → {error.hint}"
     return missing
-
-
-def _told(name: str, error: DataError) -> str:
-    return f"{name}: {error.what} → {error.hint}"
 
 
 def _existing(path: Path) -> Path:

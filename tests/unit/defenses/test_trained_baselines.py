@@ -53,13 +53,13 @@ def test_the_objective_ends_above_its_start(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_records_mark_as_seen_the_attacks_of_the_registry_that_it_asks_for(name: str) -> None:
     step = tiny_step()
-    build, asked = step._inner_attack, []
+    build, asked = step.inner_attack, []
 
     def note(attack: str, options: Mapping[str, object]) -> Attack:
         asked.append(attack)
         return build(attack, options)
 
-    step._inner_attack = note
+    step.inner_attack = note
     defense = make_defense(name)
     defense.training_step(step)
     assert tuple(asked) == defense.trained_against == FROM_THE_REGISTRY.get(name, ())

@@ -1,11 +1,14 @@
-"""The arrays of an NPZ file, each read when it is asked for: a board needs few of many."""
+"""The arrays of an NPZ file, each read when it is asked for: a board needs few of many.
+
+`zipfile` and `numpy.load` do the same for one file, and are slow for thousands of small arrays.
+"""
 
 from __future__ import annotations
 
 import io
-import zipfile
+import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,11 +19,18 @@ from numpy.typing import NDArray
 from results.errors import RecordError
 
 _ENDING = ".npy"
-_LOCAL_HEADER_BYTES = 30
-"""Of a file in a ZIP archive; its name and extra field follow, whose sizes are bytes 26 to 30."""
+_LOCAL_HEADER = struct.Struct("<26x2H")
+"""Of a file in a ZIP archive: sizes of its name and extra field, which stand before its bytes."""
+_ENTRY = struct.Struct("<10xH4x3I14xI")
+"""Of a file in the directory: method, CRC, size packed, size, and where its header is."""
+_SIZES, _SIZES_PLACE = struct.Struct("<3H"), 28
+"""Sizes of name, extra field and comment, which stand after the entry."""
+_END = struct.Struct("<4s6xH4xI2x")
+"""After the directory: mark, how many entries it has, and where it starts."""
+_STORED, _DEFLATED = 0, 8
 _PREAMBLE_BYTES = 10
 """Of an array of format 1: magic, version and, in the last two, the size of its header."""
-_FAULTS = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
+_FAULTS = (OSError, ValueError, KeyError, EOFError, struct.error, zlib.error)
 
 
 class StoredArrays(Mapping[str, NDArray[Any]]):
@@ -36,40 +46,30 @@ class StoredArrays(Mapping[str, NDArray[Any]]):
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
-            with zipfile.ZipFile(path) as archive:
-                files = archive.infolist()
+            self._places = _directory(path.read_bytes())
         except _FAULTS as error:
             raise self._refusal(error) from error
-        self._files = {one.filename.removesuffix(_ENDING): one for one in files}
+
+    def read(self, names: Iterable[str]) -> list[NDArray[Any]]:
+        """Return several arrays; the file is read once."""
+        places = [self._places[name] for name in names]
+        try:
+            content = self._path.read_bytes()
+            return [_array(_unpacked(content, place)) for place in places]
+        except _FAULTS as error:
+            raise self._refusal(error) from error
 
     def __getitem__(self, name: str) -> NDArray[Any]:
-        found = self._files[name]
-        try:
-            return _array(self._content(found))
-        except _FAULTS as error:
-            raise self._refusal(error) from error
+        return self.read([name])[0]
 
     def __contains__(self, name: object) -> bool:  # without reading it
-        return name in self._files
+        return name in self._places
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._files)
+        return iter(self._places)
 
     def __len__(self) -> int:
-        return len(self._files)
-
-    def _content(self, found: zipfile.ZipInfo) -> bytes:
-        with self._path.open("rb") as stream:
-            stream.seek(found.header_offset)
-            head = stream.read(_LOCAL_HEADER_BYTES)
-            skipped = int.from_bytes(head[26:28], "little") + int.from_bytes(head[28:30], "little")
-            stream.seek(skipped, io.SEEK_CUR)
-            content = stream.read(found.compress_size)
-        if found.compress_type == zipfile.ZIP_DEFLATED:
-            content = zlib.decompress(content, -zlib.MAX_WBITS, found.file_size)
-        if zlib.crc32(content) != found.CRC:
-            raise ValueError(f"{found.filename} is damaged")
-        return content
+        return len(self._places)
 
     def _refusal(self, error: BaseException) -> RecordError:
         return RecordError(
@@ -86,6 +86,10 @@ class Part(Mapping[str, NDArray[Any]]):
         names = (one for one in arrays if one.startswith(prefix))
         self._names = dict.fromkeys(one.removeprefix(prefix) for one in names)
 
+    def read(self, names: Iterable[str]) -> list[NDArray[Any]]:
+        """Return several arrays; the file is read once."""
+        return self._arrays.read(self._prefix + name for name in names)
+
     def __getitem__(self, name: str) -> NDArray[Any]:
         return self._arrays[self._prefix + name]
 
@@ -97,6 +101,33 @@ class Part(Mapping[str, NDArray[Any]]):
 
     def __len__(self) -> int:
         return len(self._names)
+
+
+def _directory(content: bytes) -> dict[str, int]:
+    """Return where the entry of each array in the directory of an archive starts."""
+    mark, count, place = _END.unpack(content[-_END.size :])
+    if mark != b"PK\5\6":
+        raise ValueError("it is no NPZ file, or is cut off")
+    places = {}
+    for _ in range(count):
+        start = place + _ENTRY.size
+        name, extra, comment = _SIZES.unpack_from(content, place + _SIZES_PLACE)
+        places[content[start : start + name].decode().removesuffix(_ENDING)] = place
+        place = start + name + extra + comment
+    return places
+
+
+def _unpacked(content: bytes, place: int) -> bytes:
+    method, crc, packed, size, start = _ENTRY.unpack_from(content, place)
+    start += _LOCAL_HEADER.size + sum(_LOCAL_HEADER.unpack_from(content, start))
+    found = content[start : start + packed]
+    if method == _DEFLATED:
+        found = zlib.decompress(found, -zlib.MAX_WBITS, size)
+    elif method != _STORED:
+        raise ValueError("an array is packed in an unknown way")
+    if zlib.crc32(found) != crc:
+        raise ValueError("an array is damaged")
+    return found
 
 
 def _array(content: bytes) -> NDArray[Any]:

@@ -16,6 +16,9 @@ _COLUMNS = 4
 _PANEL_INCHES = (2.7, 2.1)
 _NARROWEST_INCHES = 6.0
 
+_MOST_ROWS = 24
+"""Rows that are drawn at most, the most robust ones: nobody tells more lines apart."""
+
 _WIDE = 20
 """Ratio of most to fewest answers above which their axis is logarithmic."""
 
@@ -31,22 +34,28 @@ def draw_panels(board: Board, panels: Sequence[Panel]) -> Figure:
     rows = -(-len(panels) // columns)
     width = max(_NARROWEST_INCHES, columns * _PANEL_INCHES[0])
     labels = [row.label for row in board.rows]
+    parts = [board.subject]
+    if len(labels) > _MOST_ROWS:
+        known = {curve.label for panel in panels for curve in panel.curves}
+        labels = [label for label in labels if label in known][:_MOST_ROWS]
+        parts.append(f"{len(labels)} of {len(known)} rows, in the order of the board")
     threat = board.threat_of(attack for panel in panels for attack in panel.attacks)
-    title = wrapped([board.subject, threat], width)
+    title = wrapped([*parts, threat], width)
     keys_in_line = max(1, int(width * CHARACTERS_AN_INCH / (max(map(len, labels)) + 8)))
     lines = title.count("\n") + 1 - (-len(labels) // keys_in_line)
     figure = Figure((width, rows * _PANEL_INCHES[1] + 0.2 * lines + 0.3), layout="constrained")
     grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
     places = [axes for line in grid for axes in line]
     looks = looks_of(labels)
+    drawn = (curve for panel in panels for curve in panel.curves if curve.label in looks)
+    highest = max(y for curve in drawn for y in curve.high)
+    places[0].set_ylim(0, 1.05 * highest or 1)  # shared by all
     for axes, panel in zip(places, panels, strict=False):
         _draw(axes, panel, looks)
     for axes in places[len(panels) :]:
         axes.remove()
     for axes, panel in list(zip(places, panels, strict=False))[-columns:]:
         axes.set_xlabel(_AXIS_TITLES[panel.axis])
-    highest = max(y for panel in panels for curve in panel.curves for y in curve.high)
-    places[0].set_ylim(0, 1.05 * highest or 1)  # shared by all
     measure = "target mAP (%)" if board.targeted else "mAP (%)"
     for line in grid:
         line[0].set_ylabel(measure)
@@ -59,14 +68,17 @@ def draw_panels(board: Board, panels: Sequence[Panel]) -> Figure:
 
 
 def _draw(axes: Axes, panel: Panel, looks: dict[str, Look]) -> None:
-    for curve in panel.curves:
+    curves = [curve for curve in panel.curves if curve.label in looks]
+    for curve in curves:
         colour, marker, dash = looks[curve.label]
         (line,) = axes.plot(curve.x, curve.mean, label=curve.label, color=colour, linewidth=1.4)
         line.set(marker=marker, markersize=4, linestyle=dash, clip_on=False)
+    axes.set_xlim(left=0)  # before the bands, each of which would have the axis scaled anew
+    for curve in curves:
         if curve.seeds > 1:
-            axes.fill_between(curve.x, curve.low, curve.high, color=colour, alpha=0.2, linewidth=0)
+            band = {"color": looks[curve.label].colour, "alpha": 0.2, "linewidth": 0}
+            axes.fill_between(curve.x, curve.low, curve.high, **band)
     axes.set_title(panel.title, fontsize="medium")
-    axes.set_xlim(left=0)
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
     if panel.axis == "eps":

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
     from results.board import Row
 
 METRICS: dict[str, ReadResult] = {
-    "map": lambda a: a.map,
-    "rank1": lambda a: a.rank1,
-    "success_rate": lambda a: a.success_rate,
-    "map_float": lambda a: a.map_float,
-    "map_jpeg": lambda a: a.map_jpeg,
+    "map": attrgetter("map"),
+    "rank1": attrgetter("rank1"),
+    "success_rate": attrgetter("success_rate"),
+    "map_float": attrgetter("map_float"),
+    "map_jpeg": attrgetter("map_jpeg"),
     "target_map": target_of,
     "target_rank1": partial(target_of, metric="rank1"),
     "target_rank10": partial(target_of, metric="rank10"),
-    "seconds": lambda a: a.seconds,
-    "prepare_seconds": lambda a: a.prepare_seconds,
-    "forwards": lambda a: a.forwards,
-    "backwards": lambda a: a.backwards,
-    "answers": lambda a: a.queries,
-    "max_distance_255": lambda a: a.max_distance_255,
+    "seconds": attrgetter("seconds"),
+    "prepare_seconds": attrgetter("prepare_seconds"),
+    "forwards": attrgetter("forwards"),
+    "backwards": attrgetter("backwards"),
+    "answers": attrgetter("queries"),
+    "max_distance_255": attrgetter("max_distance_255"),
 }
 """What is read of an attack's result, by name; percentages are 0-100."""
 
@@ -108,16 +108,14 @@ class Frame:
 
     def _read(self, records: Sequence[Record], number: int) -> NDArray[np.float64]:
         """Return (attacks, metrics, seeds) numbers of a row, NaN for what is not there."""
-        shape = len(self._attacks), len(self._metrics), len(records)
-        values = np.full(shape, np.nan)
-        reads: list[Callable[[AttackResult], float | None]] = list(METRICS.values())
+        values = np.full((len(self._attacks), len(self._metrics), len(records)), np.nan)
+        reads = list(METRICS.values())
         for attack, found in self._results[number].items():
-            for seed, result in found.items():
-                numbers = [read(result) for read in reads]
-                numbers.append(_share(records[seed], result))
-                values[self._attacks[attack], :, seed] = [
-                    np.nan if one is None else one for one in numbers
-                ]
+            lines = [
+                [*[read(result) for read in reads], _share(records[seed], result)]
+                for seed, result in found.items()
+            ]
+            values[self._attacks[attack]][:, list(found)] = np.array(lines, np.float64).T
         return values
 
 
@@ -137,4 +135,5 @@ def _share(record: Record, result: AttackResult) -> float | None:
 
 def _listed(values: NDArray[np.float64]) -> list[list[float | None]]:
     """Return numbers as lists, with None for what is missing."""
-    return [[None if math.isnan(one) else one for one in line] for line in values.tolist()]
+    found: list[list[float | None]] = np.where(np.isnan(values), None, values).tolist()
+    return found

@@ -35,14 +35,13 @@ def attack_labels(ids: Iterable[AttackId], always_eps: bool = False) -> dict[Att
     """
     distinct = list(dict.fromkeys(ids))
     several_eps = len({a.eps for a in distinct if a.eps is not None}) > 1
+    parts = ("norm", "side", "intent")
+    differing = [part for part in parts if len({getattr(a, part) for a in distinct}) > 1]
     labels = {}
     for attack in distinct:
         named_eps = attack.eps is not None and (several_eps or always_eps)
         label = f"{attack.name}@{attack.eps:g}" if named_eps else attack.name
-        for part in ("norm", "side", "intent"):
-            if len({getattr(other, part) for other in distinct}) > 1:
-                label += f" {getattr(attack, part)}"
-        labels[attack] = label
+        labels[attack] = " ".join([label, *(getattr(attack, part) for part in differing)])
     return labels
 
 

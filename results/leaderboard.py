@@ -59,9 +59,15 @@ def texts(boards: Sequence[Board], formats: Collection[str] = ("md", "csv")) -> 
         wanted = {n: f for n, f in frames.items() if n in ("leaderboard", "attacks") or len(f)}
         files |= {f"{name}.csv": _csv(frame) for name, frame in wanted.items()}
     if "json" in formats:
-        content = json.loads(rows.to_json(orient="records"))
-        files["leaderboard.json"] = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+        files["leaderboard.json"] = _json(json.loads(rows.to_json(orient="records")))
     return files
+
+
+def _json(rows: Sequence[dict[str, object]]) -> str:
+    """Return rows of plain values as JSON, as with ``indent=1``, which is slow for many rows."""
+    write = json.JSONEncoder(ensure_ascii=False).encode
+    lines = (",\n".join(f"  {write(k)}: {write(v)}" for k, v in row.items()) for row in rows)
+    return "[\n" + ",\n".join(f" {{\n{line}\n }}" for line in lines) + "\n]\n"
 
 
 def _csv(frame: pd.DataFrame) -> str:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from itertools import chain, islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from results.arrays import Part
 from results.crossed import crossed
 from results.errors import RecordError
 from results.schema import Record
@@ -43,8 +46,8 @@ def outcome_under(outcomes: PerQuery, key: str) -> Outcome:
         RecordError: The file does not have it.
     """
     names = _names(outcomes, key)
-    ap = np.stack([outcomes.ap[name] for name in names])
-    return Outcome(ap, np.stack([outcomes.rank[name] for name in names]) == 1)
+    ap, ranks = np.stack(_read(outcomes.ap, names)), np.stack(_read(outcomes.rank, names))
+    return Outcome(ap, ranks == 1)
 
 
 def worst_outcome(record: Record, outcomes: PerQuery) -> Outcome:
@@ -60,8 +63,14 @@ def worst_outcome(record: Record, outcomes: PerQuery) -> Outcome:
 
 def worst_ap(record: Record, outcomes: PerQuery) -> NDArray[np.float64]:
     """Return the `ap` of `worst_outcome`, and read no ranks; raises what it does."""
-    keys = [_names(outcomes, key) for key in _worst_keys(record)]
-    return _lowest(np.array([outcomes.ap[name] for name in names]) for names in keys)
+    names = [_names(outcomes, key) for key in _worst_keys(record)]
+    found = iter(_read(outcomes.ap, list(chain(*names))))
+    return _lowest(np.array(list(islice(found, len(one)))) for one in names)
+
+
+def _read(arrays: Mapping[str, NDArray[Any]], names: Sequence[str]) -> list[NDArray[Any]]:
+    """Return some arrays; those of a file are read at once."""
+    return arrays.read(names) if isinstance(arrays, Part) else [arrays[name] for name in names]
 
 
 def _lowest(parts: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:

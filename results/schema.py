@@ -5,6 +5,7 @@ Keys are forbidden unless they are declared here; `config`, `params` and `card` 
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -13,6 +14,7 @@ from pydantic import (
     Field,
     JsonValue,
     SerializerFunctionWrapHandler,
+    field_validator,
     model_serializer,
     model_validator,
 )
@@ -125,12 +127,13 @@ class _Repeated(_Part):
     by_attack_seed: list[SeedResult] = Field(default_factory=list)
     """Each attack seed by itself; absent if there was one, or if nothing random was measured."""
 
-    @model_validator(mode="after")
-    def _seeds_are_distinct(self) -> Self:
-        seeds = [one.attack_seed for one in self.by_attack_seed]
+    @field_validator("by_attack_seed")
+    @classmethod
+    def _seeds_are_distinct(cls, repeats: list[SeedResult]) -> list[SeedResult]:
+        seeds = [one.attack_seed for one in repeats]
         if seeds and (len(seeds) < 2 or sorted(set(seeds)) != seeds):
             raise ValueError("by_attack_seed needs several attack seeds in ascending order")
-        return self
+        return repeats
 
     @model_serializer(mode="wrap")
     def _without_no_repeats(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -386,10 +389,10 @@ class Record(_Part):
     @model_validator(mode="after")
     def _attacks_are_distinct(self) -> Self:
         for attacks in (self.attacks, *(other.attacks for other in self.cross_dataset)):
-            seen = [(a.name, a.eps, a.norm, a.side, a.intent) for a in attacks]
-            twice = next((entry for entry in seen if seen.count(entry) > 1), None)
-            if twice is not None:
-                raise ValueError(f"attack {twice[0]} at eps {twice[1]} is listed twice")
+            seen = Counter((a.name, a.eps, a.norm, a.side, a.intent) for a in attacks)
+            for (name, eps, *_), times in seen.items():
+                if times > 1:
+                    raise ValueError(f"attack {name} at eps {eps} is listed twice")
         return self
 
 

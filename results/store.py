@@ -175,7 +175,7 @@ def load_per_query(path: Path) -> PerQuery:
             f"cannot read the per-query outcomes in {path}: no {', '.join(sorted(missing))}",
             "restore the file, or run again to make it anew",
         )
-    queries, pids, camids = (arrays[name] for name in ("queries", "pids", "camids"))
+    queries, pids, camids = arrays.read(("queries", "pids", "camids"))
     return PerQuery(queries, pids, camids, Part(arrays, "ap/"), Part(arrays, "rank/"))
 
 

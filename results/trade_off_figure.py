@@ -26,6 +26,7 @@ _CHARACTER = (0.59, 1.25)
 _GAP_POINTS = 5.0
 _LONGEST = 26
 """Characters up to which a label stands beside its point; a longer one is given by number."""
+_MOST_LABELS = 60
 _FRONT_LABEL = "no row is better in both"
 
 
@@ -46,7 +47,8 @@ def draw_trade_off(board: Board, points: Sequence[Point]) -> Figure:
     axes.set_ylim(0, _HEADROOM * max(one.worst + (one.worst_sd or 0) for one in points) or 1)
     axes.set_xlim(axes.get_xlim())  # the labels move nothing
     names = _names(board)
-    _label(axes, [*best, *(one for one in points if one not in best)], names, looks)
+    in_order = [*best, *(one for one in points if one not in best)]
+    _label(axes, in_order[:_MOST_LABELS], names, looks)
     numbered = any(names[one.label] != one.label for one in points)
     note = "\n#n: row n of the table of this board" if numbered else ""
     axes.set(xlabel=f"clean mAP (%){note}", ylabel="worst-case mAP (%)")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -65,20 +68,34 @@ def board(
     if format_ == "figures" and output is None:
         raise UsageError("figures cannot be printed", "say where to write them with --output DIR")
     places = folders or [Path("runs")]
-    records, measured = read_measured(places, test_dataset)
-    if not records:
-        names = ", ".join(map(str, places))
-        raise RecordError(f"no records in {names}", "give the --output folder of a finished run")
-    boards = make_boards(records, measured)
-    if output is None and format_ == "all":
-        from results.console import print_leaderboard
+    with _without_garbage_collection():
+        records, measured = read_measured(places, test_dataset)
+        if not records:
+            names = ", ".join(map(str, places))
+            hint = "give the --output folder of a finished run"
+            raise RecordError(f"no records in {names}", hint)
+        boards = make_boards(records, measured)
+        if output is None and format_ == "all":
+            from results.console import print_leaderboard
 
-        print_leaderboard(boards)
-    elif output is None:
-        sys.stdout.write(next(iter(_texts(boards, format_).values())))
-    else:
-        with machine_problems(output):
-            _write(boards, format_, output)
+            print_leaderboard(boards)
+        elif output is None:
+            sys.stdout.write(next(iter(_texts(boards, format_).values())))
+        else:
+            with machine_problems(output):
+                _write(boards, format_, output)
+
+
+@contextlib.contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    """Spare a third of the time: records are many objects that all stay, and none is a cycle."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _write(boards: list[Board], format_: str, output: Path) -> None:

@@ -15,7 +15,7 @@ from benchmark.cli.paths import as_given
 from benchmark.cli.screen import write_line
 
 if TYPE_CHECKING:
-    from results.board import Board
+    from results.board.boards import Board
 
 FORMATS = ("md", "csv", "json", "figures", "all")
 LATER = ("latex", "html")
@@ -55,9 +55,9 @@ def board(
     """
     from benchmark.core.errors import UsageError, unknown_name
     from benchmark.runner.faults import machine_problems
-    from results.board import make_boards
+    from results.board.boards import make_boards
     from results.errors import RecordError
-    from results.outcomes import read_measured
+    from results.records.query_outcomes import read_measured
 
     if format_ in LATER:
         raise UsageError(
@@ -76,7 +76,7 @@ def board(
             raise RecordError(f"no records in {names}", hint)
         boards = make_boards(records, measured)
         if output is None and format_ == "all":
-            from results.console import print_leaderboard
+            from results.render.console import print_leaderboard
 
             print_leaderboard(boards)
         elif output is None:
@@ -99,8 +99,8 @@ def _without_garbage_collection() -> Iterator[None]:
 
 
 def _write(boards: list[Board], format_: str, output: Path) -> None:
-    from results.atomic import publish
-    from results.figures import write_figures
+    from results.records.atomic import publish
+    from results.render.figures import write_figures
 
     texts = _texts(boards, format_)
     paths = [publish(output / name, text.encode()) for name, text in texts.items()]
@@ -113,6 +113,6 @@ def _write(boards: list[Board], format_: str, output: Path) -> None:
 
 
 def _texts(boards: list[Board], format_: str) -> dict[str, str]:
-    from results.leaderboard import texts
+    from results.render.leaderboard import texts
 
     return texts(boards, ("md", "csv", "json") if format_ == "all" else (format_,))

@@ -22,7 +22,7 @@ from benchmark.experiments.laboratory import Kept, Laboratory
 from benchmark.experiments.main_table import figure
 from benchmark.experiments.measurement import Measurement, Trained
 from benchmark.experiments.summary import Over
-from results.columns import Cell
+from results.board.columns import TableCell
 
 PROBE_VERSION = 3
 """Raised when a change of this measurement changes results."""
@@ -196,7 +196,10 @@ class ClassifierProbe(Experiment):
 
         def accuracy(head: str, columns: Mapping[str, str], note: str) -> Table:
             rows = [
-                (label, [row[name].cell() if name in row else Cell(MISSING) for name in columns])
+                (
+                    label,
+                    [row[name].cell() if name in row else TableCell(MISSING) for name in columns],
+                )
                 for label, row in figures.items()
             ]
             return Table(f"{head}: {title}", "Defense", [*columns.values()], rows, note)

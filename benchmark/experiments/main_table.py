@@ -13,7 +13,7 @@ from benchmark.experiments.findings import MISSING, Findings, Table, text
 from benchmark.experiments.laboratory import Laboratory
 from benchmark.experiments.measurement import Measurement
 from benchmark.experiments.summary import Over, paired_gain
-from results.columns import Cell
+from results.board.columns import TableCell
 
 PAPER_ATTACKS = ("fna", "sma", "metric-ifgsm")
 """FNA, SMA and I-FGSM."""
@@ -172,9 +172,9 @@ def ratio_table(
     """Return the measured ratio beside the paper's, and the paired gain, a row for each attack."""
     body = []
     for key, one in comparison.items():
-        gain, shown = one["gain"], Cell(MISSING)
+        gain, shown = one["gain"], TableCell(MISSING)
         if gain:
-            shown = Cell("{:+.2f} [{:+.2f}, {:+.2f}]".format(gain["mean"], *gain["ci95"]))
+            shown = TableCell("{:+.2f} [{:+.2f}, {:+.2f}]".format(gain["mean"], *gain["ci95"]))
         body.append((key, [text(one["ratio"], 2), text(paper.get(key), 2), shown]))
     return Table(
         f"mAP of {ours} over that of {baseline}" + (f", {where}" if where else ""),

@@ -26,7 +26,7 @@ from benchmark.runner.repeats import repeats_of
 from benchmark.runner.store import CellStore
 from benchmark.runner.stored import load_clean, ranking_of
 from benchmark.runner.worst import rankings_of
-from results.schema import Record
+from results.records.schema import Record
 
 CLEAN = "clean"
 WORST = "worst"

@@ -13,7 +13,7 @@ from benchmark.core.registry import DATASETS
 from benchmark.experiments.embedding_distances import displacement, identity_distance, silhouettes
 from benchmark.experiments.embedding_figure import check_tsne
 from benchmark.metrics.ranking import rank_queries
-from results.store import load_per_query
+from results.records.store import load_per_query
 
 SMALL = {"attack": ["metric-fgsm"], "test_dataset": ["none"]}
 

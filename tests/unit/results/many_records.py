@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from results.store import PerQuery, write_record
+from results.records.store import PerQuery, write_record
 from tests.unit.results.conftest import attack, build
 
 IDENTITIES = 30

@@ -6,10 +6,12 @@ import json
 
 import pytest
 
-from results import arrays, board, pairs, significance
-from results.board import make_boards
-from results.leaderboard import texts, write_leaderboard
-from results.outcomes import read_measured
+from results.board import boards as board_module
+from results.board.boards import make_boards
+from results.records import arrays
+from results.records.query_outcomes import read_measured
+from results.render.leaderboard import texts, write_leaderboard
+from results.statistics import paired_tests, significance
 from tests.unit.results.many_records import write_many
 
 ROWS, SEEDS, ATTACKS = 34, 3, 4
@@ -42,7 +44,7 @@ def counted(monkeypatch):
 def test_each_outcome_is_read_once_and_each_worst_case_computed_once(folder, counted):
     records, measured = read_measured([folder])
     assert len(records) == ROWS * SEEDS
-    worst, read = counted(pairs, "worst_ap"), counted(arrays, "_array")
+    worst, read = counted(paired_tests, "worst_ap"), counted(arrays, "_array")
     (found,) = make_boards(records, measured)
     assert worst == [len(records)]
     assert read == [len(records) * ATTACKS]
@@ -58,7 +60,7 @@ def test_groups_try_far_fewer_sums_than_all_pairs_and_patterns_have(folder, coun
 
 def test_files_and_figures_build_no_board_and_walk_the_results_once(folder, counted, tmp_path):
     boards = make_boards(*read_measured([folder]))
-    built, framed = counted(board, "_board"), counted(board, "Frame")
+    built, framed = counted(board_module, "_board"), counted(board_module, "ResultFrame")
     files = texts(boards, ("md", "csv", "json"))
     rows = json.loads(files["leaderboard.json"])
     assert files["leaderboard.json"] == json.dumps(rows, indent=1, ensure_ascii=False) + "\n"

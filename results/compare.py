@@ -6,11 +6,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from results.board import make_boards
-from results.comparison import WORST, Contrast, contrast
+from results.board.boards import make_boards
+from results.board.comparison import WORST, Contrast, contrast
 from results.errors import RecordError
-from results.outcomes import read_measured
-from results.pairs import worst_pair
+from results.records.query_outcomes import read_measured
+from results.statistics.paired_tests import worst_pair
 
 
 def gains(folders: list[Path], baseline: str) -> list[str]:

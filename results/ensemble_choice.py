@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from results.outcomes import outcome_under
-from results.schema import Record
-from results.store import PerQuery, load_per_query, load_record
+from results.records.query_outcomes import outcome_under
+from results.records.schema import Record
+from results.records.store import PerQuery, load_per_query, load_record
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from benchmark.api.tables import CLEAN, WORST, figure_named, tidy_frame
-from results.board import Board, make_boards
-from results.leaderboard import write_leaderboard
-from results.schema import Record
-from results.store import PerQuery, load_per_query, write_record
+from results.board.boards import Board, make_boards
+from results.records.schema import Record
+from results.records.store import PerQuery, load_per_query, write_record
+from results.render.leaderboard import write_leaderboard
 
 
 @dataclass(frozen=True, repr=False)

@@ -25,10 +25,10 @@ from benchmark.models.checkpoint import load_encoder as load_weights
 from benchmark.models.encoder import build_encoder
 from benchmark.runner.choice import choose
 from benchmark.runner.datasets import RunDatasets
-from results.board import make_boards
-from results.outcomes import read_measured
-from results.schema import Record
-from results.store import read_record_files
+from results.board.boards import make_boards
+from results.records.query_outcomes import read_measured
+from results.records.schema import Record
+from results.records.store import read_record_files
 
 
 def load_records(path: str | Path) -> pd.DataFrame:

@@ -16,9 +16,9 @@ from benchmark.config.load import load_run_config
 from benchmark.core.errors import BenchmarkError
 from benchmark.core.progress import Progress, make_progress
 from benchmark.runner.run import run_benchmark
-from results.board import Board
-from results.schema import Record
-from results.table import leaderboard_frame
+from results.board.boards import Board
+from results.board.leaderboard_frame import leaderboard_frame
+from results.records.schema import Record
 
 logger = logging.getLogger(__name__)
 

@@ -8,9 +8,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from benchmark.core.errors import UsageError
-from results.attack_figure import draw_attacks
-from results.board import Board, Row
-from results.figures import draw_figures
+from results.board.boards import Board, Row
+from results.render.attack_figure import draw_attacks
+from results.render.figures import draw_figures
 
 CLEAN, WORST = "clean", "worst case"
 ATTACKS = "attacks"

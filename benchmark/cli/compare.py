@@ -14,9 +14,9 @@ from benchmark.cli.paths import as_given
 from benchmark.cli.screen import write_json
 
 if TYPE_CHECKING:
-    from results.board import Board
-    from results.comparison import Comparison, Contrast, Interval
-    from results.spread import VarianceSplit
+    from results.board.boards import Board
+    from results.board.comparison import Comparison, Contrast, Interval
+    from results.statistics.spread import VarianceSplit
 
 
 def compare(
@@ -43,10 +43,10 @@ def compare(
 
       python -m benchmark compare ddid metric-at --test-dataset synthped-campus
     """
-    from results.board import make_boards
-    from results.comparison import compare as compare_rows
+    from results.board.boards import make_boards
+    from results.board.comparison import compare as compare_rows
     from results.errors import RecordError
-    from results.outcomes import read_measured
+    from results.records.query_outcomes import read_measured
 
     places = records or [Path("runs")]
     found, measured = read_measured(places, test_dataset)
@@ -131,8 +131,8 @@ def _print(one: Comparison) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    from results.columns import Cell
-    from results.console import fitted_tables
+    from results.board.columns import TableCell
+    from results.render.console import fitted_tables
 
     console = Console(highlight=False)
     lines = one.contrasts
@@ -147,7 +147,7 @@ def _print(one: Comparison) -> None:
         "only A": [f"{line.flips[0]:.1f}" for line in lines],
         "only B": [f"{line.flips[1]:.1f}" for line in lines],
     }
-    columns = [(title, [Cell(text) for text in column]) for title, column in texts.items()]
+    columns = [(title, [TableCell(text) for text in column]) for title, column in texts.items()]
     console.print()
     console.print(Text(one.board.title, style="bold"))
     console.print(Text(f"A {one.first.label}\nB {one.second.label}"))
@@ -165,8 +165,8 @@ def _interval(bounds: Interval | None) -> str:
 
 def _remarks(one: Comparison) -> list[str]:
     """Return what is to be known of the numbers, a line each."""
-    from results.board import THIN
-    from results.spread import ENOUGH_SEEDS
+    from results.board.boards import THIN
+    from results.statistics.spread import ENOUGH_SEEDS
 
     seeds = ", ".join(map(str, one.seeds))
     by_seed = ", ".join(f"{value:+.2f}" for value in one.worst.by_seed.values())

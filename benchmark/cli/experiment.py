@@ -102,7 +102,7 @@ def _print(question: Experiment, outcome: ExperimentOutcome) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    from results.console import fitted_tables
+    from results.render.console import fitted_tables
 
     console = Console(highlight=False)
     console.print(Text(question.card.title or question.name, style="bold"))

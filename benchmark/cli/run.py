@@ -68,7 +68,7 @@ def _print_board(outcome: RunOutcome, preset: str) -> None:
     from rich.console import Console
 
     from benchmark.config.presets import preset_description, preset_names
-    from results.console import print_leaderboard
+    from results.render.console import print_leaderboard
 
     console = Console()
     if outcome.boards:

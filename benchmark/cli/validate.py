@@ -25,7 +25,7 @@ def validate(
     """
     from benchmark.core.errors import EXIT_DATA, EXIT_OK
     from results.errors import RecordError
-    from results.store import load_per_query, load_record
+    from results.records.store import load_per_query, load_record
 
     code = EXIT_OK
     for path in files:

@@ -14,7 +14,7 @@ from benchmark.experiments.findings import MISSING, Table, text
 from benchmark.experiments.measurement import Measurement
 from benchmark.experiments.summary import OverSeeds, PairedGain, paired_gain
 from benchmark.experiments.variant import Variant
-from results.columns import Cell
+from results.board.columns import TableCell
 
 Row = list[Measurement]
 """Measurements of one row of a table, one a seed."""
@@ -71,7 +71,7 @@ def figure(row: Row, dataset: str, key: str, name: str) -> OverSeeds:
 
 def map_cells(
     rows: Mapping[str, Row], dataset: str, keys: Iterable[str]
-) -> list[tuple[str, list[Cell]]]:
+) -> list[tuple[str, list[TableCell]]]:
     """Return label and mAP of each row, clean and under each attack."""
     return [
         (label, [figure(row, dataset, key, "map").cell() for key in keys])
@@ -170,7 +170,7 @@ def ratio_of(
             [
                 text(one.ratio, 2),
                 text(paper.get(key), 2),
-                one.gain.cell() if one.gain else Cell(MISSING),
+                one.gain.cell() if one.gain else TableCell(MISSING),
             ],
         )
         for key, one in comparison.items()

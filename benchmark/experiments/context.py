@@ -42,7 +42,7 @@ from benchmark.runner.plan import Plan, Trial, make_plan
 from benchmark.runner.record import RecordMaker
 from benchmark.runner.run import device_name
 from benchmark.runner.store import CellStore, StoredCell
-from results.store import load_record, write_record
+from results.records.store import load_record, write_record
 
 logger = logging.getLogger(__name__)
 

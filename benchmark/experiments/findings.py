@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from results.columns import Cell
-from results.markdown import markdown_table
+from results.board.columns import TableCell
+from results.render.markdown import markdown_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,7 +33,7 @@ class Table:
     title: str
     head: str
     columns: Sequence[str]
-    rows: Sequence[tuple[str, Sequence[Cell]]]
+    rows: Sequence[tuple[str, Sequence[TableCell]]]
     note: str = ""
 
     @property
@@ -42,7 +42,7 @@ class Table:
         return [name for name, _ in self.rows]
 
     @property
-    def filled(self) -> list[tuple[str, list[Cell]]]:
+    def filled(self) -> list[tuple[str, list[TableCell]]]:
         """Heading and cells of each column but the one of names."""
         return [(title, [row[i] for _, row in self.rows]) for i, title in enumerate(self.columns)]
 
@@ -67,18 +67,18 @@ class Findings:
     figures: dict[str, bytes] = field(default_factory=dict)
 
 
-def text(value: float | None, digits: int = 1, sign: bool = False) -> Cell:
+def text(value: float | None, digits: int = 1, sign: bool = False) -> TableCell:
     """Return the cell of a number; None is no value."""
     if value is None:
-        return Cell(MISSING)
-    return Cell(f"{value:{'+' if sign else ''}.{digits}f}")
+        return TableCell(MISSING)
+    return TableCell(f"{value:{'+' if sign else ''}.{digits}f}")
 
 
-def spread(mean: float | None, sd: float | None, digits: int = 1) -> Cell:
+def spread(mean: float | None, sd: float | None, digits: int = 1) -> TableCell:
     """Return the cell of a mean and, where there are several values, their standard deviation."""
     if mean is None:
-        return Cell(MISSING)
-    return Cell(f"{mean:.{digits}f}" + (f" ± {sd:.{digits}f}" if sd is not None else ""))
+        return TableCell(MISSING)
+    return TableCell(f"{mean:.{digits}f}" + (f" ± {sd:.{digits}f}" if sd is not None else ""))
 
 
 def figure_png(figure: Figure) -> bytes:

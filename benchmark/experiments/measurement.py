@@ -28,7 +28,7 @@ from benchmark.runner.evidence import counts
 from benchmark.runner.plan import Trial
 from benchmark.runner.record_worst_case import rankings_of
 from benchmark.runner.store import CellStore
-from results.schema import Record
+from results.records.schema import Record
 
 CLEAN = "clean"
 WORST = "worst"

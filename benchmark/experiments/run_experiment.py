@@ -23,7 +23,7 @@ from benchmark.runner.error_translation import machine_problem, machine_problems
 from benchmark.runner.logfile import logging_to
 from benchmark.runner.output import OutputFolder
 from benchmark.runner.run import HarnessError
-from results.atomic import publish
+from results.records.atomic import publish
 
 logger = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.experiments.findings import MISSING, Table, spread
-from results.columns import Cell
-from results.statistics import cluster_bootstrap_ci, mean_std
+from results.board.columns import TableCell
+from results.statistics.bootstrap import cluster_bootstrap_ci, mean_std
 
 AP = NDArray[np.float64]
 
@@ -36,7 +36,7 @@ class OverSeeds:
         """Sample standard deviation; None at a single seed."""
         return mean_std(list(self.by_seed.values()))[1]
 
-    def cell(self, digits: int = 1) -> Cell:
+    def cell(self, digits: int = 1) -> TableCell:
         """Return the cell of a table: ``20.3 ± 0.9``."""
         return spread(self.mean, self.sd, digits)
 
@@ -88,7 +88,7 @@ def summary_table(
         digits: Digits after the point.
     """
     rows = [
-        (label, [row[name].cell(digits) if name in row else Cell(MISSING) for name in columns])
+        (label, [row[name].cell(digits) if name in row else TableCell(MISSING) for name in columns])
         for label, row in summaries.items()
     ]
     return Table(title, "Defense", list(columns.values()), rows, note)
@@ -112,9 +112,9 @@ class PairedGain:
         """Mean over seeds."""
         return float(np.mean(list(self.by_seed.values())))
 
-    def cell(self) -> Cell:
+    def cell(self) -> TableCell:
         """Return the cell of a table: ``+0.59 [-0.38, +1.67]``."""
-        return Cell(f"{self.mean:+.2f} [{self.ci95[0]:+.2f}, {self.ci95[1]:+.2f}]")
+        return TableCell(f"{self.mean:+.2f} [{self.ci95[0]:+.2f}, {self.ci95[1]:+.2f}]")
 
     def as_json(self) -> dict[str, Any]:
         """Return mean, interval and the value at each seed."""

@@ -31,9 +31,10 @@ from benchmark.runner.record_worst_case import (
     worst_result,
 )
 from benchmark.runner.store import CellStore
-from results.schema import AttackResult, CrossDatasetResult, Flag, Record, WorstCase
-from results.statistics import cluster_bootstrap_ci
-from results.store import PerQuery
+from results.records.retrieval import AttackResult, CrossDatasetResult, RaisedFlag, WorstCase
+from results.records.schema import Record
+from results.records.store import PerQuery
+from results.statistics.bootstrap import cluster_bootstrap_ci
 
 
 class RecordMaker:
@@ -241,7 +242,7 @@ class RecordMaker:
             [one.camid for one in gallery],
         )
 
-    def _flags(self, trial: Trial) -> list[Flag]:
+    def _flags(self, trial: Trial) -> list[RaisedFlag]:
         """Return what is wrong with more than a single attack's result."""
         flags = []
         for dataset, cell in trial.clean.items():
@@ -252,11 +253,11 @@ class RecordMaker:
                     f"{outcome['skipped']} of {total} queries of {dataset} have no match in "
                     "another camera; they are left out of all averages"
                 )
-                flags.append(Flag(id="query-without-match", message=message))
+                flags.append(RaisedFlag(id="query-without-match", message=message))
             findings = self._findings(trial, dataset)
             flags += [_flag(one) for one in findings if one.attack is None]
         return flags
 
 
-def _flag(finding: Finding) -> Flag:
-    return Flag(id=finding.id, message=finding.message)
+def _flag(finding: Finding) -> RaisedFlag:
+    return RaisedFlag(id=finding.id, message=finding.message)

@@ -11,8 +11,8 @@ from benchmark.core.image_set import ImageSet
 from benchmark.evaluation.worst_case import worst_case, worst_counts
 from benchmark.metrics.ranking import RankingResult
 from benchmark.runner.attack_seeds import SeededAttack
-from results.schema import SeedResult, SweepPoint, WorstCase
-from results.statistics import cluster_bootstrap_ci
+from results.records.retrieval import SeedResult, SweepPoint, WorstCase
+from results.statistics.bootstrap import cluster_bootstrap_ci
 
 HEADLINE_EPS_255 = 8.0
 """Budget of the worst case when several are swept; the largest one if it is not among them."""

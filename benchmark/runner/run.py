@@ -32,12 +32,12 @@ from benchmark.runner.output import OutputFolder, copy_folder
 from benchmark.runner.plan import Plan, make_plan
 from benchmark.runner.record import RecordMaker
 from benchmark.runner.store import CellStore
-from results.board import Board, make_boards
+from results.board.boards import Board, make_boards
 from results.errors import RecordError
-from results.leaderboard import write_leaderboard
-from results.outcomes import read_measured
-from results.schema import Record
-from results.store import load_record, write_record
+from results.records.query_outcomes import read_measured
+from results.records.schema import Record
+from results.records.store import load_record, write_record
+from results.render.leaderboard import write_leaderboard
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from benchmark.core.registry import DEFENSES
 from benchmark.runner.choice import choose
 from benchmark.runner.datasets import RunDatasets
 from benchmark.runner.plan import make_plan
-from results.store import read_records
+from results.records.store import read_records
 
 PUBLISHED = ROOT / "results" / "published"
 LITERATURE = {"attack": ["metric-ifgsm", "sma", "fna", "soft-ap"], "attack_seed": [0]}

@@ -21,9 +21,6 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 OPTIONAL = {"experiments", "torchattacks"}
 """Extras for what modules import on demand."""
 
-THROUGH_OTHERS = {"tabulate"}
-"""Needed by what we call: `DataFrame.to_markdown`."""
-
 
 def normal(requirement: str) -> str:
     """Return the distribution that a requirement names, as the index spells it."""
@@ -61,7 +58,7 @@ def test_every_import_of_the_tests_is_declared() -> None:
 
 
 def test_nothing_is_declared_in_vain() -> None:
-    assert declared(*OPTIONAL) - THROUGH_OTHERS <= imported(PACKAGES)
+    assert declared(*OPTIONAL) <= imported(PACKAGES)
 
 
 @pytest.mark.parametrize("extra", sorted(OPTIONAL))

@@ -26,7 +26,7 @@ from benchmark.experiments.experiment import Experiment
 from benchmark.experiments.findings import MISSING, Findings, Table, text
 from benchmark.experiments.summary import PairedGain
 from benchmark.experiments.variant import Variant
-from results.columns import Cell
+from results.board.columns import TableCell
 
 PAPER_GAINS: dict[str, dict[str, float]] = {
     "+ balancing": {"clean": -0.24, "fna@8": 1.47, "sma@8": 0.44, "metric-ifgsm@8": 1.35},
@@ -144,9 +144,9 @@ def _tables(
         for label, by_key in gains.items():
             gain = by_key[key]
             published = paper.get(label, {}).get(key)
-            shown = gain.cell() if gain else Cell(MISSING)
+            shown = gain.cell() if gain else TableCell(MISSING)
             seeds = ", ".join(f"{value:+.2f}" for value in gain.by_seed.values()) if gain else ""
-            rows.append((label, [shown, Cell(seeds), text(published, 2, sign=True)]))
+            rows.append((label, [shown, TableCell(seeds), text(published, 2, sign=True)]))
         columns = ["Gain in mAP, 95% CI", "By seed", "Paper"]
         tables.append(Table(f"{key}: gain over {base}", "Variant", columns, rows))
     return [*tables[:-1], replace(tables[-1], note=NOTE)]

@@ -22,7 +22,7 @@ from benchmark.experiments.experiment import Experiment
 from benchmark.experiments.findings import MISSING, Findings, Table, picture_png
 from benchmark.experiments.summary import OverSeeds
 from benchmark.experiments.variant import Variant
-from results.columns import Cell
+from results.board.columns import TableCell
 
 REAL = "real"
 
@@ -157,7 +157,7 @@ def _audit_table(figures: dict[str, dict[int, Figures]], config: BalancingAudit.
         for by_seed in figures.values():
             found = {s: one[key] for s, one in by_seed.items()}
             known = {s: factor * v for s, v in found.items() if v is not None}
-            cells.append(OverSeeds(known).cell(digits) if known else Cell(MISSING))
+            cells.append(OverSeeds(known).cell(digits) if known else TableCell(MISSING))
         body.append((title, cells))
     return Table(
         "Added images beside the real ones",

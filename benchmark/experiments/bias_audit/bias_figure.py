@@ -11,7 +11,7 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from benchmark.experiments.measurement import CLEAN, WORST
-from results.looks import PALETTE
+from results.render.plot_style import PALETTE
 
 BINS = 5
 """Groups of identities, at most, whose means are drawn as a line."""

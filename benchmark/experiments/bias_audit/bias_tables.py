@@ -8,7 +8,7 @@ from benchmark.experiments.bias_audit.bias_values import POPULATIONS, Audited
 from benchmark.experiments.bias_audit.identity_statistics import mean, variance
 from benchmark.experiments.findings import Table, text
 from benchmark.experiments.measurement import CLEAN, WORST
-from results.columns import Cell
+from results.board.columns import TableCell
 
 _OF = {"ap": "AP", "hit": "rank-1"}
 
@@ -30,7 +30,7 @@ def spread_table(audited: Audited, of: str) -> Table:
                 for key in (CLEAN, WORST)
                 for statistic in (mean, variance)
             ]
-            count = Cell(str(len(values.over_seeds(CLEAN))))
+            count = TableCell(str(len(values.over_seeds(CLEAN))))
             rows.append((f"{name} · {label}", [count, *cells]))
     columns = ["IDs", "mean, clean", "variance, clean", "mean, worst", "variance, worst"]
     return Table(
@@ -68,9 +68,9 @@ def difference_tables(differences: list[dict[str, Any]]) -> list[Table]:
     if not differences:
         return []
 
-    def cell(row: dict[str, Any], what: str) -> Cell:
+    def cell(row: dict[str, Any], what: str) -> TableCell:
         low, high = row[f"{what}_ci95"]
-        return Cell(f"{row[what]:+.1f} [{low:+.1f}, {high:+.1f}]")
+        return TableCell(f"{row[what]:+.1f} [{low:+.1f}, {high:+.1f}]")
 
     first = differences[0]
     rows = [

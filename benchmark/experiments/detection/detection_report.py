@@ -16,7 +16,7 @@ from benchmark.experiments.detection.detection_scene import (
 )
 from benchmark.experiments.findings import Table, text
 from benchmark.metrics.roc import auc_interval, roc_auc, threshold_at
-from results.columns import Cell
+from results.board.columns import TableCell
 
 Kind = Literal["seen", "unseen", "control", "adaptive"]
 
@@ -152,8 +152,8 @@ def table_of(label: str, result: DetectorResult, damage_share: float) -> Table:
         low, high = one["auc_ci95"]
         kind = one["kind"] + ("" if one["kind"] != "adaptive" or one["keeps_damage"] else " (weak)")
         rest = (text(one[key]) for key in ("tpr", "map", "map_of_passing"))
-        interval = Cell(f"{low:.3f}–{high:.3f}")
-        rows.append((name, [Cell(kind), text(one["auc"], 3), interval, *rest]))
+        interval = TableCell(f"{low:.3f}–{high:.3f}")
+        rows.append((name, [TableCell(kind), text(one["auc"], 3), interval, *rest]))
     return Table(
         f"Detector of {label}",
         "Attack",

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from benchmark.experiments.detection.detection_report import FALSE_POSITIVES, DetectorResult
 from benchmark.experiments.findings import figure_png
 from benchmark.metrics.roc import roc_auc, roc_curve
-from results.looks import PALETTE
+from results.render.plot_style import PALETTE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -18,7 +18,7 @@ from benchmark.experiments.scoring import scored, scoring_attacks
 from benchmark.experiments.summary import Summaries, as_json, over_seeds
 from benchmark.experiments.tune.candidates import read_candidates
 from benchmark.experiments.variant import Variant
-from results.columns import Cell
+from results.board.columns import TableCell
 
 Criterion = Literal["sum", "worst"]
 
@@ -133,7 +133,10 @@ class Tune(Experiment):
         keys = list(next(iter(figures.values())))
         ordered = sorted(figures, key=lambda one: -figures[one][self.config.criterion].mean)
         rows = [
-            (label, [Cell(figures[label][key].cell().text, best=label == best) for key in keys])
+            (
+                label,
+                [TableCell(figures[label][key].cell().text, best=label == best) for key in keys],
+            )
             for label in ordered
         ]
         tried = ", ".join(f"{n} of {name}" for name, n in result["number_of_candidates"].items())

@@ -14,8 +14,8 @@ import benchmark
 from benchmark.api.live_encoder import LiveEncoder, hash_of
 from benchmark.core.errors import DataError, PluginError, UsageError
 from benchmark.core.progress import SilentProgress
-from results.outcomes import read_measured
-from results.schema import Record
+from results.records.query_outcomes import read_measured
+from results.records.schema import Record
 from tests.conftest import TINY_PLUGIN
 from tests.live_encoders import Net, Returns
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmark.cli.app import exit_code
-from results.store import load_per_query, load_record
+from results.records.store import load_per_query, load_record
 
 PUBLISHED = Path(__file__).parents[3] / "results" / "published"
 EMBEDDED, GRID = PUBLISHED / "embedded", PUBLISHED / "embedded-grid"

@@ -12,8 +12,8 @@ from benchmark.config.load import load_run_config
 from benchmark.config.presets import preset_names
 from benchmark.core.registry import ATTACKS
 from benchmark.runner.choice import choose
-from results.board import STANDARD
-from results.schema import ADDITIVE
+from results.board.boards import STANDARD
+from results.records.retrieval import ADDITIVE
 
 ROOT = Path(__file__).resolve().parents[3]
 PUBLISHED_GRID = (

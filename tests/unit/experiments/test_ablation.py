@@ -10,7 +10,7 @@ import pytest
 from benchmark.core.errors import UsageError
 from benchmark.experiments.ablation.ablation import PAPER_GAINS, ablation_rows
 from benchmark.experiments.summary import paired_gain
-from results.store import load_per_query
+from results.records.store import load_per_query
 from tests.conftest import TINY_PLUGIN
 
 MODULES = TINY_PLUGIN.parent / "tiny_modules.py"

@@ -22,7 +22,7 @@ from benchmark.experiments.bias_audit.identity_statistics import (
     variance,
 )
 from benchmark.runner.cells.cell import Cell
-from results.store import load_per_query
+from results.records.store import load_per_query
 from tests.conftest import TINY_PLUGIN
 from tests.tiny_scene import image_set
 

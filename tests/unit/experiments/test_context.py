@@ -23,8 +23,8 @@ from benchmark.experiments.variant import Variant
 from benchmark.runner.journal import Journal
 from benchmark.runner.output import OutputFolder
 from benchmark.runner.run import run_benchmark
-from results.columns import Cell
-from results.store import load_per_query
+from results.board.columns import TableCell
+from results.records.store import load_per_query
 
 
 def make_context(config, **options):
@@ -164,7 +164,7 @@ class Failing(Experiment):
             from benchmark.core.errors import PluginError
 
             raise PluginError("own failure")
-        rows = [(one.variant.label, [Cell("1")]) for one in measured]
+        rows = [(one.variant.label, [TableCell("1")]) for one in measured]
         return Findings([Table("T", "Row", ["x"], rows)], {"rows": len(rows)}, {"dot": b"PNG"})
 
 

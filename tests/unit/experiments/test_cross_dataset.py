@@ -8,7 +8,7 @@ from benchmark.core.errors import UsageError
 from benchmark.experiments import comparison
 from benchmark.experiments.cross_dataset.cross_dataset import PAPER_RATIOS
 from benchmark.experiments.findings import MISSING
-from results.store import read_records
+from results.records.store import read_records
 
 SMALL = {"defense": ["tiny-defense", "none"], "attack": ["metric-fgsm", "tiny-attack"]}
 OWN = {"ours": "tiny-defense", "baseline": "none"}

@@ -17,7 +17,7 @@ from benchmark.experiments.embedding_map.embedding_distances import (
 )
 from benchmark.experiments.embedding_map.embedding_figure import check_tsne
 from benchmark.metrics.ranking import rank_queries
-from results.store import load_per_query
+from results.records.store import load_per_query
 
 SMALL = {"attack": ["metric-fgsm"], "test_dataset": ["none"]}
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from results.schema import Record
+from results.records.schema import Record
 
 MakeRecord = Callable[..., Record]
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from results.board import make_boards
-from results.labels import AttackId, attack_labels
-from results.schema import Record
-from results.table import leaderboard_frame
+from results.board.boards import make_boards
+from results.board.labels import attack_labels
+from results.board.leaderboard_frame import leaderboard_frame
+from results.records.retrieval import AttackId
+from results.records.schema import Record
 
 MakeRecord = Callable[..., Record]
 MakeAttack = Callable[..., dict[str, Any]]

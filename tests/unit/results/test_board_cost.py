@@ -2,49 +2,25 @@
 
 from __future__ import annotations
 
-import numpy as np
+import json
+
 import pytest
 
-from results import arrays, board, pairs, significance
-from results.board import make_boards
-from results.leaderboard import texts, write_leaderboard
-from results.outcomes import read_measured
-from results.store import PerQuery, write_record
+from results.board.boards import boards as board_module
+from results.board.boards import make_boards
+from results.records import arrays
+from results.records.query_outcomes import read_measured
+from results.render.leaderboard import texts, write_leaderboard
+from results.statistics.bootstrap import paired_tests, significance
+from tests.unit.results.many_records import write_many
 
-ROWS, SEEDS, ATTACKS, IDENTITIES = 34, 3, 4, 30
-QUERIES = 2 * IDENTITIES
+ROWS, SEEDS, ATTACKS = 34, 3, 4
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Return 102 records of rows from weak to strong, and of rows that are alike."""
-    from tests.unit.results.conftest import attack, build
-
-    path = tmp_path_factory.mktemp("many")
-    rng = np.random.default_rng(0)
-    pids = np.repeat(np.arange(IDENTITIES), 2)
-    for number in range(ROWS):
-        for seed in range(SEEDS):
-            base = np.clip(0.02 * (number // 2) + 0.15 * rng.random(QUERIES) + 0.2, 0, 1)
-            ap = {
-                f"a{k}@8": np.clip(base + 0.1 * rng.random(QUERIES), 0, 1) for k in range(ATTACKS)
-            }
-            worst = 100 * float(np.min(list(ap.values()), axis=0).mean())
-            record = build(
-                f"d{number:02d}",
-                seed,
-                attacks=[attack(key[:-2], 100 * float(one.mean())) for key, one in ap.items()],
-                worst_case={
-                    "map": worst,
-                    "rank1": worst,
-                    "ci95_map": (worst, worst),
-                    "attacks": list(ap),
-                },
-            )
-            ranks = {key: np.ones(QUERIES, dtype=np.int64) for key in ap}
-            per_query = PerQuery(pids.astype(str), pids, np.zeros_like(pids), ap, ranks)
-            write_record(record, path, {"synthped-plaza": per_query})
-    return path
+    return write_many(tmp_path_factory.mktemp("many"), ROWS, SEEDS, ATTACKS)
 
 
 @pytest.fixture
@@ -68,7 +44,7 @@ def counted(monkeypatch):
 def test_each_outcome_is_read_once_and_each_worst_case_computed_once(folder, counted):
     records, measured = read_measured([folder])
     assert len(records) == ROWS * SEEDS
-    worst, read = counted(pairs, "worst_ap"), counted(arrays.StoredArrays, "__getitem__")
+    worst, read = counted(paired_tests, "worst_ap"), counted(arrays, "_array")
     (found,) = make_boards(records, measured)
     assert worst == [len(records)]
     assert read == [len(records) * ATTACKS]
@@ -84,7 +60,9 @@ def test_groups_try_far_fewer_sums_than_all_pairs_and_patterns_have(folder, coun
 
 def test_files_and_figures_build_no_board_and_walk_the_results_once(folder, counted, tmp_path):
     boards = make_boards(*read_measured([folder]))
-    built, framed = counted(board, "_board"), counted(board, "Frame")
-    texts(boards, ("md", "csv", "json"))
+    built, framed = counted(board_module, "_board"), counted(board_module, "ResultFrame")
+    files = texts(boards, ("md", "csv", "json"))
+    rows = json.loads(files["leaderboard.json"])
+    assert files["leaderboard.json"] == json.dumps(rows, indent=1, ensure_ascii=False) + "\n"
     write_leaderboard(boards, tmp_path)
     assert (built, framed) == ([0], [1])

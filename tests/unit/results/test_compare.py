@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from results import compare
-from results.board import make_boards
-from results.comparison import compare as compare_rows
+from results.board.boards import make_boards
+from results.board.comparison import compare as compare_rows
 from results.errors import RecordError
-from results.outcomes import read_measured
-from results.store import PerQuery, write_record
+from results.records.query_outcomes import read_measured
+from results.records.store import PerQuery, write_record
 
 PIDS = np.array([1, 1, 2, 3])
 

@@ -14,15 +14,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from results.attack_table import areas
-from results.board import make_boards
-from results.columns import board_columns
-from results.curve_figure import draw_panels
-from results.curves import answer_panels, area, budget_panels, curves_frame
-from results.figures import write_figures
-from results.leaderboard import write_leaderboard
-from results.schema import Record
-from results.table import leaderboard_frame
+from results.board.attack_table import areas
+from results.board.boards import make_boards
+from results.board.columns import board_columns
+from results.board.curves import answer_panels, area, budget_panels, curves_frame
+from results.board.leaderboard_frame import leaderboard_frame
+from results.records.schema import Record
+from results.render.curve_figure import draw_panels
+from results.render.figures import write_figures
+from results.render.leaderboard import write_leaderboard
 
 MakeRecord = Callable[..., Record]
 MakeAttack = Callable[..., dict[str, Any]]
@@ -173,7 +173,7 @@ def test_files_are_the_same_bytes_again_and_hold_no_date(
 
 def test_tables_need_no_matplotlib() -> None:
     code = (
-        "import sys, results.leaderboard, results.figures, results.console\n"
+        "import sys, results.render.leaderboard, results.render.figures, results.render.console\n"
         "assert not {'matplotlib', 'torch'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -15,7 +15,7 @@ from results.ensemble_choice import (
     read_candidates,
     shared_attacks,
 )
-from results.store import PerQuery
+from results.records.store import PerQuery
 
 GRID = Path(__file__).parents[3] / "results" / "published" / "embedded-grid"
 

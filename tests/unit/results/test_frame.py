@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from results.board import make_boards
-from results.frame import METRICS, SHARE
-from results.statistics import mean_std
+from results.board.boards import make_boards
+from results.board.frame import METRICS, SHARE
+from results.statistics.bootstrap import mean_std
 
 
 @pytest.fixture

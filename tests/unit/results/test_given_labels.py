@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from results.board import make_boards
-from results.leaderboard import texts
-from results.unseen import make_matrices
+from results.board.boards import make_boards
+from results.board.unseen import make_matrices
+from results.render.leaderboard import texts
 
 
 def labels(*records):

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from results.board import make_boards
-from results.columns import board_columns
-from results.console import print_leaderboard
+from results.board.boards import make_boards
+from results.board.columns import board_columns
+from results.board.leaderboard_frame import leaderboard_frame
 from results.errors import RecordError
-from results.leaderboard import texts
-from results.outcomes import outcome_under, read_measured, worst_outcome
-from results.pairs import adjusted_p, attack_pair, worst_pair
-from results.store import PerQuery, write_record
-from results.table import leaderboard_frame
+from results.records.query_outcomes import outcome_under, read_measured, worst_outcome
+from results.records.store import PerQuery, write_record
+from results.render.console import print_leaderboard
+from results.render.leaderboard import texts
+from results.statistics.paired_tests import adjusted_p, attack_pair, worst_pair
 
 IDENTITIES = 12
 PIDS = np.repeat(np.arange(IDENTITIES), 2)

@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from results.label_places import place_labels
+from results.render.label_places import place_labels
 
 AREA, SIZE, GAP = (300.0, 200.0), (40.0, 8.0), 4.0
 

@@ -14,12 +14,12 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from results.board import make_boards
-from results.columns import board_columns
-from results.console import print_leaderboard
-from results.leaderboard import write_leaderboard
-from results.markdown import boards_markdown
-from results.schema import Record
+from results.board.boards import make_boards
+from results.board.columns import board_columns
+from results.records.schema import Record
+from results.render.console import print_leaderboard
+from results.render.leaderboard import write_leaderboard
+from results.render.markdown import boards_markdown
 
 MakeRecord = Callable[..., Record]
 MakeAttack = Callable[..., dict[str, Any]]

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from results.board import make_boards
-from results.leaderboard import write_leaderboard
-from results.store import load_per_query, load_record
+from results.board.boards import make_boards
+from results.records.store import load_per_query, load_record
+from results.render.leaderboard import write_leaderboard
 
 PUBLISHED = Path(__file__).parents[3] / "results" / "published"
 RECORDS = sorted(PUBLISHED.glob("*/*.json"))

@@ -8,13 +8,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from results.attack_table import attacks_frame
-from results.board import make_boards
-from results.columns import board_columns
-from results.labels import AttackId
-from results.markdown import boards_markdown
-from results.schema import Record
-from results.table import leaderboard_frame
+from results.board.attack_table import attacks_frame
+from results.board.boards import make_boards
+from results.board.columns import board_columns
+from results.board.leaderboard_frame import leaderboard_frame
+from results.records.retrieval import AttackId
+from results.records.schema import Record
+from results.render.markdown import boards_markdown
 
 MakeRecord = Callable[..., Record]
 MakeAttack = Callable[..., dict[str, Any]]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from results.significance import (
+from results.statistics.significance import (
     DRAWS,
     LEVEL,
     MOST_DRAWS,
@@ -156,7 +156,7 @@ def test_the_bound_is_near_the_tail() -> None:
 def test_what_differs_is_what_holm_rejects_of_all_pairs(
     monkeypatch: pytest.MonkeyPatch, most: int, apart: float
 ) -> None:
-    monkeypatch.setattr("results.significance.MOST_DRAWS", most)
+    monkeypatch.setattr("results.statistics.significance.MOST_DRAWS", most)
     rng = np.random.default_rng(3)
     rows = rng.normal(0, apart, (12, 1)) + rng.normal(0, 0.5, (12, 40))
     first, second = np.triu_indices(len(rows), 1)
@@ -169,7 +169,7 @@ def test_what_differs_is_what_holm_rejects_of_all_pairs(
 def test_where_draws_are_too_few_the_bound_tells_clear_differences(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("results.significance.MOST_DRAWS", 1000)
+    monkeypatch.setattr("results.statistics.significance.MOST_DRAWS", 1000)
     sums = np.concatenate([np.ones((100, 40)), np.random.default_rng(0).normal(0, 1, (900, 40))])
     assert draws_for(len(sums)) == 1000
     assert LEVEL < 1 / 1001 * 900  # no number of draws would be enough

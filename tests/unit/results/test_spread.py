@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from results.spread import crossed_bootstrap_ci, variance_split
-from results.statistics import cluster_bootstrap_ci
+from results.statistics.bootstrap import cluster_bootstrap_ci
+from results.statistics.spread import crossed_bootstrap_ci, variance_split
 
 
 def test_equals_a_loop_over_trainings_and_identities() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from results.statistics import cluster_bootstrap_ci, mean_std
+from results.statistics.bootstrap import cluster_bootstrap_ci, mean_std
 
 QUERIES = st.lists(
     st.tuples(st.one_of(st.floats(0, 1), st.just(float("nan"))), st.integers(1, 6)),

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from results.errors import RecordError, WriteRefusedError
-from results.schema import Record
-from results.store import (
+from results.records.schema import Record
+from results.records.store import (
     PerQuery,
     load_per_query,
     load_record,

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from results.board import make_boards
-from results.figures import write_figures
-from results.schema import Record
-from results.trade_off import Point, front, trade_off
-from results.trade_off_figure import draw_trade_off
+from results.board.boards import make_boards
+from results.board.trade_off import Point, front, trade_off
+from results.records.schema import Record
+from results.render.figures import write_figures
+from results.render.trade_off_figure import draw_trade_off
 
 MakeRecord = Callable[..., Record]
 MakeAttack = Callable[..., dict[str, Any]]

@@ -9,11 +9,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from results.board import make_boards
-from results.heat_map import draw_matrix
-from results.leaderboard import write_leaderboard
-from results.schema import Record
-from results.unseen import make_matrices, unseen_frame, unseen_markdown
+from results.board.boards import make_boards
+from results.board.unseen import make_matrices, unseen_frame
+from results.records.schema import Record
+from results.render.heat_map import draw_matrix
+from results.render.leaderboard import write_leaderboard
+from results.render.markdown import unseen_markdown
 
 MakeRecord = Callable[..., Record]
 MakeAttack = Callable[..., dict[str, Any]]

@@ -15,7 +15,7 @@ from benchmark.runner.choice import choose
 from benchmark.runner.journal import Journal
 from benchmark.runner.plan import make_plan
 from benchmark.runner.run import run_benchmark
-from results.store import load_per_query, load_record
+from results.records.store import load_per_query, load_record
 
 MANIFESTS = {"tiny": "a" * 64, "tiny-other": "b" * 64}
 

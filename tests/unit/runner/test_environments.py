@@ -8,8 +8,8 @@ import pytest
 
 from benchmark.core.progress import SilentProgress
 from benchmark.runner import run as runner
-from results.schema import Record
-from results.store import load_record
+from results.records.schema import Record
+from results.records.store import load_record
 
 
 @pytest.fixture

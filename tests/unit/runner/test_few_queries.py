@@ -15,8 +15,8 @@ from benchmark.runner.datasets import RunDatasets
 from benchmark.runner.plan import make_plan
 from benchmark.runner.preview import preview
 from benchmark.runner.run import run_benchmark
-from results.board import make_boards
-from results.store import load_per_query
+from results.board.boards import make_boards
+from results.records.store import load_per_query
 
 ALL = 12
 """Queries of the tiny data sets, of six identities."""

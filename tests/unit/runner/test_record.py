@@ -7,8 +7,8 @@ import pytest
 
 from benchmark.core.progress import SilentProgress
 from benchmark.runner.run import run_benchmark
-from results.board import make_boards
-from results.store import load_per_query
+from results.board.boards import make_boards
+from results.records.store import load_per_query
 
 TRAINING = {"epochs": 1, "identities": 4, "images": 2, "inner": {"steps": 1}}
 

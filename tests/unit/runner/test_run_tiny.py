@@ -17,10 +17,11 @@ from benchmark.runner.cells.cell import Cell
 from benchmark.runner.journal import Journal
 from benchmark.runner.preview import preview
 from benchmark.runner.run import run_benchmark
-from results.board import make_boards
+from results.board.boards import make_boards
 from results.errors import RecordError
-from results.schema import Flag, Record
-from results.store import load_per_query, load_record
+from results.records.retrieval import RaisedFlag
+from results.records.schema import Record
+from results.records.store import load_per_query, load_record
 
 
 def run(config):
@@ -243,7 +244,7 @@ def test_a_damaged_record_of_another_run_is_told_before_any_work(tiny_config, mo
 def test_flags_name_the_row_of_the_board(tiny_config):
     first = run(tiny_config("defense.weight=2.0")).records[0][0]
     outcome = run(tiny_config())
-    flag = Flag(id="canary-failed", message="weak")
+    flag = RaisedFlag(id="canary-failed", message="weak")
     record = outcome.records[0][0].model_copy(update={"flags": [flag]})
     outcome.records[:] = [(record, outcome.records[0][1])]
     assert first.defense.config != record.defense.config

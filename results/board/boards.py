@@ -1,0 +1,289 @@
+"""Boards: which records may be compared in one table, and which of them make one row."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from results.board.frame import ResultFrame
+from results.board.labels import attack_labels, row_labels
+from results.board.record_metrics import (
+    attack_seeds,
+    clean_map,
+    counted,
+    row_values,
+    strongest_target,
+    worst_map,
+)
+from results.board.threat_description import threat_description
+from results.records.query_outcomes import Measured
+from results.records.retrieval import ADDITIVE, AttackId, AttackResult
+from results.records.schema import Record
+from results.statistics.bootstrap import mean_std
+from results.statistics.paired_tests import groups_of
+from results.statistics.significance import LEVEL
+from results.statistics.spread import ENOUGH_SEEDS
+
+THIN = "‡"
+"""Marks rows of few trainings."""
+
+STANDARD = "reid-aa"
+"""The ensemble whose worst case rows are best compared by."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One variant of one defense.
+
+    Attributes:
+        label: Name of the defense, with what tells its variants on this board apart.
+        records: One for each seed, in the order of their seeds.
+    """
+
+    label: str
+    records: tuple[Record, ...]
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Seeds that the row is averaged over."""
+        return tuple(record.seed for record in self.records)
+
+    @property
+    def attack_seeds(self) -> tuple[int, ...]:
+        """Seeds that random attacks were measured with; nothing if there was one."""
+        return max((attack_seeds(record) for record in self.records), key=len)
+
+    @property
+    def is_thin(self) -> bool:
+        """Whether it has too few trainings to tell how far trainings differ."""
+        is_trained = any(one.training.recipe or one.training.epochs for one in self.records)
+        return is_trained and len(self.records) < ENOUGH_SEEDS
+
+
+@dataclass(frozen=True)
+class Board:
+    """Rows that may be compared: one data set, protocol, threat model and scenario.
+
+    Attributes:
+        rows: The most robust one first.
+        attacks: Additive attacks with their short labels, in the order of the records.
+        apart: Attacks whose budget bounds something else than each pixel, likewise.
+        groups: Tie group of each row by its label, where the outcomes of its queries are at hand.
+    """
+
+    rows: tuple[Row, ...]
+    attacks: dict[AttackId, str]
+    apart: dict[AttackId, str]
+    groups: dict[str, int] = field(default_factory=dict)
+
+    @cached_property
+    def frame(self) -> ResultFrame:
+        """What its rows measured under its attacks."""
+        return ResultFrame(self.rows, (*self.attacks, *self.apart))
+
+    @property
+    def example(self) -> Record:
+        """Any record: all agree on what the title names."""
+        return self.rows[0].records[0]
+
+    @property
+    def slug(self) -> str:
+        """Name for files about this board: the same for the same board of other records."""
+        digest = hashlib.sha256(_board_key(self.example).encode()).hexdigest()
+        return f"{re.sub(r'[^A-Za-z0-9.]+', '-', self.example.dataset)}-{digest[:8]}"
+
+    @property
+    def subject(self) -> str:
+        """Data set, backbones, image size and protocol in one line."""
+        record, protocol = self.example, self.example.protocol
+        height, width = record.image_size
+        few = protocol.queries
+        return (
+            f"{record.dataset} · {self.backbones} {height}×{width} · "
+            f"protocol {protocol.fingerprint[:8]}"
+            f"{f' · {few.chosen} of {few.of} queries' if few else ''}"
+        )
+
+    @cached_property
+    def backbones(self) -> str:
+        """The networks of its rows, separated by commas."""
+        return ", ".join(dict.fromkeys(record.backbone for record in _records(self)))
+
+    @property
+    def title(self) -> str:
+        """The subject and the threat model in one line."""
+        return f"{self.subject} · {self.threat}"
+
+    @cached_property
+    def threat(self) -> str:
+        """What the attacks of this board may do, in a few words."""
+        return self.threat_of(self.attacks or self.apart)
+
+    @cached_property
+    def targeted(self) -> bool:
+        """Whether the attacks have a target identity, so that its ranking is what counts."""
+        return any(attack.intent != "dodge" for attack in (*self.attacks, *self.apart))
+
+    @property
+    def pulls(self) -> bool:
+        """Whether targets are pulled up, so that a robust defense ranks them low."""
+        return any(attack.intent == "impersonate" for attack in (*self.attacks, *self.apart))
+
+    @property
+    def note(self) -> str:
+        """What the worst case means on this board, in one line."""
+        if not self.attacks and not self.apart:
+            return "No attack was run: nothing here says how robust a defense is."
+        if not self.attacks:
+            return f"No additive attack was run: there is no worst case · {self.threat}"
+        worst = "Worst mAP, the headline: each query meets its strongest attack"
+        if self.targeted:
+            worst = "Worst: the attack that moves the targets most, over all queries"
+        elif any(attack.side != "query" for attack in self.attacks):
+            worst += " (a lower bound: one gallery holds one attack for all queries)"
+        return f"{worst}{self._where} · {self.threat}"
+
+    @property
+    def remarks(self) -> list[str]:
+        """What was not tried, and what groups and marked seeds mean, a line each."""
+        lines = []
+        if self._lacks_standard:
+            lines.append(
+                f"Not under {STANDARD}, the standard ensemble, which may leave less in the worst "
+                f"case: leave --attack out, or add {STANDARD} to it"
+            )
+        if self.groups:
+            lines.append(
+                "Group: in the worst case its rows do not differ from its first one, given these "
+                "trainings (paired permutation of query identities, Holm over all pairs, "
+                f"{LEVEL:.0%})"
+            )
+        if any(row.is_thin for row in self.rows):
+            lines.append(
+                f"{THIN} fewer than {ENOUGH_SEEDS} seeds: how far trainings differ is not known"
+            )
+        return lines
+
+    @property
+    def _lacks_standard(self) -> bool:
+        """Whether the strongest attack of this scenario was left out."""
+        plain = all(attack.intent == "dodge" and attack.side == "query" for attack in self.attacks)
+        tried = {attack.name for attack in self.attacks}
+        return bool(tried) and plain and STANDARD not in tried
+
+    @property
+    def _where(self) -> str:
+        """Return the budget of the worst case where there are several."""
+        budgets = {one.eps for one in counted(self.example)}
+        several = len({attack.eps for attack in self.attacks}) > 1
+        return "".join(f", at ε = {eps:g}/255" for eps in budgets if several and eps is not None)
+
+    def threat_of(self, attacks: Iterable[AttackId]) -> str:
+        """Return what some attacks of this board may do, in a few words."""
+        wanted = set(attacks)
+        shown = [result for attack, result in self._kinds if attack in wanted]
+        return threat_description(shown) if shown else "no attack"
+
+    @cached_property
+    def _kinds(self) -> list[tuple[AttackId, AttackResult]]:
+        """Return an example of each attack, once for each way in which titles tell it."""
+        found: dict[tuple[object, ...], tuple[AttackId, AttackResult]] = {}
+        for one in (a for record in _records(self) for a in record.attacks):
+            attack = AttackId.of(one)
+            found.setdefault((attack, one.knowledge, one.fraction, one.target_rule), (attack, one))
+        return list(found.values())
+
+
+def make_boards(records: Iterable[Record], measured: Measured | None = None) -> list[Board]:
+    """Sort records into boards, and average nothing that does not belong together.
+
+    Two records share a board if they agree on data set, image size, protocol fingerprint, budgets,
+    scenario (attacked sides and fraction, intents and targets), and the attacks that the worst
+    case covers. They share a row if they also agree on backbone, defense, config, behaviour,
+    epochs and training recipe, and differ in seed.
+
+    Args:
+        records: Any number, in any order.
+        measured: Outcomes of their queries; without them there are no tie groups.
+
+    Returns:
+        Boards in the order of their titles' parts.
+    """
+    groups: dict[str, list[Record]] = {}
+    for record in records:
+        groups.setdefault(_board_key(record), []).append(record)
+    return [_grouped(_board(groups[key]), measured or {}) for key in sorted(groups)]
+
+
+def _grouped(board: Board, measured: Measured) -> Board:
+    """Sort rows, if there are several, into tie groups by the worst case; targets have none."""
+    if (
+        len(board.rows) < 2
+        or board.targeted
+        or any(record.worst_case is None for record in _records(board))
+    ):
+        return board
+    found = zip(board.rows, groups_of([row.records for row in board.rows], measured), strict=True)
+    return replace(board, groups={row.label: g for row, g in found if g is not None})
+
+
+def _records(board: Board) -> Iterable[Record]:
+    return (record for row in board.rows for record in row.records)
+
+
+def _board(records: Sequence[Record]) -> Board:
+    ordered = sorted(records, key=lambda r: (r.defense.name, r.seed, r.id))
+    groups: dict[str, list[Record]] = {}
+    for record in ordered:
+        groups.setdefault(_row_key(record), []).append(record)
+    rows = [part for group in groups.values() for part in _one_record_per_seed(group)]
+    labelled = [Row(label, part) for label, part in zip(row_labels(rows), rows, strict=True)]
+    labelled.sort(key=_standing)
+    ids = [AttackId.of(a) for row in labelled for r in row.records for a in r.attacks]
+    names = list(dict.fromkeys(one.name for one in ids))
+    ids.sort(key=lambda one: names.index(one.name))  # the budgets of an attack stand together
+    return Board(
+        tuple(labelled),
+        attack_labels(one for one in ids if one.norm == ADDITIVE),
+        attack_labels(one for one in ids if one.norm != ADDITIVE),
+    )
+
+
+def _one_record_per_seed(group: list[Record]) -> list[tuple[Record, ...]]:
+    """Split a row in which a seed occurs twice: such records differ in something unnamed."""
+    if len({record.seed for record in group}) == len(group):
+        return [tuple(group)]
+    return [(record,) for record in group]
+
+
+def _standing(row: Row) -> tuple[bool, float, float, str]:
+    """Return what sorts the most robust row first, and those without an attack last."""
+    intents = {attack.intent for record in row.records for attack in record.attacks}
+    values = row_values(row.records, strongest_target if intents - {"dodge"} else worst_map)
+    robust = mean_std(values)[0] if values else 0.0
+    sign = 1 if "impersonate" in intents else -1
+    clean = mean_std([clean_map(record) for record in row.records])[0]
+    return (not values, sign * robust, -clean, row.label)
+
+
+def _board_key(record: Record) -> str:
+    worst = sorted(record.worst_case.attacks) if record.worst_case is not None else []
+    parts = [record.dataset, record.image_size, record.protocol.fingerprint]
+    return json.dumps([*parts, sorted(set(map(_threat_key, record.attacks))), worst])
+
+
+def _threat_key(attack: AttackResult) -> tuple[str, ...]:
+    """Return budget and scenario; a default adds nothing, so that older records keep their key."""
+    key = (attack.norm, str(attack.eps), attack.side, attack.intent)
+    rule = (attack.target_rule,) if attack.target_rule is not None else ()
+    return (*key, *rule, *((f"{attack.fraction:g}",) if attack.fraction != 1 else ()))
+
+
+def _row_key(record: Record) -> str:
+    defense, training = record.defense, record.training
+    parts = [record.backbone, defense.name, defense.config, defense.behaviour, training.epochs]
+    return json.dumps([*parts, training.recipe], sort_keys=True)

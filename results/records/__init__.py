@@ -1,0 +1,1 @@
+"""What was measured: the schema of a record, and records on disk."""

@@ -1,0 +1,116 @@
+"""Boards as Markdown tables, the best of each column in bold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from rich.cells import cell_len
+
+from results.board.attack_table import Listing, areas, details
+from results.board.boards import Board, Row
+from results.board.columns import SEEN, TableCell, board_columns, percent, spread
+from results.board.unseen import Matrix, worst_unseen
+from results.records.retrieval import AttackId
+
+LEGEND = (
+    "mAP and R1 in percent, higher is better. ± is the standard deviation over training seeds; the "
+    "95% CI is a bootstrap over query identities. Seeds 3×2: 3 trainings, attacked with 2 seeds. "
+    f"{SEEN} the defense was trained on this attack. "
+    "With targets: mAP of the images of each query's target identity, and hit@k, whether one of "
+    "them is among the nearest k; low is better where a target is impersonated. "
+    "Share of worst: queries at which no other attack is worse. Costs are of all images, averaged "
+    "over defenses; forwards and backwards count images, answers those given to black-box attacks."
+)
+
+_AREAS = (
+    "Area under the curve of mAP over ε, as a share of that of 100 % throughout, in percent; "
+    "the clean mAP is its start."
+)
+
+
+_UNSEEN_LEGEND = (
+    f"mAP in percent, ± over seeds. {SEEN} trained on this attack. Unseen mean: over the attacks "
+    "that the training did not see; worst unseen: each query meets the strongest of them."
+)
+
+
+def boards_markdown(boards: Iterable[Board]) -> str:
+    """Return all boards as one document; the same records give the same text."""
+    parts = ["# Leaderboard"]
+    for board in boards:
+        parts += [f"## {board.title}", *_sections(board)]
+    parts.append(LEGEND if len(parts) > 1 else "No records.")
+    return "\n\n".join(parts) + "\n"
+
+
+def unseen_markdown(matrices: Iterable[Matrix]) -> str:
+    """Return the matrices as one document."""
+    parts = ["# Unseen attacks"]
+    for matrix in matrices:
+        columns = [
+            (label, [TableCell(_entry(matrix, row, attack)) for row in matrix.rows])
+            for attack, label in matrix.attacks.items()
+        ]
+        for title, read in (("Unseen mean", matrix.unseen_mean), ("Worst unseen", worst_unseen)):
+            columns.append((title, [TableCell(percent(row, read)) for row in matrix.rows]))
+        table = markdown_table("Trained against", matrix.names, columns)
+        parts += [f"## {matrix.board.subject} · {matrix.threat}", table]
+    return "\n\n".join([*parts, _UNSEEN_LEGEND]) + "\n"
+
+
+def markdown_table(
+    head: str, labels: Sequence[str], columns: Sequence[tuple[str, list[TableCell]]]
+) -> str:
+    """Return a table whose first column, under `head`, names the rows."""
+    first = _aligned(head, [_escaped(label) for label in labels], left=True)
+    others = (_aligned(_escaped(title), list(map(_marked, cells))) for title, cells in columns)
+    return "\n".join(f"|{'|'.join(line)}|" for line in zip(first, *others, strict=True))
+
+
+def _aligned(title: str, texts: Sequence[str], left: bool = False) -> list[str]:
+    """Return heading, rule and texts of a column, all of one width."""
+    width = max([cell_len(title) + 2, *map(cell_len, texts)])
+    padded = [(text, " " * (width - cell_len(text))) for text in (title, *texts)]
+    lines = [f" {text}{gap} " if left else f" {gap}{text} " for text, gap in padded]
+    rule = "-" * (width + 1)
+    return [lines[0], f":{rule}" if left else f"{rule}:", *lines[1:]]
+
+
+def _sections(board: Board) -> Iterator[str]:
+    columns = [
+        column for column in board_columns(board) if column.block not in ("attacks", "apart")
+    ]
+    filled = [(column.title, column.cells(board.rows)) for column in columns]
+    yield markdown_table("Defense", [row.label for row in board.rows], filled)
+    yield board.note
+    yield from board.remarks
+    if board.attacks:
+        yield "### Attacks"
+        yield _listing(details(board, board.attacks))
+    if board.apart:
+        yield "### Attacks that are not additive"
+        yield _listing(details(board, board.apart))
+        yield f"Never part of a worst case · {board.threat_of(board.apart)}"
+    swept = areas(board)
+    if swept.labels:
+        yield "### Security curves"
+        yield _listing(swept)
+        yield _AREAS
+
+
+def _listing(listing: Listing) -> str:
+    return markdown_table("Attack", listing.labels, listing.columns)
+
+
+def _marked(cell: TableCell) -> str:
+    text = _escaped(cell.text)
+    return f"**{text}**" if cell.best else text
+
+
+def _escaped(text: str) -> str:
+    return text.replace("|", r"\|").replace("\n", " ").replace("*", r"\*").replace("_", r"\_")
+
+
+def _entry(matrix: Matrix, row: Row, attack: AttackId) -> str:
+    text = spread(matrix.board.frame.mean_std(row, attack, "map"))
+    return text + SEEN if matrix.seen(row, attack) else text

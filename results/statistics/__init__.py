@@ -1,0 +1,1 @@
+"""How far numbers may be trusted."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any, cast
 
@@ -93,6 +94,15 @@ def scene(
         gallery_rows=index,
         clean=guides.embeddings[index],
     )
+
+
+@functools.cache
+def tiny(
+    double: bool = False, size: tuple[int, int] = (16, 8), rows: tuple[int, ...] = (0, 6, 15)
+) -> tuple[ReIDEncoder, AttackBatch]:
+    """Return the tiny encoder and some images of a set as a batch; made once, not to be changed."""
+    encoder = tiny_encoder().double() if double else tiny_encoder()
+    return encoder, scene(encoder, image_set(size=size), list(rows))
 
 
 def make_attack(name: str, eps_255: float = 8.0, **options: object) -> Attack:

@@ -111,6 +111,24 @@ def make_attack(name: str, eps_255: float = 8.0, **options: object) -> Attack:
     return plugin(plugin.parse_config(options), eps_255)
 
 
+SHORT = {
+    "steps": 4,
+    "queries": 40,
+    "epochs": 1,
+    "epoch_steps": 1,
+    "width": 2,
+    "discriminator_width": 2,
+    "options": {"steps": 3},
+}
+"""Options that make an attack affordable."""
+
+
+def short_options(name: str, **options: object) -> dict[str, Any]:
+    """Return options of an attack and, where it has them, those that make it affordable."""
+    known = ATTACKS.get(name).Config.model_fields
+    return {**{key: value for key, value in SHORT.items() if key in known}, **options}
+
+
 def make_defense(name: str, **options: object) -> Defense:
     """Return a defense by its registry name."""
     plugin = cast(type[Defense], DEFENSES.get(name))

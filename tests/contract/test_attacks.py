@@ -19,22 +19,11 @@ from benchmark.core.registry import ATTACKS
 from benchmark.core.seeding import derive_seed
 from benchmark.core.threat import Intent
 from tests.tiny_preparation import assert_kills_do_not_matter, prepared, task
-from tests.tiny_scene import CPU, image_set, make_attack, scene, tiny, tiny_encoder
+from tests.tiny_scene import CPU, image_set, make_attack, scene, short_options, tiny, tiny_encoder
 from tests.tiny_stage import tiny_stage
 
 NAMES = ATTACKS.names()
 every = pytest.mark.parametrize("name", NAMES)
-
-SHORT = {
-    "steps": 4,
-    "queries": 40,
-    "epochs": 1,
-    "epoch_steps": 1,
-    "width": 2,
-    "discriminator_width": 2,
-    "options": {"steps": 3},
-}
-"""Options that make an attack affordable, where it has them."""
 
 PREPARED = [name for name in NAMES if ATTACKS.get(name).needs_preparation]
 OTHER_NETWORKS = [
@@ -53,13 +42,8 @@ DRAWS_NOTHING = {*PREPARED, "reid-aa"}
 """Attacks whose seeds do not matter once they are prepared."""
 
 
-def options_of(name: str, **options: Any) -> dict[str, Any]:
-    known = ATTACKS.get(name).Config.model_fields
-    return {**{key: value for key, value in SHORT.items() if key in known}, **options}
-
-
 def made(name: str, eps_255: float = 8.0, **options: Any) -> Attack:
-    return make_attack(name, eps_255, **options_of(name, **options))
+    return make_attack(name, eps_255, **short_options(name, **options))
 
 
 def attacked(
@@ -75,7 +59,7 @@ def attacked(
 def test_it_keeps_its_contract(name: str, options: dict[str, Any], tmp_path: Path) -> None:
     plugin = ATTACKS.get(name)
     assert plugin.name == name
-    chosen = options_of(name, **options)
+    chosen = short_options(name, **options)
     results = check_attack(plugin, chosen, policy=CPU, work_dir=tmp_path, stage=tiny_stage())
     assert len(results) >= 10
     assert not [result for result in results if not result.passed or result.warns]
@@ -168,7 +152,7 @@ def test_a_killed_preparation_ends_the_same(
     name: str, options: dict[str, Any], tmp_path: Path
 ) -> None:
     """Before its first checkpoint, within an epoch, and between two."""
-    chosen = options_of(name, epochs=3, epoch_steps=2, **options)
+    chosen = short_options(name, epochs=3, epoch_steps=2, **options)
     assert_kills_do_not_matter(ATTACKS.get(name), chosen, tmp_path, kills=(1, 3, 4))
 
 

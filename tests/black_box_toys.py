@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import functools
-
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from benchmark.core.attack_batch import AttackBatch
 from benchmark.core.guides import Guides
-from tests.tiny_scene import image_set, scene, tiny_encoder
-
-
-@functools.cache
-def tiny() -> tuple[nn.Module, AttackBatch]:
-    encoder = tiny_encoder().double()
-    return encoder, scene(encoder, image_set(size=(16, 8)), [0, 6, 15])
 
 
 def embed(encoder: nn.Module, image: np.ndarray) -> np.ndarray:

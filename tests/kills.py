@@ -18,16 +18,20 @@ class KillAfter:
     Args:
         steps: How many it lets pass.
         noted: Count reports with a note, one each, and no other: those of a training's steps.
+
+    Attributes:
+        passed: Steps so far.
     """
 
     def __init__(self, steps: int, *, noted: bool = False) -> None:
-        self._left, self._noted = steps, noted
+        self._steps, self._noted = steps, noted
+        self.passed = 0
 
     @contextmanager
     def task(self, title: str, total: int) -> Iterator[Bar]:
         yield self
 
     def advance(self, steps: int = 1, note: str = "") -> None:
-        self._left -= bool(note) if self._noted else steps
-        if self._left < 0:
+        self.passed += bool(note) if self._noted else steps
+        if self.passed > self._steps:
             raise Killed

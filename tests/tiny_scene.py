@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any, cast
 
@@ -96,10 +97,37 @@ def scene(
     )
 
 
+@functools.cache
+def tiny(
+    double: bool = False, size: tuple[int, int] = (16, 8), rows: tuple[int, ...] = (0, 6, 15)
+) -> tuple[ReIDEncoder, AttackBatch]:
+    """Return the tiny encoder and some images of a set as a batch; made once, not to be changed."""
+    encoder = tiny_encoder().double() if double else tiny_encoder()
+    return encoder, scene(encoder, image_set(size=size), list(rows))
+
+
 def make_attack(name: str, eps_255: float = 8.0, **options: object) -> Attack:
     """Return an attack by its registry name."""
     plugin = cast(type[Attack], ATTACKS.get(name))
     return plugin(plugin.parse_config(options), eps_255)
+
+
+SHORT = {
+    "steps": 4,
+    "queries": 40,
+    "epochs": 1,
+    "epoch_steps": 1,
+    "width": 2,
+    "discriminator_width": 2,
+    "options": {"steps": 3},
+}
+"""Options that make an attack affordable."""
+
+
+def short_options(name: str, **options: object) -> dict[str, Any]:
+    """Return options of an attack and, where it has them, those that make it affordable."""
+    known = ATTACKS.get(name).Config.model_fields
+    return {**{key: value for key, value in SHORT.items() if key in known}, **options}
 
 
 def make_defense(name: str, **options: object) -> Defense:

@@ -1,95 +1,175 @@
-"""What every registered defense owes, built-in or a stranger's file."""
+"""What every registered defense owes, built-in or a stranger's file; each is trained once."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from benchmark.checks.contract import CheckResult
+from benchmark.checks.defense_contract import check_defense
+from benchmark.core.attack import Attack
 from benchmark.core.defense import Defense
-from benchmark.core.errors import UsageError
-from benchmark.core.registry import ATTACKS, DEFENSES, load_plugin_file
-from benchmark.models.checkpoint import load_encoder, save_encoder
-from benchmark.models.encoder import build_encoder
-from tests.tiny_scene import BACKBONE, TRAINING, fit, make_defense, same_weights, tiny_encoder
+from benchmark.core.registry import DEFENSES, load_plugin_file
+from benchmark.training import fit as fitting
+from benchmark.training import loop
+from benchmark.training.config import TrainingConfig
+from benchmark.training.fit import TrainedEncoder
+from tests.kills import KillAfter, Killed
+from tests.tiny_scene import CPU, TRAINING, fit, make_defense, same_weights, tiny_encoder
 
-ONE_EPOCH = TRAINING.model_copy(update={"epochs": 1})
+TWO_EPOCHS = TRAINING.model_copy(update={"epochs": 2})
+STEPS = TWO_EPOCHS.inner.steps
 
-TINY_OPTIONS: dict[str, dict[str, Any]] = {
-    "ddid": {
-        "discriminator_hidden": 8,
-        "balancing_options": {
-            "delta1": 5,
-            "percentile": 0,
-            "attempts": 1,
-            "diffusion": {
-                "network": {"downscale": 1, "patch": 2, "widths": (8, 8), "groups": 4},
-                "steps": 2,
-                "batch": 4,
-                "sampler_steps": 2,
-            },
-        },
-    },
-    "diffpure": {
+NETWORK = {"patch": 2, "widths": (8, 8), "groups": 4}
+BALANCED = {
+    "discriminator_hidden": 8,
+    "balancing_options": {
+        "delta1": 5,
+        "percentile": 0,
+        "attempts": 1,
         "diffusion": {
-            "network": {"patch": 1, "widths": (8, 8), "groups": 4},
+            "network": {**NETWORK, "downscale": 2},
             "steps": 2,
             "batch": 4,
+            "sampler_steps": 2,
+        },
+    },
+}
+TINY_OPTIONS: dict[str, dict[str, Any]] = {
+    "ddid": BALANCED,
+    "free-ddid": BALANCED,
+    "diffpure": {
+        "diffusion": {
+            "network": {**NETWORK, "patch": 1},
+            "steps": 6,
+            "batch": 4,
+            "checkpoint_every": 2,
         }
     },
     "pretrained": {"factory": "tests.plugins.factories:good"},
 }
 """Options that make a defense affordable on tiny data; the defaults are tested for validity."""
 
+CRAFTS_FIRST = {"offline-at"}
+"""Whose passes before the loop are no part of a step's."""
+PLAIN_TRAINING = {"none", "broken-quantised", "broken-random", "broken-saturated"}
+"""Which differ by what is done to a trained encoder, if at all."""
 
-def check(name: str, folder: Path) -> None:
-    """Train for an epoch and try the encoder."""
-    defense = make_defense(name, **TINY_OPTIONS.get(name, {}))
+
+def built(name: str) -> Defense:
+    return make_defense(name, **TINY_OPTIONS.get(name, {}))
+
+
+def train(name: str, folder: Path, **options: Any) -> TrainedEncoder:
+    defense = built(name)
     prepared = {need: tiny_encoder() for need in defense.prerequisites()}
-    trained = fit(defense, folder, training=ONE_EPOCH, encoders=prepared)
-    encoder = trained.encoder
-    assert not encoder.training
-    images = torch.rand(5, 3, 16, 8)
-    with torch.no_grad():
-        embeddings = encoder(images)
-        assert embeddings.ndim == 2
-        assert len(embeddings) == 5
-        assert embeddings.dtype == torch.float32
-        assert bool(torch.isfinite(embeddings).all())
-        if not defense.adaptive.random:
-            assert torch.equal(embeddings, encoder(images))
-            torch.testing.assert_close(encoder(images[2:3]), embeddings[2:3])
-    if not defense.adaptive.non_differentiable:
-        leaf = images.clone().requires_grad_(True)
-        (gradient,) = torch.autograd.grad(encoder(leaf).square().sum(), leaf)
-        assert float(gradient.abs().max()) > 0
-    save_encoder(folder, encoder, {})
-    again = load_encoder(folder, lambda: defense.build_encoder(lambda: build_encoder(BACKBONE)))
-    assert same_weights(encoder, again)
+    return fit(defense, folder, training=TWO_EPOCHS, encoders=prepared, **options)
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training from its begin to its end.
+
+    Attributes:
+        name: Of the defense.
+        end: What came of it.
+        asked: Names of the attacks that it asked for.
+        steps: How often it told a loss.
+    """
+
+    name: str
+    end: TrainedEncoder
+    asked: set[str]
+    steps: int
+
+
+@pytest.fixture(scope="module", params=DEFENSES.names())
+def training(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Training:
+    asked: set[str] = set()
+
+    def noting(config: TrainingConfig, owner: str, real: Any = loop.inner_attacks) -> Any:
+        build: Callable[[str, Mapping[str, object]], Attack] = real(config, owner)
+
+        def note(attack: str, options: Mapping[str, object]) -> Attack:
+            asked.add(attack)
+            return build(attack, options)
+
+        return note
+
+    steps = KillAfter(sys.maxsize, noted=True)
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (loop, fitting):
+            patch.setattr(module, "inner_attacks", noting)
+        end = train(request.param, tmp_path_factory.mktemp("whole"), progress=steps)
+    return Training(request.param, end, asked, steps.passed)
+
+
+@pytest.fixture(scope="module")
+def undefended(tmp_path_factory: pytest.TempPathFactory) -> TrainedEncoder:
+    return train("none", tmp_path_factory.mktemp("undefended"))
+
+
+def check(name: str, folder: Path) -> list[CheckResult]:
+    return check_defense(DEFENSES.get(name), TINY_OPTIONS.get(name), policy=CPU, work_dir=folder)
 
 
 @pytest.mark.parametrize("name", DEFENSES.names())
-def test_it_is_a_defense_with_defaults_and_a_card(name: str) -> None:
-    plugin = DEFENSES.get(name)
-    assert issubclass(plugin, Defense)
-    assert plugin.name == name
-    assert plugin.parse_config({}) == plugin.Config()
-    assert plugin.card.title
-    assert plugin.summary()
-    assert {*plugin.trained_against, *plugin.also_seen} <= set(ATTACKS.names())
-    assert set(plugin(plugin.parse_config({})).prerequisites()) <= set(DEFENSES.names())
-    assert not plugin.behaviour().unknown
-    with pytest.raises(UsageError, match="unknown key 'no_such_option'"):
-        plugin.parse_config({"no_such_option": 1})
+def test_it_keeps_its_contract(name: str, tmp_path: Path) -> None:
+    assert make_defense(name).name == name
+    results = check(name, tmp_path)
+    assert len(results) >= 11
+    assert not [result for result in results if not result.passed or result.warns]
 
 
-@pytest.mark.parametrize("name", DEFENSES.names())
-def test_it_trains_and_returns_an_encoder(name: str, tmp_path: Path) -> None:
-    check(name, tmp_path)
+def test_a_killed_training_ends_the_same(training: Training, tmp_path: Path) -> None:
+    """It is killed in its last epoch, and goes on from the others."""
+    is_killed = pytest.raises(Killed) if training.steps else nullcontext()
+    with is_killed:
+        train(training.name, tmp_path, progress=KillAfter(training.steps - 2, noted=True))
+    kept = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert bool(kept) == bool(training.steps)
+    torch.manual_seed(77)
+    rest = KillAfter(sys.maxsize, noted=True)
+    resumed = train(training.name, tmp_path, progress=rest)
+    assert rest.passed < training.steps or not training.steps
+    assert same_weights(resumed.encoder, training.end.encoder)
+    assert resumed.history == training.end.history
+    assert resumed.passes == training.end.passes
+
+
+def test_another_seed_gives_another_encoder(training: Training, tmp_path: Path) -> None:
+    other = train(training.name, tmp_path, seed=1)
+    assert same_weights(other.encoder, training.end.encoder) == (training.steps == 0)
+
+
+def test_it_trains_otherwise_than_the_undefended(
+    training: Training, undefended: TrainedEncoder
+) -> None:
+    if training.end.epochs:
+        same = training.end.history[0]["loss"] == undefended.history[0]["loss"]
+        assert same == (training.name in PLAIN_TRAINING)
+
+
+def test_plans_count_the_passes_that_are_made(training: Training) -> None:
+    """Guides that go forward alone, a third of a pass each, may be counted."""
+    end = training.end
+    if end.epochs and training.name not in CRAFTS_FIRST:
+        passes = end.passes
+        least = passes["outer"] + passes["inner_backward"]
+        most = least + (passes["inner_forward"] - passes["inner_backward"]) / 3
+        planned = built(training.name).passes(STEPS) * end.images
+        assert any(planned == pytest.approx(made) for made in (least, most))
+
+
+def test_records_mark_as_seen_the_attacks_that_it_asks_for(training: Training) -> None:
+    assert training.asked == set(built(training.name).trained_against)
 
 
 PLUGIN = '''
@@ -119,7 +199,7 @@ def plugin_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pat
 
 def test_the_published_plugin_works(plugin_file: Path, tmp_path: Path) -> None:
     load_plugin_file(plugin_file)
-    assert "my-defense" in DEFENSES.names()
     assert DEFENSES.get("my-defense").summary() == "One line on what it does."
-    check("my-defense", tmp_path)
+    results = check("my-defense", tmp_path)
+    assert {result.name for result in results if not result.passed or result.warns} == {"card"}
     assert make_defense("my-defense", weight=2).config.weight == 2.0  # type: ignore[attr-defined]

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from attacks.torchattacks_bridge import TorchattacksBridge
@@ -16,7 +16,7 @@ from benchmark.core.attack_batch import AttackBatch
 from benchmark.core.errors import UsageError
 from benchmark.core.registry import ATTACKS
 from benchmark.metrics.retrieval_logits import class_indices, identity_logits
-from tests.tiny_scene import image_set, make_attack, scene, tiny_encoder
+from tests.tiny_scene import make_attack, tiny
 
 WORKS = "works"
 
@@ -68,13 +68,8 @@ UNTARGETED = {"APGD", "APGDT", "AutoAttack", "FAB", "PIFGSM", "TPGD"}
 FEW_STEPS = {"steps": 3, "num_iter_set": 3, "nb_sample": 64, "n_queries": 50}
 EPS_255 = 32.0
 SCALE = 200.0
-
-
-@functools.cache
-def tiny() -> tuple[nn.Module, AttackBatch]:
-    """Return an encoder and two images whose Rank-1 is right."""
-    encoder = tiny_encoder()
-    return encoder, scene(encoder, image_set(size=(16, 8)), rows=[0, 2])
+ROWS = (0, 2)
+"""Images whose Rank-1 is right."""
 
 
 @functools.cache
@@ -113,7 +108,7 @@ def test_what_cannot_be_mounted_says_why(name: str) -> None:
 def test_it_attacks_and_does_not_depend_on_the_batch(
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    encoder, batch = tiny()
+    encoder, batch = tiny(rows=ROWS)
     state = torch.get_rng_state()
     attack = make_attack(mounted_name(name), EPS_255, scale=SCALE)
     outcome = attack.run(encoder, batch)
@@ -130,7 +125,7 @@ def test_it_attacks_and_does_not_depend_on_the_batch(
 
 @pytest.mark.parametrize("name", MOUNTED)
 def test_it_impersonates_if_it_has_a_targeted_mode(name: str) -> None:
-    encoder, batch = tiny()
+    encoder, batch = tiny(rows=ROWS)
     attack = make_attack(mounted_name(name), EPS_255, scale=SCALE)
     none = torch.full_like(batch.camids, -1)
     target = replace(batch, pids=torch.tensor([4, 4]), camids=none, direction=-1.0)

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import attacks.bandits as bandits
-from tests.black_box_toys import embed, linear_toy, tiny, unit_rows
-from tests.tiny_scene import make_attack
+from tests.black_box_toys import embed, linear_toy, unit_rows
+from tests.tiny_scene import make_attack, tiny
 
 EPS = 8 / 255
 few = settings(max_examples=8, deadline=None)
@@ -35,7 +35,7 @@ def test_the_prior_stays_between_minus_one_and_one(prior: float, gradient: float
 
 
 def test_bandits_equals_a_loop_by_hand() -> None:
-    encoder, batch = tiny()
+    encoder, batch = tiny(double=True)
     options: dict[str, object] = {"exploration": 0.7, "probe": 0.2, "prior_rate": 50.0}
     outcome = make_attack("bandits", 8.0, queries=41, **options).run(encoder, batch)
     for i in range(3):

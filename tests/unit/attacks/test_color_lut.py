@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import functools
 from itertools import product
 
 import numpy as np
@@ -8,23 +7,16 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from attacks.color_lut import ColorLUT
 from attacks.recolour import Recolour
-from benchmark.core.attack_batch import AttackBatch
 from benchmark.core.seeding import uniform_noise
 from benchmark.core.threat import ThreatModel
-from tests.tiny_scene import image_set, make_attack, scene, tiny_encoder
+from tests.tiny_scene import make_attack, tiny
 
 few = settings(max_examples=25, deadline=None)
-
-
-@functools.cache
-def tiny(double: bool = False) -> tuple[nn.Module, AttackBatch]:
-    encoder = tiny_encoder().double() if double else tiny_encoder()
-    return encoder, scene(encoder, image_set(size=(16, 8)), [0, 6, 15])
 
 
 def some_images(*shape: int, seed: int = 0) -> Tensor:
@@ -151,37 +143,6 @@ def test_steps_equal_the_chain_rule_by_hand() -> None:
         assert not np.allclose(found[i].numpy(), clean, atol=1e-3)
 
 
-@settings(max_examples=10, deadline=None)
-@given(st.floats(0, 255), st.sampled_from([(16, 8), (9, 14)]), st.integers(2, 12))
-def test_images_stay_in_the_ball_and_in_the_box(
-    eps_255: float, size: tuple[int, int], nodes: int
-) -> None:
-    encoder, _ = tiny()
-    batch = scene(encoder, image_set(size=size), [0, 9])
-    attack = make_attack("color-lut", eps_255, steps=2, nodes=nodes)
-    images = attack.run(encoder, batch).images
-    assert float((images - batch.images).abs().max()) <= eps_255 / 255 + 1e-6
-    assert 0 <= float(images.min()) <= float(images.max()) <= 1
-    if eps_255 == 0:
-        assert torch.equal(images, batch.images)
-
-
-def test_without_a_budget_nothing_changes() -> None:
-    encoder, batch = tiny()
-    outcome = make_attack("color-lut", 0.0).run(encoder, batch)
-    assert torch.equal(outcome.images, batch.images)
-    assert outcome.forwards == 0
-
-
-@pytest.mark.parametrize("start", [0.0, 1.0])
-def test_results_do_not_depend_on_the_batch(start: float) -> None:
-    encoder, batch = tiny(double=True)
-    attack = make_attack("color-lut", 8.0, steps=3, nodes=5, start=start)
-    whole = attack.run(encoder, batch).images
-    part = attack.run(encoder, batch.rows(torch.tensor([2, 0]))).images
-    assert torch.allclose(part, whole[[2, 0]], atol=1e-9)
-
-
 def test_a_random_start_draws_for_all_nodes() -> None:
     encoder, batch = tiny(double=True)
     nodes, shown = 4, []
@@ -195,21 +156,6 @@ def test_a_random_start_draws_for_all_nodes() -> None:
     for i, clean in enumerate(batch.images.numpy()):
         table = np.clip(identity + 4 / 255 * noise[i], 0, 1)
         np.testing.assert_allclose(shown[0][i].detach(), looked_up(clean, table), atol=1e-7)
-
-
-def test_best_iterate_is_the_one_of_the_highest_objective() -> None:
-    encoder, batch = tiny()
-    options = {"steps": 4, "alpha_255": 16.0}  # so large that it overshoots
-
-    def value(**more: object) -> Tensor:
-        attack = make_attack("color-lut", 8.0, **options, **more)
-        assert isinstance(attack, ColorLUT)
-        images = attack.run(encoder, batch).images
-        with torch.no_grad():
-            return attack.objective(attack.vectors(encoder(images)), attack.begin(batch))
-
-    best, last = value(), value(best_iterate=False)
-    assert bool((best >= last - 1e-5).all())
 
 
 def test_it_is_reported_apart() -> None:

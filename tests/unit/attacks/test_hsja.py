@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from attacks.hsja import HSJA
 from benchmark.core.attack_batch import AttackBatch
-from tests.black_box_toys import DISTANCE, Spy, boundary_toy, embed, matches_of, tiny, unit_rows
-from tests.tiny_scene import make_attack
+from tests.black_box_toys import DISTANCE, Spy, boundary_toy, embed, matches_of, unit_rows
+from tests.tiny_scene import make_attack, tiny
 
 
 class Found(HSJA):
@@ -78,7 +78,7 @@ def test_hsja_keeps_the_nearest_success_among_the_answers_so_far() -> None:
 
 @pytest.mark.parametrize("k", [1, 3])
 def test_success_is_a_list_without_a_true_match(k: int) -> None:
-    encoder, batch = tiny()
+    encoder, batch = tiny(double=True)
     found = found_by(60, encoder, batch, k)
     guides = batch.gallery_guides
     gallery = unit_rows(guides.embeddings)

@@ -1,28 +1,18 @@
 from __future__ import annotations
 
-import functools
-
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import nn
 
 from attacks.lta import LTA, luminance, rectangles
-from benchmark.core.attack_batch import AttackBatch
 from benchmark.core.errors import UsageError
 from benchmark.core.seeding import derive_seed, uniform_noise
-from tests.tiny_scene import image_set, make_attack, scene, tiny_encoder
+from tests.tiny_scene import make_attack, tiny
 
 few = settings(max_examples=15, deadline=None)
 unit_draws = st.floats(0, 1, exclude_max=True)
-
-
-@functools.cache
-def tiny(double: bool = False, size: tuple[int, int] = (16, 8)) -> tuple[nn.Module, AttackBatch]:
-    encoder = tiny_encoder().double() if double else tiny_encoder()
-    return encoder, scene(encoder, image_set(size=size), [0, 6, 15])
 
 
 def draws_of(seed: int, step: int) -> np.ndarray:
@@ -101,26 +91,6 @@ def test_every_step_has_a_view_of_its_own() -> None:
     masks = [rectangles(attack.draws(batch, step, 4), 16, 8) for step in range(8)]
     assert len({tuple(mask.flatten().tolist()) for mask in masks}) > 6
     assert not torch.equal(masks[0][0], masks[0][1])
-
-
-def test_results_do_not_depend_on_the_batch() -> None:
-    encoder, batch = tiny(double=True)
-    attack = make_attack("lta", 8.0, steps=3)
-    whole = attack.run(encoder, batch).images
-    part = attack.run(encoder, batch.rows(torch.tensor([2, 0]))).images
-    assert float(((part - whole[[2, 0]]).abs() < 1e-9).double().mean()) > 0.999
-
-
-@few
-@given(st.floats(0, 255), st.sampled_from([(16, 8), (9, 14), (24, 11)]), st.integers(0, 2**32))
-def test_images_stay_in_the_ball_and_in_the_box(
-    eps_255: float, size: tuple[int, int], seed: int
-) -> None:
-    encoder, _ = tiny()
-    batch = scene(encoder, image_set(size=size), [0, 9], seed)
-    images = make_attack("lta", eps_255, steps=2).run(encoder, batch).images
-    assert float((images - batch.images).abs().max()) <= eps_255 / 255 + 1e-6
-    assert 0 <= float(images.min()) <= float(images.max()) <= 1
 
 
 def test_a_step_costs_a_backward_and_two_forwards() -> None:

@@ -18,8 +18,8 @@ from attacks.mis_ranking.generator_losses import least_likely_loss, mis_ranking_
 from attacks.mis_ranking.mask import MaskHead, gumbel_noise, top_mask
 from attacks.mis_ranking.ms_ssim import WEIGHTS, ms_ssim, scale_count
 from attacks.mis_ranking.networks import Networks, learned_networks
-from benchmark.core.errors import PluginError, UsageError
-from tests.tiny_preparation import assert_kills_do_not_matter, prepared, task
+from benchmark.core.errors import UsageError
+from tests.tiny_preparation import prepared, task
 from tests.tiny_scene import guides_of, image_set, make_attack, scene, tiny_encoder
 
 EPS = 8 / 255
@@ -202,32 +202,16 @@ def test_learned_weights_do_without_the_normalisation(ratio: float | None) -> No
     assert not [name for name in plain.state_dict() if "parametrizations" in name]
 
 
-def run(attack: MisRanking, encoder: nn.Module, rows: Tensor | None = None) -> Tensor:
-    batch = scene(encoder, image_set(size=(16, 8)))
-    return attack.run(encoder, batch if rows is None else batch.rows(rows)).images
+def run(attack: MisRanking, encoder: nn.Module) -> Tensor:
+    return attack.run(encoder, scene(encoder, image_set(size=(16, 8)))).images
 
 
-@pytest.mark.parametrize(
-    "options", [{}, {"visual": False}, {"mask_ratio": 0.25}], ids=["visual", "plain", "masked"]
-)
-def test_a_killed_preparation_ends_as_if_it_had_not_been(
-    options: dict[str, object], tmp_path: Path
-) -> None:
-    options = {**SMALL, "epochs": 3, **options}
-    assert_kills_do_not_matter(MisRanking, options, tmp_path, kills=(0, 1))
-
-
-def test_images_stay_in_ball_and_box_and_do_not_depend_on_their_batch(tmp_path: Path) -> None:
+def test_no_more_pixels_change_than_the_mask_keeps(tmp_path: Path) -> None:
     encoder, attack = tiny_encoder(), make(mask_ratio=0.25)
     clean = scene(encoder, image_set(size=(16, 8))).images
     attack.prepared = prepared(attack, task(tmp_path, encoder=encoder))
-    images = run(attack, encoder)
-    assert 0 < float((images - clean).abs().max()) <= EPS + 1e-6
-    assert 0 <= float(images.min()) <= float(images.max()) <= 1
-    changed = (images != clean).any(1).flatten(1).sum(1)
-    assert int(changed.max()) <= 32  # a quarter of 16 x 8
-    few = run(attack, encoder, torch.tensor([3, 5]))
-    torch.testing.assert_close(few, images[[3, 5]], rtol=0, atol=1e-6)
+    changed = (run(attack, encoder) != clean).any(1).flatten(1).sum(1)
+    assert 0 < int(changed.max()) <= 32  # a quarter of 16 x 8
 
 
 @pytest.mark.parametrize("as_unit", [True, False])
@@ -261,15 +245,6 @@ def test_training_turns_embeddings_away_better_than_noise(tmp_path: Path) -> Non
             return float(F.cosine_similarity(encoder(images), batch.clean).mean())
 
     assert 1 - cosine(run(attack, encoder)) > 3 * (1 - cosine(noise))
-
-
-def test_it_needs_a_preparation_unless_it_may_change_nothing(tmp_path: Path) -> None:
-    encoder = tiny_encoder()
-    with pytest.raises(PluginError, match="has not been prepared"):
-        run(make(), encoder)
-    idle = make(0.0)
-    assert idle.prepare(task(tmp_path)) == {}
-    assert torch.equal(run(idle, encoder), scene(encoder, image_set(size=(16, 8))).images)
 
 
 def test_a_mask_needs_the_discriminator() -> None:

@@ -15,18 +15,12 @@ from torch.nn import functional as F
 from benchmark.core.attack_batch import AttackBatch
 from benchmark.core.iterated_attack import IteratedAttack
 from benchmark.core.seeding import uniform_noise
-from tests.tiny_scene import image_set, make_attack, scene, tiny_encoder
+from tests.tiny_scene import image_set, make_attack, scene, tiny, tiny_encoder
 
 EQUAL_PIXELS = 0.999
 """Share of pixels that must agree to 1e-9; a gradient of rounding size may take another sign."""
 
 Objective = Callable[[Tensor], Tensor]
-ROWS = [0, 6, 15]
-
-
-def double_scene() -> tuple[nn.Module, AttackBatch]:
-    encoder = tiny_encoder().double()
-    return encoder, scene(encoder, image_set(), ROWS)
 
 
 def squared(a: Tensor, b: Tensor) -> Tensor:
@@ -158,7 +152,7 @@ CASES: list[tuple[str, dict[str, Any], Callable[..., Objective], dict[str, Any]]
 def test_attack_equals_the_reference(
     name: str, options: dict[str, Any], objective: Callable[..., Objective], budget: dict[str, Any]
 ) -> None:
-    encoder, batch = double_scene()
+    encoder, batch = tiny(double=True, size=(32, 16))
     attack = make_attack(name, 8.0, **options)
     ours = attack.run(encoder, batch).images.numpy()
     budget = {**budget, "alpha": budget["alpha"] / 255}
@@ -226,7 +220,7 @@ class TwoLogits(nn.Module):
 def test_attack_equals_torchattacks(
     name: str, options: dict[str, Any], theirs: Callable[[nn.Module], Any]
 ) -> None:
-    encoder, batch = double_scene()
+    encoder, batch = tiny(double=True, size=(32, 16))
     attack = make_attack(name, 8.0, **options)
     assert isinstance(attack, IteratedAttack)
     model = TwoLogits(encoder, attack, batch).eval()
@@ -237,7 +231,7 @@ def test_attack_equals_torchattacks(
 
 @pytest.mark.parametrize("sign", [False, True])
 def test_random_noise_is_the_seeded_noise_of_the_whole_budget(sign: bool) -> None:
-    encoder, batch = double_scene()
+    encoder, batch = tiny(double=True, size=(32, 16))
     images = make_attack("random-noise", 8.0, sign=sign).run(encoder, batch).images
     noise = uniform_noise(batch.seeds, tuple(batch.images.shape[1:])).numpy()
     noise = np.sign(noise) if sign else noise

@@ -7,14 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 from torch import nn
 
 from attacks.square import rectangle
 from benchmark.core.attack_batch import AttackBatch
 from benchmark.core.seeding import uniform_noise
-from tests.black_box_toys import embed, matches_of, tiny, unit_rows
-from tests.tiny_scene import make_attack
+from tests.black_box_toys import embed, matches_of, unit_rows
+from tests.tiny_scene import make_attack, tiny
 
 EPS = 8 / 255
 
@@ -98,7 +97,7 @@ def square_by_hand(
 @pytest.mark.parametrize("direction", [1.0, -1.0])
 @pytest.mark.parametrize("objective", ["matches", "margin"])
 def test_square_equals_a_loop_by_hand(objective: str, direction: float) -> None:
-    encoder, plain = tiny()
+    encoder, plain = tiny(double=True)
     batch = replace(plain, direction=direction)
     outcome = make_attack("square", 8.0, queries=60, objective=objective).run(encoder, batch)
     by_hand = [square_by_hand(encoder, batch, i, 60, objective) for i in range(3)]
@@ -111,22 +110,3 @@ def test_square_equals_a_loop_by_hand(objective: str, direction: float) -> None:
             )
     expected = np.mean([losses for _, losses in by_hand], axis=0)
     np.testing.assert_allclose(outcome.trace, expected, atol=1e-9)
-
-
-@pytest.mark.parametrize("direction", [1.0, -1.0])
-def test_square_ranks_a_target_down_and_up(direction: float) -> None:
-    encoder, plain = tiny()
-    batch = replace(
-        plain,
-        pids=torch.tensor([3, 4, 1]),
-        camids=torch.full_like(plain.camids, -1),
-        direction=direction,
-    )
-    images = make_attack("square", 8.0, queries=60).run(encoder, batch).images
-    for i in range(3):
-        targets = unit_rows(batch.gallery_guides.embeddings)[matches_of(batch, i)]
-        assert len(targets) == 4
-        before, after = (
-            float((targets @ embed(encoder, x[i].numpy())).mean()) for x in (batch.images, images)
-        )
-        assert direction * (after - before) < 0

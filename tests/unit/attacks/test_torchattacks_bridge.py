@@ -17,14 +17,9 @@ from attacks.torchattacks_classes import class_names, parameters_of, parse_argum
 from benchmark.core.errors import DataError, UsageError
 from benchmark.core.registry import ATTACKS
 from benchmark.metrics.retrieval_logits import class_indices, identity_logits
-from tests.tiny_scene import image_set, make_attack, scene, tiny_encoder
+from tests.tiny_scene import image_set, make_attack, scene, tiny, tiny_encoder
 
 EPS_255 = 8.0
-
-
-def tiny(rows=(0, 5, 10)):
-    encoder = tiny_encoder()
-    return encoder, scene(encoder, image_set(size=(16, 8)), rows=list(rows))
 
 
 def pgd_by_hand(encoder, batch, scale, steps, alpha):
@@ -46,8 +41,7 @@ def pgd_by_hand(encoder, batch, scale, steps, alpha):
 
 
 def test_pgd_is_the_pgd_written_by_hand():
-    encoder = tiny_encoder().double()
-    batch = scene(encoder, image_set(size=(16, 8)), [0, 5, 10])
+    encoder, batch = tiny(double=True)
     name = "torchattacks:PGD,steps=5,alpha=2/255,random_start=false,logits=centroid"
     outcome = make_attack(name, EPS_255, scale=7.0).run(encoder, batch)
     expected = pgd_by_hand(encoder, batch, 7.0, 5, 2 / 255)
@@ -64,7 +58,7 @@ def test_eps_is_the_budget_also_under_another_name():
 
 
 def test_random_classes_are_repeatable_and_go_by_the_seed_of_the_image():
-    encoder, batch = tiny((0, 5))
+    encoder, batch = tiny(rows=(0, 5))
     attack = make_attack("torchattacks:RFGSM,steps=1", EPS_255)
     first = attack.run(encoder, batch).images
     torch.manual_seed(99)
@@ -76,7 +70,7 @@ def test_random_classes_are_repeatable_and_go_by_the_seed_of_the_image():
 
 
 def test_a_seed_that_the_class_takes_is_the_images_unless_given():
-    encoder, batch = tiny((0, 2))
+    encoder, batch = tiny(rows=(0, 2))
     batch = replace(batch, seeds=[5, 6])
     options = "eot_iter=1,n_restarts=1,steps=1,logits=nearest"
     own = make_attack(f"torchattacks:APGD,{options}", 32.0).run(encoder, batch).images
@@ -121,7 +115,7 @@ def test_logits_do_not_saturate_even_where_embeddings_lie_far_apart():
 
 
 def test_an_image_without_a_match_leaves_its_likeliest_identity():
-    encoder, batch = tiny((0, 5))
+    encoder, batch = tiny(rows=(0, 5))
     lonely = replace(batch, pids=torch.tensor([77, 2]))
     attack = make_attack("torchattacks:FGSM,logits=nearest", EPS_255)
     outcome = attack.run(encoder, lonely)

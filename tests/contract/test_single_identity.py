@@ -10,9 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.checks.attack_contract import LIMITS
 from benchmark.checks.canary import Stage, ready_attack
-from benchmark.checks.contract import affordable
 from benchmark.checks.probe import probe_encoder
 from benchmark.core import guides as guiding
 from benchmark.core.errors import DataError
@@ -20,7 +18,7 @@ from benchmark.core.registry import ATTACKS
 from benchmark.core.threat import Scenario
 from benchmark.evaluation.evaluator import Evaluator
 from benchmark.evaluation.rankings import AttackedRanking
-from tests.tiny_scene import CPU
+from tests.tiny_scene import CPU, short_options
 from tests.tiny_stage import tiny_stage
 
 TARGETED = [name for name in ATTACKS.names() if "impersonate" in ATTACKS.get(name).intents]
@@ -42,7 +40,7 @@ def attacked(
     name: str, stage: Stage, folder: Path, options: dict[str, str] | None = None, **scenario: str
 ) -> AttackedRanking:
     plugin = ATTACKS.get(name)
-    config = affordable(plugin, options or {}, LIMITS)
+    config = plugin.parse_config(short_options(name, **(options or {})))
     attack = ready_attack(plugin, config, 8.0, stage, folder)
     return stage.target.attacked(
         attack,

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from results.board.boards import boards as board_module
+from results.board import boards as board_module
 from results.board.boards import make_boards
 from results.records import arrays
 from results.records.query_outcomes import read_measured

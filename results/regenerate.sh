@@ -10,8 +10,7 @@ cd "$(dirname "$0")/.."
 
 benchmark=("${PYTHON:-.venv/bin/python}" -m benchmark)
 work=runs/published
-boards=(board board-wide board-widest board-tuned board-single-step board-single-step-pgd board-single-step-wide)
-parts=(balancing fnes discriminator self_meta)
+declare -A parts=([balancing]=balancing [fnes]=FNES [discriminator]="the discriminator" [self_meta]=self-meta)
 literature=(--attack metric-ifgsm sma fna soft-ap --attack-seed 0)
 
 run() { "${benchmark[@]}" run --output "$work" "$@"; }
@@ -31,7 +30,17 @@ experiment() {
         -exec cp {} "results/published/experiments/$1" \;
 }
 
-board() { for preset in "${boards[@]}"; do run --preset "$preset"; done; }
+board() { # a label is the name of a row in docs/results.md; with several defenses it is added to theirs
+    local plain=none,lgpr,circuitous-scaling,bit-depth,jpeg,offline-at,free-at,free-ddid,uap-at,trades,metric-trades,ddid
+    run --preset board --defense "$plain"
+    run --preset board --defense act,avmixup,goat,pgd-at,dynamic-budget-at,metric-at --label "trained at 8/255"
+    run --preset board-wide --label "trained at 12/255"
+    run --preset board-widest --label "dynamic-budget-at, trained at 16/255"
+    run --preset board-tuned --label "ddid, tuned"
+    run --preset board-single-step --label "single step"
+    run --preset board-single-step-pgd --label "single step"
+    run --preset board-single-step-wide --label "single step at 12/255"
+}
 
 board-grid() { # ten rows of the board under every attack
     local whole=(--attack all --attack-seed 0)
@@ -44,39 +53,44 @@ board-random() { # attacks that average over 20 draws: one training, one attack 
         --set evaluation.batch=4
 }
 
-board-long() { for preset in board-long board-long-single-step; do run --preset "$preset"; done; }
+board-long() {
+    run --preset board-long
+    run --preset board-long-single-step --label "single step"
+}
 
 board-cross() {
     local campus=("${literature[@]}" --test-dataset synthped-campus)
     run --preset board --defense free-at,free-ddid,pgd-at,metric-at,ddid "${campus[@]}"
-    run --preset board-single-step "${campus[@]}"
+    run --preset board-single-step "${campus[@]}" --label "single step"
 }
 
 board-ablation() {
     local alone part other
-    run --preset board --defense ddid
-    for part in "${parts[@]}"; do
-        run --preset board --defense ddid --set "defense.$part=false"
+    run --preset board --defense ddid --label "ddid, all four"
+    for part in "${!parts[@]}"; do
+        run --preset board --defense ddid --set "defense.$part=false" --label "ddid without ${parts[$part]}"
         alone=()
-        for other in "${parts[@]}"; do
+        for other in "${!parts[@]}"; do
             [ "$other" = "$part" ] || alone+=(--set "defense.$other=false")
         done
-        run --preset board --defense ddid "${alone[@]}"
+        run --preset board --defense ddid "${alone[@]}" --label "ddid, ${parts[$part]#the } alone"
     done
 }
 
 board-meta-step() { # self-meta learning alone, and its batch of two halves without the meta step
     local alone=(--set defense.balancing=false --set defense.fnes=false --set defense.discriminator=false)
-    run --preset board --defense ddid "${alone[@]}"
-    run --preset board --defense ddid "${alone[@]}" --set defense.inner_rate_scale=1e-6
+    run --preset board --defense ddid "${alone[@]}" --label "ddid, self-meta alone"
+    run --preset board --defense ddid "${alone[@]}" --set defense.inner_rate_scale=1e-6 \
+        --label "ddid, self-meta alone, no meta step"
 }
 
 board-balancing() { # as many images as the gate accepted of the diffusion model at that seed
     local source seed most=(570 574 655)
+    local -A how=([oversampling]=repeated [augmentation]=augmented)
     for seed in 0 1 2; do
-        run --preset board --defense ddid --seed "$seed"
+        run --preset board --defense ddid --seed "$seed" --label "ddid, images by the diffusion model"
         for source in oversampling augmentation; do
-            run --preset board --defense ddid --seed "$seed" \
+            run --preset board --defense ddid --seed "$seed" --label "ddid, images ${how[$source]}" \
                 --set "defense.balancing_options.source=$source" \
                 --set "defense.balancing_options.most=${most[$seed]}"
         done

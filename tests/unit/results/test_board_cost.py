@@ -11,7 +11,7 @@ from results.board.boards import make_boards
 from results.records import arrays
 from results.records.query_outcomes import read_measured
 from results.render.leaderboard import texts, write_leaderboard
-from results.statistics.bootstrap import paired_tests, significance
+from results.statistics import paired_tests, significance
 from tests.unit.results.many_records import write_many
 
 ROWS, SEEDS, ATTACKS = 34, 3, 4

@@ -86,6 +86,11 @@ class Board:
         return ResultFrame(self.rows, (*self.attacks, *self.apart))
 
     @property
+    def records(self) -> list[Record]:
+        """The records of all rows."""
+        return [record for row in self.rows for record in row.records]
+
+    @property
     def example(self) -> Record:
         """Any record: all agree on what the title names."""
         return self.rows[0].records[0]
@@ -111,7 +116,7 @@ class Board:
     @cached_property
     def backbones(self) -> str:
         """The networks of its rows, separated by commas."""
-        return ", ".join(dict.fromkeys(record.backbone for record in _records(self)))
+        return ", ".join(dict.fromkeys(record.backbone for record in self.records))
 
     @property
     def title(self) -> str:
@@ -192,7 +197,7 @@ class Board:
     def _kinds(self) -> list[tuple[AttackId, AttackResult]]:
         """Return an example of each attack, once for each way in which titles tell it."""
         found: dict[tuple[object, ...], tuple[AttackId, AttackResult]] = {}
-        for one in (a for record in _records(self) for a in record.attacks):
+        for one in (a for record in self.records for a in record.attacks):
             attack = AttackId.of(one)
             found.setdefault((attack, one.knowledge, one.fraction, one.target_rule), (attack, one))
         return list(found.values())
@@ -224,15 +229,11 @@ def _grouped(board: Board, measured: Measured) -> Board:
     if (
         len(board.rows) < 2
         or board.targeted
-        or any(record.worst_case is None for record in _records(board))
+        or any(record.worst_case is None for record in board.records)
     ):
         return board
     found = zip(board.rows, groups_of([row.records for row in board.rows], measured), strict=True)
     return replace(board, groups={row.label: g for row, g in found if g is not None})
-
-
-def _records(board: Board) -> Iterable[Record]:
-    return (record for row in board.rows for record in row.records)
 
 
 def _board(records: Sequence[Record]) -> Board:

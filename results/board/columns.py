@@ -7,29 +7,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
+from results.board import record_metrics as metrics
 from results.board.boards import THIN, Board, Row
 from results.board.curves import is_swept, worst_area
 from results.board.frame import Mean
-from results.board.record_metrics import (
-    Metric,
-    Read,
-    clean_map,
-    clean_rank1,
-    clean_target,
-    cross_clean_map,
-    cross_worst_map,
-    flag_ids,
-    row_values,
-    strongest_target,
-    train_seconds,
-    worst_interval,
-    worst_map,
-    worst_rank1,
-    worst_seen_map,
-    worst_unseen_map,
-)
+from results.board.record_metrics import Metric, Read
 from results.records.retrieval import AttackId
-from results.records.schema import Record
 from results.statistics.bootstrap import mean_std
 
 MISSING = "n/a"
@@ -91,20 +74,22 @@ def board_columns(board: Board) -> list[Column]:
     return [
         *_group_column(board),
         Column("Seeds", "cost", _seeds, best=None),
-        _percent_column("Clean mAP", "overview", clean_map),
-        _percent_column("Clean R1", "overview", clean_rank1),
+        _percent_column("Clean mAP", "overview", metrics.clean_map),
+        _percent_column("Clean R1", "overview", metrics.clean_rank1),
         *(_attack_columns(board, board.attacks, "attacks")),
         *(_target_columns(board) if board.targeted else _worst_columns(board)),
         *(_attack_columns(board, board.apart, "apart")),
         *_cross_columns(board),
-        Column("Train", "cost", lambda row: duration(train_seconds(row.records)), best=None),
-        Column("Flags", "cost", lambda row: str(len(flag_ids(row.records))), best=None),
+        Column(
+            "Train", "cost", lambda row: duration(metrics.train_seconds(row.records)), best=None
+        ),
+        Column("Flags", "cost", lambda row: str(len(metrics.flag_ids(row.records))), best=None),
     ]
 
 
 def percent(row: Row, read: Read) -> str:
     """Return the mean of a percentage over the seeds of a row, with its deviation."""
-    values = row_values(row.records, read)
+    values = metrics.row_values(row.records, read)
     return spread((None, None) if values is None else mean_std(values))
 
 
@@ -171,19 +156,19 @@ def _attack_columns(board: Board, attacks: dict[AttackId, str], block: Block) ->
 
 
 def _worst_columns(board: Board) -> Iterable[Column]:
-    yield _percent_column("Worst mAP", "overview", worst_map)
+    yield _percent_column("Worst mAP", "overview", metrics.worst_map)
     yield Column("95% CI", "overview", _interval, best=None)
-    yield _percent_column("Worst R1", "overview", worst_rank1)
-    records = _all_records(board)
+    yield _percent_column("Worst R1", "overview", metrics.worst_rank1)
+    records = board.records
     if any(record.worst_seen and record.worst_unseen for record in records):
-        yield _percent_column("Worst seen", "worst", worst_seen_map)
-        yield _percent_column("Worst unseen", "worst", worst_unseen_map)
+        yield _percent_column("Worst seen", "worst", metrics.worst_seen_map)
+        yield _percent_column("Worst unseen", "worst", metrics.worst_unseen_map)
     if is_swept(board):
         yield _percent_column("Worst area", "worst", worst_area)
 
 
 def _target_columns(board: Board) -> Iterable[Column]:
-    for when, read in (("Clean", clean_target), ("Worst", strongest_target)):
+    for when, read in (("Clean", metrics.clean_target), ("Worst", metrics.strongest_target)):
         for metric, name in TARGET_METRICS.items():
             best = None if when == "Clean" else target_best(board)
             show = partial(percent, read=partial(read, metric=metric))
@@ -193,15 +178,15 @@ def _target_columns(board: Board) -> Iterable[Column]:
 def _cross_columns(board: Board) -> Iterable[Column]:
     if board.targeted:  # its worst case is over own identities, not targets
         return
-    records = _all_records(board)
+    records = board.records
     for target in dict.fromkeys(c.dataset for r in records for c in r.cross_dataset):
         name = _short(target, board.example.dataset)
-        for what, read in (("clean", cross_clean_map), ("worst", cross_worst_map)):
+        for what, read in (("clean", metrics.cross_clean_map), ("worst", metrics.cross_worst_map)):
             yield _percent_column(f"→ {name} {what}", "cross", partial(read, dataset=target))
 
 
 def _interval(row: Row) -> str:
-    bounds = worst_interval(row.records)
+    bounds = metrics.worst_interval(row.records)
     return MISSING if bounds is None else f"{bounds[0]:.1f}–{bounds[1]:.1f}"
 
 
@@ -213,7 +198,3 @@ def _short(dataset: str, beside: str) -> str:
 
 def _leading_number(text: str) -> float | None:
     return None if text == MISSING else float(text.split()[0].removesuffix(SEEN))
-
-
-def _all_records(board: Board) -> list[Record]:
-    return [record for row in board.rows for record in row.records]

@@ -8,28 +8,13 @@ from functools import partial
 
 import pandas as pd
 
+from results.board import record_metrics as metrics
 from results.board.boards import Board, Row
 from results.board.columns import TARGET_METRICS
 from results.board.curves import attack_area, is_swept, worst_area
 from results.board.frame import Mean
 from results.board.labels import attack_labels, trained_on
-from results.board.record_metrics import (
-    Read,
-    clean_map,
-    clean_rank1,
-    clean_target,
-    cross_clean_map,
-    cross_worst_map,
-    flag_ids,
-    row_values,
-    strongest_target,
-    train_seconds,
-    worst_interval,
-    worst_map,
-    worst_rank1,
-    worst_seen_map,
-    worst_unseen_map,
-)
+from results.board.record_metrics import Read
 from results.records.retrieval import AttackId
 from results.statistics.bootstrap import mean_std
 
@@ -79,7 +64,7 @@ def board_entries(board: Board, row: Row) -> dict[str, Value]:
 
 def mean_and_std(name: str, row: Row, read: Read) -> dict[str, Value]:
     """Return the mean over the seeds of a row and its deviation, under two names."""
-    values = row_values(row.records, read)
+    values = metrics.row_values(row.records, read)
     return under_names(name, mean_std(values) if values is not None else (None, None))
 
 
@@ -93,10 +78,10 @@ def _entries(board: Board, row: Row) -> dict[str, Value]:
     entries = board_entries(board, row)
     if board.groups:
         entries["group"] = board.groups.get(row.label)
-    entries["flags"] = " ".join(sorted(flag_ids(row.records)))
-    entries["train_seconds"] = train_seconds(row.records)
-    entries |= mean_and_std("clean_map", row, clean_map)
-    entries |= mean_and_std("clean_rank1", row, clean_rank1)
+    entries["flags"] = " ".join(sorted(metrics.flag_ids(row.records)))
+    entries["train_seconds"] = metrics.train_seconds(row.records)
+    entries |= mean_and_std("clean_map", row, metrics.clean_map)
+    entries |= mean_and_std("clean_rank1", row, metrics.clean_rank1)
     entries |= _targets(row) if board.targeted else _worst(row)
     labels = (attack_labels(group, always_eps=True) for group in (board.attacks, board.apart))
     for attack, label in (pair for group in labels for pair in group.items()):
@@ -104,27 +89,27 @@ def _entries(board: Board, row: Row) -> dict[str, Value]:
     if is_swept(board):
         entries |= _areas(board, row)
     for target in dict.fromkeys(c.dataset for r in row.records for c in r.cross_dataset):
-        for what, read in (("clean", cross_clean_map), ("worst", cross_worst_map)):
+        for what, read in (("clean", metrics.cross_clean_map), ("worst", metrics.cross_worst_map)):
             name = f"cross_{target}_{what}_map"
             entries |= mean_and_std(name, row, partial(read, dataset=target))
     return entries
 
 
 def _worst(row: Row) -> dict[str, Value]:
-    interval = worst_interval(row.records)
-    entries = mean_and_std("worst_map", row, worst_map)
+    interval = metrics.worst_interval(row.records)
+    entries = mean_and_std("worst_map", row, metrics.worst_map)
     entries["worst_map_ci95_low"] = interval[0] if interval else None
     entries["worst_map_ci95_high"] = interval[1] if interval else None
-    entries |= mean_and_std("worst_rank1", row, worst_rank1)
-    for name, read in (("seen", worst_seen_map), ("unseen", worst_unseen_map)):
-        if row_values(row.records, read):
+    entries |= mean_and_std("worst_rank1", row, metrics.worst_rank1)
+    for name, read in (("seen", metrics.worst_seen_map), ("unseen", metrics.worst_unseen_map)):
+        if metrics.row_values(row.records, read):
             entries |= mean_and_std(f"worst_{name}_map", row, read)
     return entries
 
 
 def _targets(row: Row) -> dict[str, Value]:
     entries: dict[str, Value] = {}
-    for when, read in (("clean", clean_target), ("worst", strongest_target)):
+    for when, read in (("clean", metrics.clean_target), ("worst", metrics.strongest_target)):
         for metric in TARGET_METRICS:
             name = f"{when}_target_{metric}"
             entries |= mean_and_std(name, row, partial(read, metric=metric))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from operator import attrgetter
 from typing import Literal
 
 from results.records.retrieval import (
@@ -11,6 +13,7 @@ from results.records.retrieval import (
     AttackResult,
     CrossDatasetResult,
     RaisedFlag,
+    WorstCase,
 )
 from results.records.schema import Record
 from results.statistics.bootstrap import mean_std
@@ -32,34 +35,19 @@ def attack_seeds(record: Record) -> tuple[int, ...]:
     return tuple(one.attack_seed for one in repeats[0]) if repeats else ()
 
 
-def clean_map(record: Record) -> float:
-    """Return the mAP without an attack."""
-    return record.clean.map
+clean_map: Callable[[Record], float] = attrgetter("clean.map")
+clean_rank1: Callable[[Record], float] = attrgetter("clean.rank1")
 
 
-def clean_rank1(record: Record) -> float:
-    """Return the rank-1 without an attack."""
-    return record.clean.rank1
+def worst_map(record: Record, over: str = "worst_case", metric: str = "map") -> float | None:
+    """Return a metric of one of the worst cases of a record, if it was measured."""
+    worst: WorstCase | None = getattr(record, over)
+    return None if worst is None else float(getattr(worst, metric))
 
 
-def worst_map(record: Record) -> float | None:
-    """Return the worst-case mAP, if anything was attacked."""
-    return record.worst_case.map if record.worst_case is not None else None
-
-
-def worst_rank1(record: Record) -> float | None:
-    """Return the worst-case rank-1, if anything was attacked."""
-    return record.worst_case.rank1 if record.worst_case is not None else None
-
-
-def worst_seen_map(record: Record) -> float | None:
-    """Return the worst-case mAP over attacks that the training saw."""
-    return record.worst_seen.map if record.worst_seen is not None else None
-
-
-def worst_unseen_map(record: Record) -> float | None:
-    """Return the worst-case mAP over attacks that the training did not see."""
-    return record.worst_unseen.map if record.worst_unseen is not None else None
+worst_rank1: Read = partial(worst_map, metric="rank1")
+worst_seen_map: Read = partial(worst_map, over="worst_seen")
+worst_unseen_map: Read = partial(worst_map, over="worst_unseen")
 
 
 def worst_interval(records: Sequence[Record]) -> tuple[float, float] | None:
@@ -80,17 +68,6 @@ def result_of(record: Record, attack: AttackId) -> AttackResult | None:
     """Return the result under `attack`, if the record has it."""
     found = (one for one in record.attacks if one.name == attack.name)
     return next((one for one in found if AttackId.of(one) == attack), None)
-
-
-def attacked(record: Record, attack: AttackId, read: ReadResult) -> float | None:
-    """Return a number of the result under `attack`, if the record has it."""
-    found = result_of(record, attack)
-    return None if found is None else read(found)
-
-
-def map_of(result: AttackResult) -> float:
-    """Return the mAP under an attack."""
-    return result.map
 
 
 def target_of(result: AttackResult, metric: Metric = "map") -> float | None:

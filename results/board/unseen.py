@@ -10,7 +10,7 @@ import pandas as pd
 from results.board.boards import Board, Row
 from results.board.labels import given_label, trained_on
 from results.board.leaderboard_frame import board_entries, mean_and_std, under_names
-from results.board.record_metrics import attacked, counted, map_of, worst_map, worst_unseen_map
+from results.board.record_metrics import counted, result_of, worst_map, worst_unseen_map
 from results.records.retrieval import AttackId
 from results.records.schema import Record
 
@@ -51,8 +51,8 @@ class Matrix:
     def unseen_mean(self, record: Record) -> float | None:
         """Return the mean mAP of a record over the attacks that its training did not see."""
         known = set(trained_on(record))
-        values = [attacked(record, a, map_of) for a in self.attacks if a.name not in known]
-        numbers = [value for value in values if value is not None]
+        found = [result_of(record, one) for one in self.attacks if one.name not in known]
+        numbers = [one.map for one in found if one is not None]
         return sum(numbers) / len(numbers) if numbers else None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import textwrap
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -11,6 +10,7 @@ from matplotlib.patches import Rectangle
 
 from results.board.record_metrics import row_values
 from results.board.unseen import Matrix
+from results.render.plot_style import wrapped
 from results.statistics.bootstrap import mean_std
 
 _CELL_INCHES = (0.85, 0.45)
@@ -38,9 +38,7 @@ def draw_matrix(matrix: Matrix) -> Figure:
     axes.axvline(len(tests) - 1.5, color="white", linewidth=4)
     _annotate(axes, matrix, values)
     figure.colorbar(image, ax=axes, label="mAP (%)", fraction=0.05, pad=0.02)
-    parts = (matrix.board.subject, matrix.threat)
-    title = "\n".join(textwrap.fill(part, int(12 * width)) for part in parts)
-    figure.suptitle(title, fontsize="medium")
+    figure.suptitle(wrapped([matrix.board.subject, matrix.threat], width, 12), fontsize="medium")
     return figure
 
 

@@ -35,6 +35,6 @@ def row_styles(labels: Sequence[str]) -> dict[str, RowStyle]:
     }
 
 
-def wrapped(parts: Sequence[str], width: float) -> str:
-    """Return the parts of a title on lines that fit `width` inches."""
-    return "\n".join(textwrap.fill(part, int(width * CHARACTERS_AN_INCH)) for part in parts)
+def wrapped(parts: Sequence[str], width: float, an_inch: int = CHARACTERS_AN_INCH) -> str:
+    """Return the parts of a title on lines that fit `width` inches of some characters each."""
+    return "\n".join(textwrap.fill(part, int(width * an_inch)) for part in parts)

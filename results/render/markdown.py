@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from rich.cells import cell_len
+from tabulate import tabulate
 
 from results.board.attack_table import Listing, areas, details
 from results.board.boards import Board, Row
@@ -62,18 +62,15 @@ def markdown_table(
     head: str, labels: Sequence[str], columns: Sequence[tuple[str, list[TableCell]]]
 ) -> str:
     """Return a table whose first column, under `head`, names the rows."""
-    first = _aligned(head, [_escaped(label) for label in labels], left=True)
-    others = (_aligned(_escaped(title), list(map(_marked, cells))) for title, cells in columns)
-    return "\n".join(f"|{'|'.join(line)}|" for line in zip(first, *others, strict=True))
-
-
-def _aligned(title: str, texts: Sequence[str], left: bool = False) -> list[str]:
-    """Return heading, rule and texts of a column, all of one width."""
-    width = max([cell_len(title) + 2, *map(cell_len, texts)])
-    padded = [(text, " " * (width - cell_len(text))) for text in (title, *texts)]
-    lines = [f" {text}{gap} " if left else f" {gap}{text} " for text, gap in padded]
-    rule = "-" * (width + 1)
-    return [lines[0], f":{rule}" if left else f"{rule}:", *lines[1:]]
+    cells = [[_escaped(label) for label in labels]]
+    cells += [list(map(_marked, column)) for _, column in columns]
+    return tabulate(
+        list(zip(*cells, strict=True)),
+        [head, *(_escaped(title) for title, _ in columns)],
+        tablefmt="pipe",
+        disable_numparse=True,
+        colalign=["left"] + ["right"] * len(columns),
+    )
 
 
 def _sections(board: Board) -> Iterator[str]:

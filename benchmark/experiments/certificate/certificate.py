@@ -203,10 +203,8 @@ def chosen_rows(query: ImageSet, gallery: ImageSet, count: int) -> NDArray[np.in
     Raises:
         DataError: There is none.
     """
-    both = [
-        all(len(s) for s in matches_and_others(query, row, gallery)) for row in range(len(query))
-    ]
-    valid = np.flatnonzero(both)
+    found = (matches_and_others(query, row, gallery) for row in range(len(query)))
+    valid = np.flatnonzero([all(len(rows) for rows in both) for both in found])
     if len(valid) == 0:
         raise DataError("no query has a match in another camera", "use other data")
     rows: NDArray[np.int64] = valid[spread_evenly(len(valid), count)]

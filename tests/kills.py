@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
+import pytest
+
+from benchmark.core.defense import Defense
 from benchmark.core.progress import Bar
+from benchmark.training.state import CHECKPOINT
+from tests.tiny_scene import fit, same_weights
 
 
 class Killed(BaseException):
@@ -35,3 +42,16 @@ class KillAfter:
         self.passed += bool(note) if self._noted else steps
         if self.passed > self._steps:
             raise Killed
+
+
+def check_survives_a_kill(
+    build: Callable[[], Defense], folder: Path, steps: int, **options: Any
+) -> None:
+    """Kill a training after some steps, of which one epoch was kept, and compare its end."""
+    whole = fit(build(), folder / "whole", **options)
+    with pytest.raises(Killed):
+        fit(build(), folder / "killed", progress=KillAfter(steps, noted=True), **options)
+    assert (folder / "killed" / CHECKPOINT).is_file()
+    resumed = fit(build(), folder / "killed", **options)
+    assert same_weights(whole.encoder, resumed.encoder)
+    assert whole.history == resumed.history

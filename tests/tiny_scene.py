@@ -34,6 +34,7 @@ TRAINING = TrainingConfig(
     augment=AugmentConfig(pad=1),
     inner=InnerConfig(steps=1),
 )
+ONE_EPOCH = TRAINING.model_copy(update={"epochs": 1, "held_out": 0.0})
 
 
 def tiny_encoder(seed: int = 0) -> ReIDEncoder:
@@ -118,7 +119,6 @@ SHORT = {
     "epochs": 1,
     "epoch_steps": 1,
     "width": 2,
-    "discriminator_width": 2,
     "options": {"steps": 3},
 }
 """Options that make an attack affordable."""

@@ -18,11 +18,10 @@ from defenses.ddid.defense import DDID, AdversarialBatch, parameters_at
 from defenses.ddid.feature_discriminator import discriminator_loss, log_likelihood
 from defenses.ddid.self_meta import split_identities
 from tests.kills import KillAfter, Killed
-from tests.tiny_scene import TRAINING, fit, make_defense, same_weights, tiny_encoder
+from tests.tiny_scene import ONE_EPOCH, fit, make_defense, same_weights, tiny_encoder
 
 PARTS: dict[str, object] = {"balancing": False, "discriminator_hidden": 8}
 ALTERNATING = {**PARTS, "discriminator_update": "alternating"}
-ONE_EPOCH = TRAINING.model_copy(update={"epochs": 1, "held_out": 0.0})
 
 
 def features(seed: int = 0) -> tuple[Tensor, Tensor]:

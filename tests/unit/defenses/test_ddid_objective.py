@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.tiny_scene import TRAINING, fit, make_defense, same_weights
+from tests.tiny_scene import ONE_EPOCH, fit, make_defense, same_weights
 from tests.unit.defenses.tiny_step import retrieval_loss, tiny_step
 
 OFF: dict[str, object] = dict.fromkeys(("balancing", "fnes", "discriminator", "self_meta"), False)
@@ -42,9 +42,9 @@ def test_fnes_extends_along_the_inner_objective() -> None:
 
 
 def test_with_all_parts_off_both_objectives_train_and_differ(tmp_path: Path) -> None:
-    one = TRAINING.model_copy(update={"epochs": 1})
-    metric = fit(make_defense("ddid", **OFF), tmp_path / "metric", training=one)
-    loss = fit(make_defense("ddid", **OFF, inner_objective="loss"), tmp_path / "l", training=one)
+    metric = fit(make_defense("ddid", **OFF), tmp_path / "metric", training=ONE_EPOCH)
+    other = make_defense("ddid", **OFF, inner_objective="loss")
+    loss = fit(other, tmp_path / "loss", training=ONE_EPOCH)
     assert not same_weights(metric.encoder, loss.encoder)
 
 

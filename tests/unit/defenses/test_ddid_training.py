@@ -16,12 +16,11 @@ from benchmark.training.step import Step
 from defenses.ddid import defense as ddid_module
 from defenses.ddid.defense import DDID
 from defenses.ddid.self_meta import split_identities
-from tests.tiny_scene import TRAINING, fit, make_defense, same_weights
+from tests.tiny_scene import ONE_EPOCH, fit, make_defense, same_weights
 from tests.unit.defenses.stub_balance import stub_balance
 
 PARTS = ("balancing", "fnes", "discriminator", "self_meta")
 OFF: dict[str, object] = dict.fromkeys(PARTS, False)
-ONE_EPOCH = TRAINING.model_copy(update={"epochs": 1, "held_out": 0.0})
 
 
 def test_with_all_parts_off_it_is_metric_at(tmp_path: Path) -> None:

@@ -16,16 +16,13 @@ from benchmark.training.carried import Carried
 from benchmark.training.config import InnerConfig
 from defenses.ddid.fnes import extend, mixing_weights
 from defenses.free_ddid import FreeDDID
-from tests.tiny_scene import TRAINING, fit, make_defense, same_weights
-from tests.unit.defenses.kill import check_survives_a_kill
+from tests.tiny_scene import ONE_EPOCH, fit, make_defense, same_weights
 from tests.unit.defenses.tiny_step import tiny_step
 
 PARTS = ("balancing", "fnes", "discriminator", "self_meta")
 OFF: dict[str, object] = dict.fromkeys(PARTS, False)
 REAL: dict[str, object] = {"balancing": False, "discriminator_hidden": 8}
-ONE_STEP = TRAINING.model_copy(
-    update={"epochs": 1, "held_out": 0.0, "inner": InnerConfig(eps_255=4.0, steps=1)}
-)
+ONE_STEP = ONE_EPOCH.model_copy(update={"inner": InnerConfig(eps_255=4.0, steps=1)})
 
 
 def test_with_all_parts_off_it_is_free_at(tmp_path: Path) -> None:
@@ -36,17 +33,11 @@ def test_with_all_parts_off_it_is_free_at(tmp_path: Path) -> None:
     assert ours.passes == theirs.passes
 
 
-@pytest.mark.parametrize(("parts", "forward"), [(OFF, 0), (REAL, 1)])
-def test_plans_count_the_passes_that_are_made(
-    parts: dict[str, object], forward: int, tmp_path: Path
-) -> None:
-    defense = make_defense("free-ddid", **parts)
+def test_without_parts_nothing_but_the_loss_passes(tmp_path: Path) -> None:
+    defense = make_defense("free-ddid", **OFF)
     trained = fit(defense, tmp_path, training=ONE_STEP)
-    assert trained.passes["inner_forward"] == forward * trained.images
-    assert trained.passes["inner_backward"] == 0
-    assert defense.passes(1) * trained.images == pytest.approx(
-        trained.passes["outer"] + trained.passes["inner_forward"] / 3
-    )
+    outer = int(defense.passes(1) * trained.images)
+    assert trained.passes == {"inner_forward": 0, "inner_backward": 0, "outer": outer}
 
 
 class Watched(FreeDDID):
@@ -118,13 +109,6 @@ def test_the_encoder_hides_adversarial_features_and_the_discriminator_finds_them
             [p.grad.clone() for p in step.model.encoder.parameters() if p.grad is not None]
         )
     assert any(not torch.equal(a, b) for a, b in zip(*gradients, strict=True))
-
-
-@pytest.mark.parametrize("steps", [4, 6])
-def test_a_killed_training_ends_the_same(steps: int, tmp_path: Path) -> None:
-    check_survives_a_kill(
-        lambda: make_defense("free-ddid", **REAL), tmp_path, steps, training=ONE_STEP
-    )
 
 
 def test_options_and_source() -> None:

@@ -22,7 +22,6 @@ from benchmark.training.config import AugmentConfig, InnerConfig
 from benchmark.training.step import Step
 from defenses.goat import GOAT
 from tests.tiny_scene import TRAINING, fit, image_set, make_defense, same_weights
-from tests.unit.defenses.kill import check_survives_a_kill
 
 STEPS = 2
 PLAIN = TRAINING.model_copy(
@@ -163,10 +162,6 @@ def test_guides_are_drawn_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         for image, guides in zip(images, guided, strict=True):
             seen.setdefault(image, set()).add(tuple(sorted(guides)))
     assert np.mean([len(sets) for sets in seen.values()]) > 1.1
-
-
-def test_a_killed_training_ends_the_same(tmp_path: Path) -> None:
-    check_survives_a_kill(lambda: make_defense("goat"), tmp_path, 4)
 
 
 def test_options(tmp_path: Path) -> None:

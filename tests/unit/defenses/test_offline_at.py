@@ -15,15 +15,14 @@ from benchmark.data.held_out import split_held_out
 from benchmark.training import fit as fitting
 from benchmark.training.config import AugmentConfig
 from defenses.offline_at import OfflineAT
+from tests.kills import check_survives_a_kill
 from tests.tiny_scene import (
     TRAINING,
     fit,
     image_set,
     make_defense,
-    same_weights,
     tiny_encoder,
 )
-from tests.unit.defenses.kill import check_survives_a_kill
 
 PLAIN = TRAINING.model_copy(update={"augment": AugmentConfig(flip=0, pad=0, erase=0)})
 SPLIT, _ = split_held_out(image_set(identities=8, size=(16, 8)), TRAINING.held_out)
@@ -147,8 +146,3 @@ def test_it_trains_on_the_passes_of_metric_at(tmp_path: Path) -> None:
     assert make_defense("offline-at").epochs(18, 3) == 74
     assert make_defense("offline-at").epochs(2, 1) == 2
     assert make_defense("offline-at", equal_passes=False).epochs(18, 3) == 18
-
-
-def test_it_is_not_the_standard_training(tmp_path: Path) -> None:
-    ours = fit(make_defense("offline-at"), tmp_path / "a").encoder
-    assert not same_weights(ours, fit(make_defense("none"), tmp_path / "b").encoder)

@@ -101,7 +101,7 @@ def test_prerequisites_are_trained_against_the_stand_in_and_surrogates_are_not(t
     )
     (trial,) = make_plan(config, choice, dict.fromkeys(choice.datasets, "0" * 64)).trials
     assert trial.train.trained_against == ("sma",)
-    assert [need.trained_against for need in trial.train.prerequisites] == [("sma",)]
+    assert [need.trained_against for need in trial.train.parents] == [("sma",)]
 
 
 def test_what_stands_in_is_built_with_the_inner_budget():

@@ -22,18 +22,18 @@ _PUBLIC = {
     "Evaluation": "benchmark.api.evaluation",
     "IteratedAttack": "benchmark.core.iterated_attack",
     "PluginConfig": "benchmark.core.plugin",
-    "Run": "benchmark.api.run",
+    "Run": "benchmark.api.run_defenses",
     "ThreatModel": "benchmark.core.threat",
-    "attack": "benchmark.api.attack",
+    "attack": "benchmark.api.attack_images",
     "evaluate": "benchmark.api.evaluate",
-    "load_encoder": "benchmark.api.load",
-    "load_images": "benchmark.api.load",
-    "load_records": "benchmark.api.load",
+    "load_encoder": "benchmark.api.loading",
+    "load_images": "benchmark.api.loading",
+    "load_records": "benchmark.api.loading",
     "register_attack": "benchmark.core.registry",
     "register_backbone": "benchmark.core.registry",
     "register_dataset": "benchmark.core.registry",
     "register_defense": "benchmark.core.registry",
-    "run": "benchmark.api.run",
+    "run": "benchmark.api.run_defenses",
     "register_experiment": "benchmark.core.registry",
 }
 
@@ -42,14 +42,14 @@ __all__ = [*_PUBLIC, "__version__"]  # noqa: PLE0604
 find_own_packages_first()
 
 if TYPE_CHECKING:
-    from benchmark.api.attack import attack as attack
+    from benchmark.api.attack_images import attack as attack
     from benchmark.api.evaluate import evaluate as evaluate
     from benchmark.api.evaluation import Evaluation as Evaluation
-    from benchmark.api.load import load_encoder as load_encoder
-    from benchmark.api.load import load_images as load_images
-    from benchmark.api.load import load_records as load_records
-    from benchmark.api.run import Run as Run
-    from benchmark.api.run import run as run
+    from benchmark.api.loading import load_encoder as load_encoder
+    from benchmark.api.loading import load_images as load_images
+    from benchmark.api.loading import load_records as load_records
+    from benchmark.api.run_defenses import Run as Run
+    from benchmark.api.run_defenses import run as run
     from benchmark.core.attack import Attack as Attack
     from benchmark.core.attack_batch import AttackBatch as AttackBatch
     from benchmark.core.defense import Defense as Defense

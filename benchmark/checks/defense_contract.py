@@ -31,7 +31,7 @@ from benchmark.core.encoder import embed, encoder_faults
 from benchmark.core.plugin_errors import plugin_faults
 from benchmark.core.progress import SilentProgress
 from benchmark.core.registry import ATTACKS, DEFENSES
-from benchmark.models.checkpoint import load_encoder, save_encoder
+from benchmark.models.checkpoint import restore_encoder, save_encoder
 from benchmark.models.encoder import build_encoder
 from benchmark.training.config import InnerConfig, TrainingConfig
 from benchmark.training.fit import Task, fit_defense
@@ -224,7 +224,7 @@ def _largest_gradient(subject: DefenseSubject, encoder: nn.Module) -> float:
 def _checkpoint(subject: DefenseSubject) -> str:
     with tempfile.TemporaryDirectory() as folder:
         save_encoder(Path(folder), subject.encoder, {})
-        loaded = load_encoder(
+        loaded = restore_encoder(
             Path(folder), lambda: subject.defense.build_encoder(lambda: build_encoder(BACKBONE))
         )
     again = subject.policy.place(loaded)

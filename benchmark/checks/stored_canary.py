@@ -19,7 +19,7 @@ from benchmark.core.fingerprint import sha256_file
 from benchmark.core.image_set import ImageSet
 from benchmark.data.layout import parse_name
 from benchmark.models.backbone import BackboneConfig
-from benchmark.models.checkpoint import load_encoder
+from benchmark.models.checkpoint import restore_encoder
 from benchmark.models.encoder import build_encoder
 
 CanarySplit = Literal["query", "gallery", "train"]
@@ -57,7 +57,7 @@ def read_strengths(folder: Path = FOLDER) -> dict[str, Any]:
 
 def read_encoder(role: Role, policy: DevicePolicy, folder: Path = FOLDER) -> nn.Module:
     """Return a stored encoder on the device, in eval mode."""
-    encoder = load_encoder(folder / role, lambda: build_encoder(BACKBONE))
+    encoder = restore_encoder(folder / role, lambda: build_encoder(BACKBONE))
     return policy.place(encoder).eval()
 
 

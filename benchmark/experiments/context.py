@@ -28,11 +28,11 @@ from benchmark.data.layout import SPLITS
 from benchmark.experiments.closed_datasets import ClosedDatasets
 from benchmark.experiments.measurement import Measurement, Trained, clean_of, outcomes_of
 from benchmark.experiments.variant import Variant
+from benchmark.runner.cell_context import CellContext
 from benchmark.runner.cells.content import attack_content
 from benchmark.runner.cells.experiment import ExperimentCell
 from benchmark.runner.cells.train import TrainCell
 from benchmark.runner.choice import ChosenAttack, choose
-from benchmark.runner.context import CellContext
 from benchmark.runner.datasets import RunDatasets
 from benchmark.runner.estimate import Estimator
 from benchmark.runner.executors.local import LocalExecutor

@@ -13,7 +13,7 @@ from benchmark.core.seeding import derive_seed, torch_seeded
 from benchmark.evaluation.evaluator import Evaluator
 from benchmark.evaluation.worst_case import worst_case
 from benchmark.experiments.context import ExperimentContext, Kept
-from benchmark.experiments.crafting import check_direct, direct_attack, evaluator_of
+from benchmark.experiments.direct_attack import check_direct, direct_attack, evaluator_of
 from benchmark.experiments.measurement import CLEAN, WORST, QueryOutcomes, Trained
 from benchmark.metrics.ranking import RankingResult
 from benchmark.runner.choice import ChosenAttack

@@ -76,7 +76,7 @@ def _plain(encoder: nn.Module, key: str, value: object) -> Tensor:
     )
 
 
-def load_encoder(folder: Path, build: Callable[[], nn.Module]) -> nn.Module:
+def restore_encoder(folder: Path, build: Callable[[], nn.Module]) -> nn.Module:
     """Return the encoder that `build` makes, with the weights of `folder`, in eval mode.
 
     Raises:

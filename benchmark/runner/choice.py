@@ -18,7 +18,7 @@ from benchmark.core.surrogate import Surrogate
 from benchmark.core.threat import Scenario, ThreatModel
 from benchmark.data.dataset import Dataset
 from benchmark.models.backbone import Backbone
-from benchmark.runner.unseen import check_unseen, stand_ins
+from benchmark.runner.stand_ins import check_unseen, stand_ins
 
 
 @dataclass(frozen=True)

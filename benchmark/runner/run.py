@@ -19,9 +19,9 @@ from benchmark.core.progress import Progress
 from benchmark.core.provenance import environment
 from benchmark.data.layout import Split
 from benchmark.evaluation.targets import check_targets
+from benchmark.runner.cell_context import CellContext
 from benchmark.runner.cells.train import REPORT_FOLDER
 from benchmark.runner.choice import Choice, choose
-from benchmark.runner.context import CellContext
 from benchmark.runner.datasets import RunDatasets
 from benchmark.runner.error_translation import machine_problem, machine_problems
 from benchmark.runner.estimate import Estimator

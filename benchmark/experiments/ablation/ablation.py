@@ -10,7 +10,7 @@ from pydantic import Field
 
 from benchmark.core.errors import UsageError
 from benchmark.core.plugin import Card, PluginConfig
-from benchmark.experiments.comparison import (
+from benchmark.experiments.compared_rows import (
     PAIRED_NOTE,
     Row,
     compared,

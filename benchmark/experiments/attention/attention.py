@@ -16,7 +16,7 @@ from benchmark.core.plugin import Card, PluginConfig
 from benchmark.experiments.attention.attention_sheet import AttentionExamples, attention_sheet
 from benchmark.experiments.attention.saliency import TOP_SHARE, likeness, overlap, saliency
 from benchmark.experiments.context import ExperimentContext, Kept
-from benchmark.experiments.crafting import direct_attack, evaluator_of
+from benchmark.experiments.direct_attack import direct_attack, evaluator_of
 from benchmark.experiments.findings import Findings, Table, picture_png
 from benchmark.experiments.measurement import Trained
 from benchmark.experiments.sampling import spread_evenly

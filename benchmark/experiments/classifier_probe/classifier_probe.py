@@ -20,7 +20,7 @@ from benchmark.experiments.classifier_probe.identity_head import (
     HeadTrainer,
     split_by_identity,
 )
-from benchmark.experiments.comparison import Row, figure, keys_of, map_cells
+from benchmark.experiments.compared_rows import Row, figure, keys_of, map_cells
 from benchmark.experiments.context import ExperimentContext, Kept
 from benchmark.experiments.experiment import Experiment
 from benchmark.experiments.findings import MISSING, Findings, Table

@@ -6,7 +6,7 @@ from typing import Any
 
 from benchmark.core.errors import UsageError
 from benchmark.core.plugin import Card
-from benchmark.experiments.comparison import (
+from benchmark.experiments.compared_rows import (
     PairConfig,
     measured_rows,
     measured_tables,

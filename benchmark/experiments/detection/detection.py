@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 from benchmark.core.errors import UsageError
 from benchmark.core.plugin import Card
 from benchmark.experiments.context import ExperimentContext
-from benchmark.experiments.crafting import check_direct
 from benchmark.experiments.detection.detection_report import (
     DetectorResult,
     detectors_table,
@@ -19,6 +18,7 @@ from benchmark.experiments.detection.detection_report import (
     table_of,
 )
 from benchmark.experiments.detection.detector_evaluation import DetectionOptions, DetectorEvaluation
+from benchmark.experiments.direct_attack import check_direct
 from benchmark.experiments.experiment import Experiment
 from benchmark.experiments.findings import Findings
 

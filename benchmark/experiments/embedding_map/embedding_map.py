@@ -15,7 +15,7 @@ from benchmark.core.errors import UsageError
 from benchmark.core.image_set import ImageSet
 from benchmark.core.plugin import Card, PluginConfig
 from benchmark.experiments.context import ExperimentContext, Kept
-from benchmark.experiments.crafting import direct_attack, evaluator_of
+from benchmark.experiments.direct_attack import direct_attack, evaluator_of
 from benchmark.experiments.embedding_map.embedding_distances import (
     displacement,
     identity_distance,

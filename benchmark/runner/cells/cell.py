@@ -19,7 +19,7 @@ from benchmark.core.seeding import derive_seed, seed_everything
 from benchmark.data.layout import Split
 
 if TYPE_CHECKING:
-    from benchmark.runner.context import CellContext
+    from benchmark.runner.cell_context import CellContext
     from benchmark.runner.estimate import Estimator
     from benchmark.runner.store import StoredCell
 

@@ -20,12 +20,12 @@ from benchmark.core.plugin import options_of, words_of
 from benchmark.core.registry import ATTACKS
 from benchmark.data.layout import Split
 from benchmark.models.backbone import Backbone
-from benchmark.models.checkpoint import load_encoder, save_encoder
+from benchmark.models.checkpoint import restore_encoder, save_encoder
 from benchmark.models.classifier import save_classifier
 from benchmark.models.encoder import build_encoder
+from benchmark.runner.cell_context import CellContext
 from benchmark.runner.cells.cell import Cell, Write
 from benchmark.runner.cells.content import plugin_content
-from benchmark.runner.context import CellContext
 from benchmark.runner.estimate import Estimator
 from benchmark.training.config import TRAINING_VERSION, TrainingConfig
 from benchmark.training.fit import Task, fit_defense
@@ -172,7 +172,7 @@ class TrainCell(Cell):
             PluginError: `Defense.build_encoder` does not fit them.
         """
         plain = context.config.backbone.model_copy(update={"weights": "none"})
-        encoder = load_encoder(
+        encoder = restore_encoder(
             folder, lambda: self.plugin.build_encoder(lambda: build_encoder(plain))
         )
         if not isinstance(encoder, nn.Module):

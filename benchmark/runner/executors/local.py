@@ -10,8 +10,8 @@ from contextlib import chdir
 from dataclasses import dataclass
 
 from benchmark.core.errors import BenchmarkError, PluginError
+from benchmark.runner.cell_context import CellContext
 from benchmark.runner.cells.cell import Cell
-from benchmark.runner.context import CellContext
 from benchmark.runner.error_translation import machine_problem, plugin_problem
 from benchmark.runner.estimate import Workload
 from benchmark.runner.journal import Journal

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from benchmark.config.load import load_run_config
 from benchmark.core.adaptive import adaptive_view
 from benchmark.core.defense import Defense
-from benchmark.models.checkpoint import load_encoder, save_encoder
+from benchmark.models.checkpoint import restore_encoder, save_encoder
 from benchmark.models.encoder import build_encoder
 from defenses.ddid.denoiser import Denoiser, DenoiserConfig
 from defenses.ddid.diffusion import DiffusionConfig
@@ -123,7 +123,7 @@ def test_it_is_loaded_without_the_training_set(tmp_path: Path) -> None:
     assert isinstance(whole, Preprocessed)
     assert same_weights(whole.encoder, base)
     save_encoder(tmp_path, whole, {})
-    again = load_encoder(
+    again = restore_encoder(
         tmp_path, lambda: diffpure().build_encoder(lambda: build_encoder(BACKBONE))
     )
     images = torch.rand(2, 3, 16, 8)

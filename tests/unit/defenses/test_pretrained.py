@@ -18,7 +18,7 @@ from benchmark.cli.app import exit_code
 from benchmark.config.load import load_run_config
 from benchmark.core.errors import DataError, PluginError
 from benchmark.core.fingerprint import sha256_file
-from benchmark.models.checkpoint import load_encoder, save_encoder
+from benchmark.models.checkpoint import restore_encoder, save_encoder
 from benchmark.runner.choice import choose
 from benchmark.runner.plan import make_plan
 from tests.plugins import factories
@@ -90,7 +90,7 @@ def test_a_finished_cell_gives_the_encoder_back_without_the_file(tmp_path):
     encoder = fit(defense, tmp_path / "work").encoder
     save_encoder(tmp_path, encoder, {})
     path.unlink()
-    again = load_encoder(tmp_path, lambda: defense.build_encoder(tiny_encoder))
+    again = restore_encoder(tmp_path, lambda: defense.build_encoder(tiny_encoder))
     assert same_weights(again, encoder)
 
 
@@ -98,7 +98,7 @@ def test_a_layer_under_two_names_is_stored_and_loaded(tmp_path):
     defense = make_defense("pretrained", factory=f"{HERE}:Tied")
     encoder = fit(defense, tmp_path / "work").encoder
     save_encoder(tmp_path, encoder, {})
-    again = load_encoder(tmp_path, lambda: defense.build_encoder(tiny_encoder))
+    again = restore_encoder(tmp_path, lambda: defense.build_encoder(tiny_encoder))
     assert same_weights(again, encoder)
 
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from benchmark.core.adaptive import adaptive_view
 from benchmark.core.errors import UsageError
-from benchmark.models.checkpoint import load_encoder, save_encoder
+from benchmark.models.checkpoint import restore_encoder, save_encoder
 from benchmark.models.encoder import build_encoder
 from defenses.wrapped import Preprocessed, StraightThrough, WrappedDefense
 from tests.tiny_scene import (
@@ -63,7 +63,9 @@ def test_the_base_is_any_defense_in_its_own_shape(tmp_path: Path) -> None:
     assert defense.prerequisites() == ("broken-saturated",)
     encoder = fit(defense, tmp_path, encoders={"broken-saturated": inner.eval()}).encoder
     save_encoder(tmp_path, encoder, {})
-    again = load_encoder(tmp_path, lambda: defense.build_encoder(lambda: build_encoder(BACKBONE)))
+    again = restore_encoder(
+        tmp_path, lambda: defense.build_encoder(lambda: build_encoder(BACKBONE))
+    )
     assert same_weights(encoder, again)
     images = torch.rand(2, 3, 16, 8)
     assert torch.equal(encoder(images), again(images))

@@ -15,7 +15,7 @@ from benchmark.experiments.tune.candidates import read_candidates
 from benchmark.experiments.tune.tune import Tune
 from benchmark.metrics.embedding import embed_images
 from benchmark.metrics.ranking import rank_queries
-from benchmark.models.checkpoint import load_encoder
+from benchmark.models.checkpoint import restore_encoder
 from benchmark.models.encoder import build_encoder
 from benchmark.runner.cells.cell import Cell
 from benchmark.runner.journal import Journal
@@ -111,7 +111,7 @@ def test_scores_are_those_of_the_held_out_identities(run_tiny, tmp_path, tiny_co
     }
     trained = [cell for label, cell in labels.items() if label.startswith("tiny-defense · seed 1")]
     folder = config.output / "cells" / trained[-1]
-    encoder = load_encoder(folder, lambda: build_encoder(config.backbone))
+    encoder = restore_encoder(folder, lambda: build_encoder(config.backbone))
     dataset = DATASETS.get("tiny")(
         image_size=config.image_size, cache_dir=config.cache_dir, progress=None
     )

@@ -14,7 +14,7 @@ from torchvision.models import _api
 
 from benchmark.core.errors import DataError, EnvironmentProblem, PluginError, UsageError
 from benchmark.models.backbone import BackboneConfig
-from benchmark.models.checkpoint import CARD_FILE, WEIGHTS_FILE, load_encoder, save_encoder
+from benchmark.models.checkpoint import CARD_FILE, WEIGHTS_FILE, restore_encoder, save_encoder
 from benchmark.models.encoder import ReIDModel, build_encoder
 from tests.tiny_scene import same_weights, tiny_encoder
 
@@ -134,7 +134,7 @@ def test_damaged_published_weights(weights_file: Path) -> None:
 def test_checkpoint_round_trip(tmp_path: Path) -> None:
     encoder = tiny_encoder().to(memory_format=torch.channels_last).train()
     save_encoder(tmp_path, encoder, {"defense": "none"})
-    loaded = load_encoder(tmp_path, lambda: tiny_encoder(seed=9))
+    loaded = restore_encoder(tmp_path, lambda: tiny_encoder(seed=9))
     assert same_weights(encoder, loaded)
     assert not loaded.training
     card = json.loads((tmp_path / CARD_FILE).read_text())
@@ -159,7 +159,7 @@ def test_damaged_checkpoints_are_data_errors(tmp_path: Path, damage: str) -> Non
     else:
         card.write_text("{}")
     with pytest.raises(DataError, match=r"encoder\.safetensors cannot be read") as caught:
-        load_encoder(tmp_path, tiny_encoder)
+        restore_encoder(tmp_path, tiny_encoder)
     assert "train again" in caught.value.hint
 
 
@@ -174,5 +174,5 @@ def test_weights_that_do_not_fit(tmp_path: Path) -> None:
 
     save_encoder(tmp_path, tiny_encoder(), {})
     with pytest.raises(PluginError, match="do not fit the encoder: Unexpected key") as caught:
-        load_encoder(tmp_path, Other)
+        restore_encoder(tmp_path, Other)
     assert len(caught.value.what) < 300 + len(str(tmp_path))

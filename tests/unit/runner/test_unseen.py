@@ -12,7 +12,7 @@ from benchmark.core.errors import UsageError
 from benchmark.core.registry import ATTACKS, DEFENSES
 from benchmark.runner.choice import choose
 from benchmark.runner.plan import make_plan
-from benchmark.runner.unseen import check_unseen, stand_ins
+from benchmark.runner.stand_ins import check_unseen, stand_ins
 from benchmark.training.config import InnerConfig, TrainingConfig
 from benchmark.training.selection import SELECTION_ATTACK, SELECTION_STEPS
 from benchmark.training.step import inner_attacks

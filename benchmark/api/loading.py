@@ -20,8 +20,7 @@ from benchmark.core.progress import make_progress
 from benchmark.core.registry import DEFENSES
 from benchmark.data.layout import Split
 from benchmark.models.backbone import BackboneConfig
-from benchmark.models.checkpoint import CARD_FILE
-from benchmark.models.checkpoint import load_encoder as load_weights
+from benchmark.models.checkpoint import CARD_FILE, restore_encoder
 from benchmark.models.encoder import build_encoder
 from benchmark.runner.choice import choose
 from benchmark.runner.datasets import RunDatasets
@@ -130,4 +129,4 @@ def _loaded(folder: Path, content: Mapping[str, Any]) -> nn.Module:
     defense = plugin(plugin.parse_config(dict(content["defense"]["config"])))
     options = content.get("backbone", {"config": {}})["config"]
     backbone = BackboneConfig.model_validate({**options, "weights": "none"})
-    return load_weights(folder, lambda: defense.build_encoder(lambda: build_encoder(backbone)))
+    return restore_encoder(folder, lambda: defense.build_encoder(lambda: build_encoder(backbone)))

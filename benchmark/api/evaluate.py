@@ -13,7 +13,8 @@ from benchmark.api.evaluation import Evaluation
 from benchmark.api.live_encoder import NAME, as_module, check_encoder, live_options
 from benchmark.config.load import load_run_config
 from benchmark.core.device import choose_device
-from benchmark.core.progress import Progress, make_progress
+from benchmark.core.progress import Progress
+from benchmark.core.progress_choice import make_progress
 from benchmark.runner.run import run_benchmark
 
 

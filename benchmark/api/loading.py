@@ -16,7 +16,7 @@ from benchmark.config.load import load_run_config
 from benchmark.core.defense import Defense
 from benchmark.core.device import choose_device
 from benchmark.core.errors import DataError
-from benchmark.core.progress import make_progress
+from benchmark.core.progress_choice import make_progress
 from benchmark.core.registry import DEFENSES
 from benchmark.data.layout import Split
 from benchmark.models.backbone import BackboneConfig

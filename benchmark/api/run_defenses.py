@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 from benchmark.api.tables import figure_named, tidy_frame
 from benchmark.config.load import load_run_config
 from benchmark.core.errors import BenchmarkError
-from benchmark.core.progress import Progress, make_progress
+from benchmark.core.progress import Progress
+from benchmark.core.progress_choice import make_progress
 from benchmark.runner.run import run_benchmark
 from results.board.boards import Board
 from results.board.leaderboard_frame import leaderboard_frame

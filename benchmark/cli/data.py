@@ -73,7 +73,7 @@ def make(
     Example:
       python -m benchmark data make synthped-plaza --output plaza
     """
-    from benchmark.core.progress import make_progress
+    from benchmark.core.progress_choice import make_progress
     from benchmark.data.make import make_dataset
     from benchmark.runner.error_translation import machine_problems
 
@@ -114,7 +114,7 @@ def verify(
 def _open(name: str, root: Path | None, size: str | None, cache_dir: Path | None) -> Dataset:
     from benchmark.config.schema import default_cache_dir
     from benchmark.core.errors import UsageError
-    from benchmark.core.progress import make_progress
+    from benchmark.core.progress_choice import make_progress
     from benchmark.core.registry import DATASETS
     from benchmark.runner.datasets import open_dataset
 

@@ -47,7 +47,7 @@ def experiment(name: str, **options: Any) -> int:
 
       python -m benchmark experiment tune --defense ddid --set experiment.candidates=FILE.yaml
     """
-    from benchmark.core.progress import make_progress
+    from benchmark.core.progress_choice import make_progress
     from benchmark.core.registry import EXPERIMENTS, load_plugin_file
 
     for path in options["plugin"] or ():

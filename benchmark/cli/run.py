@@ -32,7 +32,7 @@ def run(config: RunConfig, json_: bool) -> int:
 
       python -m benchmark run --defense ddid --dataset market1501 --data-root DIR --preset full
     """
-    from benchmark.core.progress import make_progress
+    from benchmark.core.progress_choice import make_progress
     from benchmark.runner.run import run_benchmark
 
     try:

@@ -139,12 +139,3 @@ class RichProgress:
         with live:
             row = live.add_task(shortened(title, room), total=total, note="")
             yield _RichBar()
-
-
-def make_progress() -> Progress:
-    """Choose the reporter that fits: a notebook's, a terminal's, or plain lines."""
-    if "ipykernel" in sys.modules:
-        from benchmark.core.notebook_progress import NotebookProgress
-
-        return NotebookProgress()
-    return RichProgress() if sys.stderr.isatty() else PlainProgress()

@@ -5,21 +5,34 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from torch import nn
 
 from benchmark.config.schema import RunConfig
 from benchmark.core.adaptive import adaptive_view
+from benchmark.core.defense import Defense
 from benchmark.core.device import DevicePolicy
 from benchmark.core.progress import Progress
 from benchmark.core.surrogate import SurrogateEnsemble
+from benchmark.runner.cells.work import Work
 from benchmark.runner.datasets import RunDatasets
 from benchmark.runner.store import CellStore
 
-if TYPE_CHECKING:
-    from benchmark.runner.cells.cell import Cell
-    from benchmark.runner.cells.train import TrainCell
+
+class Training(Protocol):
+    """A finished training, as cells name it."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Where its result is."""
+
+    @property
+    def plugin(self) -> Defense:
+        """The defense."""
+
+    def load(self, folder: Path, context: CellContext) -> nn.Module:
+        """Return the encoder that it saved in a folder."""
 
 
 @dataclass
@@ -41,7 +54,7 @@ class CellContext:
     progress: Progress
     _encoder: tuple[str, nn.Module] | None = field(default=None, init=False)
 
-    def encoder(self, train: TrainCell) -> nn.Module:
+    def encoder(self, train: Training) -> nn.Module:
         """Return the trained encoder on the device, always as it was published."""
         if self._encoder is None or self._encoder[0] != train.fingerprint:
             self.release_encoder()
@@ -52,19 +65,19 @@ class CellContext:
         """Give back the memory of the encoder in use."""
         self._encoder = None
 
-    def load(self, train: TrainCell) -> nn.Module:
+    def load(self, train: Training) -> nn.Module:
         """Return a trained encoder that nobody else uses."""
         return train.load(self.store.get(train.fingerprint).folder, self)
 
-    def view(self, train: TrainCell) -> nn.Module:
+    def view(self, train: Training) -> nn.Module:
         """Return what a white-box attacker differentiates."""
         return adaptive_view(self.encoder(train), train.plugin, self.config.evaluation.eot_samples)
 
-    def ensemble(self, views: Iterable[TrainCell]) -> nn.Module:
+    def ensemble(self, views: Iterable[Training]) -> nn.Module:
         """Return what an attacker sees instead of the target."""
         return SurrogateEnsemble([self.load(view) for view in views])
 
-    def work_dir(self, cell: Cell) -> Path:
+    def work_dir(self, cell: Work) -> Path:
         """Return the folder, made, in which a cell keeps what outlives an interruption."""
         folder = self.store.work_dir(cell)
         folder.mkdir(parents=True, exist_ok=True)

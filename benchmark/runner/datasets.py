@@ -17,7 +17,7 @@ from benchmark.core.progress import Progress
 from benchmark.data.dataset import Dataset, Split
 from benchmark.data.layout import ImageName
 from benchmark.evaluation.query_choice import choose_queries
-from benchmark.runner.cells.cell import Cell, splits_read
+from benchmark.runner.cells.work import Work, splits_read
 from benchmark.runner.choice import Choice
 
 logger = logging.getLogger(__name__)
@@ -104,7 +104,7 @@ class RunDatasets:
             )
         return self._chosen[name]
 
-    def check(self, cells: Iterable[Cell]) -> None:
+    def check(self, cells: Iterable[Work]) -> None:
         """Look for the images that cells read; reads no pixels.
 
         Raises:

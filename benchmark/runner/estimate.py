@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import median
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import torch
 from torch import nn
@@ -23,9 +23,9 @@ from torch import nn
 from benchmark.config.schema import RunConfig
 from benchmark.core.defense import Defense
 from benchmark.core.device import DevicePolicy
+from benchmark.core.plugin import Plugin
 from benchmark.data.layout import Split
 from benchmark.models.encoder import build_encoder
-from benchmark.runner.cells.cell import Cell
 from benchmark.runner.datasets import RunDatasets
 
 logger = logging.getLogger(__name__)
@@ -62,6 +62,19 @@ class NetworkSize(NamedTuple):
     """Length of an embedding."""
 
 
+class CostedWork(Protocol):
+    """Work that says how often an image goes through a network."""
+
+    kind: ClassVar[str]
+
+    @property
+    def plugins(self) -> tuple[type[Plugin], ...]:
+        """Classes of the plugins that take part, the one that counts first."""
+
+    def passes(self, costs: Estimator) -> float:
+        """Return about how many images go forward and backward."""
+
+
 class Estimator:
     """Predicts seconds and bytes of cells before they are computed.
 
@@ -84,7 +97,7 @@ class Estimator:
                 rates[event.get("work", "")].append(event["seconds"] / event["passes"])
         self._measured.update({key: median(values) for key, values in rates.items()})
 
-    def workload(self, cell: Cell) -> Workload:
+    def workload(self, cell: CostedWork) -> Workload:
         """Return how much work a cell is."""
         config = self.config
         name = cell.plugins[0].name
@@ -93,7 +106,7 @@ class Estimator:
         key = ":".join(map(str, (*parts, self._policy.device.type)))
         return Workload(key, cell.passes(self))
 
-    def seconds(self, cell: Cell) -> float:
+    def seconds(self, cell: CostedWork) -> float:
         """Return the predicted seconds of a cell."""
         work = self.workload(cell)
         rate = self._measured.get(work.key)

@@ -13,7 +13,8 @@ from benchmark.config.schema import RunConfig
 from benchmark.core.device import choose_device
 from benchmark.core.errors import DataError
 from benchmark.core.progress import SilentProgress
-from benchmark.runner.cells.cell import Cell, splits_read
+from benchmark.runner.cells.cell import Cell
+from benchmark.runner.cells.work import splits_read
 from benchmark.runner.choice import choose
 from benchmark.runner.datasets import RunDatasets
 from benchmark.runner.estimate import Estimator

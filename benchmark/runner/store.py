@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from benchmark.core.provenance import UNKNOWN_ENVIRONMENT
 from benchmark.metrics.ranking import RankingResult
-from benchmark.runner.cells.cell import Cell, Write
+from benchmark.runner.cells.work import Work, Write
 from benchmark.runner.error_translation import machine_problems
 from benchmark.runner.integrity import hash_files, is_sound, sealed
 
@@ -103,7 +103,7 @@ class CellStore:
             raise RuntimeError(f"cell {fingerprint} is not finished")
         return found
 
-    def publish(self, cell: Cell, write: Write) -> StoredCell:
+    def publish(self, cell: Work, write: Write) -> StoredCell:
         """Write a cell beside its place, flush it to disk, and move it there in one step.
 
         Args:
@@ -140,16 +140,16 @@ class CellStore:
             self.environments.append(place)
         return StoredCell(folder, outcome, place)
 
-    def work_dir(self, cell: Cell) -> Path:
+    def work_dir(self, cell: Work) -> Path:
         """Return the folder in which a cell keeps what outlives an interruption."""
         return self.folder / f".work-{cell.fingerprint[:16]}"
 
-    def tidy_work(self, cell: Cell) -> None:
+    def tidy_work(self, cell: Work) -> None:
         """Remove half-written files from the working folder of a cell, which stays."""
         for path in self.work_dir(cell).rglob("*.partial"):
             path.unlink(missing_ok=True)
 
-    def forget_work(self, cell: Cell) -> None:
+    def forget_work(self, cell: Work) -> None:
         """Remove the working folder of a cell."""
         _remove(self.work_dir(cell))
 
@@ -172,7 +172,7 @@ def ranking_arrays(ranking: RankingResult, prefix: str = "") -> dict[str, NDArra
 
 
 def _write_card(
-    folder: Path, cell: Cell, outcome: dict[str, Any], environment: dict[str, Any]
+    folder: Path, cell: Work, outcome: dict[str, Any], environment: dict[str, Any]
 ) -> None:
     files = {
         path.relative_to(folder).as_posix(): path.stat().st_size

@@ -27,7 +27,7 @@ ROOMS: dict[str, set[str]] = {
     "cli": BELOW_RUNNER | {"runner", "experiments"},
     "bench": BELOW_RUNNER | {"runner"},
     "api": BELOW_RUNNER | {"runner"},
-    "__init__": {"core", "data"},  # the public names
+    "__init__": {"api", "core", "data", "experiments"},  # the public names
     "__main__": {"cli", "core"},
 }
 """What each room of `benchmark` may import from the others."""

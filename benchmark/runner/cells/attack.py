@@ -9,10 +9,11 @@ from typing import Any, ClassVar, Self
 from benchmark.config.schema import RunConfig
 from benchmark.evaluation.rankings import AttackedRanking
 from benchmark.runner.cell_context import CellContext
-from benchmark.runner.cells.cell import Cell, Write
+from benchmark.runner.cells.cell import Cell
 from benchmark.runner.cells.clean import CleanCell
 from benchmark.runner.cells.content import attack_content, draws_content
 from benchmark.runner.cells.prepare import PrepareCell
+from benchmark.runner.cells.work import Write
 from benchmark.runner.choice import ChosenAttack
 from benchmark.runner.estimate import Estimator
 from benchmark.runner.protocol import PROTOCOL_VERSION

@@ -8,8 +8,9 @@ from typing import ClassVar, Self
 from benchmark.checks.canary import canary_content, try_on_canary
 from benchmark.data.layout import Split
 from benchmark.runner.cell_context import CellContext
-from benchmark.runner.cells.cell import Cell, Write
+from benchmark.runner.cells.cell import Cell
 from benchmark.runner.cells.content import attack_content
+from benchmark.runner.cells.work import Write
 from benchmark.runner.choice import ChosenAttack
 from benchmark.runner.estimate import Estimator
 from benchmark.runner.protocol import PROTOCOL_VERSION

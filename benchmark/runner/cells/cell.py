@@ -6,61 +6,29 @@ computed, and what it costs.
 
 from __future__ import annotations
 
-import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Iterator
+from dataclasses import dataclass
 
-from benchmark.core.fingerprint import fingerprint
-from benchmark.core.plugin import Plugin
 from benchmark.core.seeding import derive_seed, seed_everything
-from benchmark.data.layout import Split
-
-if TYPE_CHECKING:
-    from benchmark.runner.cell_context import CellContext
-    from benchmark.runner.estimate import Estimator
-    from benchmark.runner.store import StoredCell
-
-Write = Callable[[Path], dict[str, Any]]
-"""Writes the files of a finished cell into a folder and returns its figures."""
+from benchmark.runner.cell_context import CellContext
+from benchmark.runner.cells.work import Work, Write
+from benchmark.runner.estimate import Estimator
+from benchmark.runner.store import StoredCell
 
 SMALL_CELL_BYTES = 100_000
 """Size of a cell without embeddings, or with a universal perturbation."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cell(ABC):
-    """One piece of work.
+class Cell(Work, ABC):
+    """One piece of work of a run, and how it is done.
 
     Attributes:
-        defense: Registry name of the defense.
-        seed: Seed of its training.
-        dataset: Data set that the work reads.
-        content: Everything that shapes the result; never when, where or how fast.
         parents: Cells that must be finished first.
-        plugins: Classes of the plugins that take part, the likeliest to fail first.
-        fingerprint: Hash of the content.
     """
 
-    kind: ClassVar[str]
-    """What is done."""
-    log_level: ClassVar[int] = logging.DEBUG
-    """How loudly its start is told; the user sees a progress bar of most."""
-    reads: ClassVar[tuple[Split, ...]] = ("query", "gallery")
-    """Splits of the data set whose images it reads."""
-
-    defense: str
-    seed: int
-    dataset: str
-    content: dict[str, object]
     parents: tuple[Cell, ...] = ()
-    plugins: tuple[type[Plugin], ...] = ()
-    fingerprint: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "fingerprint", fingerprint(self.content))
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -72,23 +40,6 @@ class Cell(ABC):
         for parent in self.parents:
             yield from parent.ancestors()
             yield parent
-
-    @property
-    def attack_seed(self) -> int:
-        """Seed of what is random beside a training; 0 for work that depends on none."""
-        seed = self.content.get("attack_seed", 0)
-        assert isinstance(seed, int)
-        return seed
-
-    @property
-    def title(self) -> str:
-        """What the cell does, without the defense."""
-        return f"{self.kind} {self.dataset}"
-
-    @property
-    def label(self) -> str:
-        """What the user sees of the cell."""
-        return f"{self.defense} · seed {self.seed} · {self.title}"
 
     @property
     def random_seed(self) -> int:
@@ -125,12 +76,3 @@ class Cell(ABC):
     @property
     def _number(self) -> str:
         return f" #{self.attack_seed}" if self.attack_seed else ""
-
-
-def splits_read(cells: Iterable[Cell]) -> dict[str, tuple[Split, ...]]:
-    """Return the splits that cells read, by data set."""
-    read: dict[str, dict[Split, None]] = {}
-    for cell in cells:
-        for split in cell.reads:
-            read.setdefault(cell.dataset, {})[split] = None
-    return {name: tuple(splits) for name, splits in read.items()}

@@ -14,8 +14,9 @@ from benchmark.core.image_set import ImageSet
 from benchmark.evaluation.evaluator import Evaluator
 from benchmark.evaluation.rankings import CleanRanking
 from benchmark.runner.cell_context import CellContext
-from benchmark.runner.cells.cell import Cell, Write
+from benchmark.runner.cells.cell import Cell
 from benchmark.runner.cells.train import TrainCell
+from benchmark.runner.cells.work import Write
 from benchmark.runner.estimate import Estimator
 from benchmark.runner.protocol import PROTOCOL_VERSION
 from benchmark.runner.store import CellStore, ranking_arrays, save_arrays

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from benchmark.core.seeding import derive_seed
 from benchmark.runner.cell_context import CellContext
-from benchmark.runner.cells.cell import Cell, Write
+from benchmark.runner.cells.cell import Cell
 from benchmark.runner.cells.train import TrainCell
+from benchmark.runner.cells.work import Write
 from benchmark.runner.estimate import Estimator
 from benchmark.runner.protocol import PROTOCOL_VERSION
 from benchmark.runner.store import save_arrays

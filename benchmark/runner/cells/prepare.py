@@ -16,9 +16,10 @@ from benchmark.data.layout import Split
 from benchmark.evaluation.evaluator import seen_by
 from benchmark.evaluation.preparation import prepare_attack
 from benchmark.runner.cell_context import CellContext
-from benchmark.runner.cells.cell import Cell, Write
+from benchmark.runner.cells.cell import Cell
 from benchmark.runner.cells.content import attack_content, draws_content
 from benchmark.runner.cells.train import TrainCell
+from benchmark.runner.cells.work import Write
 from benchmark.runner.choice import ChosenAttack
 from benchmark.runner.estimate import Estimator
 from benchmark.runner.protocol import PROTOCOL_VERSION

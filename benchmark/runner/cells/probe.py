@@ -8,9 +8,10 @@ from typing import ClassVar, Self
 from benchmark.checks.probe import PROBE_VERSION, probe_encoder
 from benchmark.config.schema import EvaluationConfig
 from benchmark.runner.cell_context import CellContext
-from benchmark.runner.cells.cell import Cell, Write
+from benchmark.runner.cells.cell import Cell
 from benchmark.runner.cells.clean import CleanCell
 from benchmark.runner.cells.content import draws_content
+from benchmark.runner.cells.work import Write
 from benchmark.runner.estimate import Estimator
 
 PROBE_PASSES = 3000

@@ -24,8 +24,9 @@ from benchmark.models.checkpoint import restore_encoder, save_encoder
 from benchmark.models.classifier import save_classifier
 from benchmark.models.encoder import build_encoder
 from benchmark.runner.cell_context import CellContext
-from benchmark.runner.cells.cell import Cell, Write
+from benchmark.runner.cells.cell import Cell
 from benchmark.runner.cells.content import plugin_content
+from benchmark.runner.cells.work import Write
 from benchmark.runner.estimate import Estimator
 from benchmark.training.config import TRAINING_VERSION, TrainingConfig
 from benchmark.training.fit import Task, fit_defense

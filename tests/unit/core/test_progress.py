@@ -8,7 +8,8 @@ import types
 
 import pytest
 
-from benchmark.core.progress import PlainProgress, make_progress, shortened
+from benchmark.core.progress import PlainProgress, shortened
+from benchmark.core.progress_choice import make_progress
 
 
 def test_a_long_title_is_cut_to_its_room() -> None:

@@ -234,7 +234,7 @@ def test_the_weight_trades_damage_for_calm(scene, strategy):
 def test_a_decoy_draws_every_expert_to_one_wrong_person(scene):
     extractor = scene.extractor(2)
     attack = evading(extractor, watchful(extractor), strategy="decoy", weight=0)
-    gallery = scene._guides(scene._gallery, joined_embeddings(scene._stored))
+    gallery = Guides.of(scene._gallery, joined_embeddings(scene._stored), CPU.device)
     pids, camids = (torch.from_numpy(a) for a in (scene._query.pids, scene._query.camids))
     clean = extractor.parts(scene.clean())
     chosen = decoys(gallery, clean, extractor.galleries, pids, camids, extractor.k)

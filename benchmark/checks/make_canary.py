@@ -64,7 +64,7 @@ MATCHES = 4
 """Gallery images of an identity."""
 OTHERS = {"another identity": 24, "distractor": 12, "junk": 4}
 """Gallery images that match no query."""
-LESSONS = 6
+TRAIN_IMAGES = 6
 """Training images of an identity."""
 LEVELS = 64
 """Values of a channel."""
@@ -105,7 +105,9 @@ def make_images(folder: Path, dataset: Dataset) -> dict[CanarySplit, list[str]]:
     chosen: dict[CanarySplit, ImageSet] = {
         "query": query.subset(_spread(query, identities, QUERIES)),
         "gallery": gallery.subset(_gallery_rows(gallery, identities)),
-        "train": train.subset(_spread(train, _seen_by(train, 2, LESSONS)[:IDENTITIES], LESSONS)),
+        "train": train.subset(
+            _spread(train, _seen_by(train, 2, TRAIN_IMAGES)[:IDENTITIES], TRAIN_IMAGES)
+        ),
     }
     for split in CANARY_SPLITS:
         write_images(_reduced(chosen[split]), split, folder)

@@ -33,7 +33,7 @@ def make(name: str, eps_255: float = 8.0, **options: object) -> UniversalAttack:
     return attack
 
 
-def lesson(rows: list[int] | None = None) -> TrainingBatch:
+def training_batch(rows: list[int] | None = None) -> TrainingBatch:
     images = image_set(size=(16, 8))
     clean = guides_of(tiny_encoder(), images).embeddings
     chosen = torch.tensor(rows if rows is not None else list(range(len(images))))
@@ -65,7 +65,7 @@ def test_total_variation_equals_the_loops() -> None:
 
 
 def test_the_loss_of_muap_equals_the_loops() -> None:
-    one, attack = lesson(), make("muap", bins=4, tv=2.0)
+    one, attack = training_batch(), make("muap", bins=4, tv=2.0)
     embeddings = torch.randn(16, 32)
     width = 2 / 3
     found = []
@@ -85,13 +85,13 @@ def test_the_loss_of_muap_equals_the_loops() -> None:
 
 def test_the_updates_of_uap_equal_steps_by_hand() -> None:
     encoder, attack = tiny_encoder().eval(), make("uap", momentum=0.9)
-    lessons = [lesson(list(range(i, 16, 2))) for i in (0, 1, 0)]
+    batches = [training_batch(list(range(i, 16, 2))) for i in (0, 1, 0)]
     work = task(Path(), encoder=encoder)
     learner = attack.learner(work, torch.empty(0))
     start = uniform_noise([derive_seed(0, "start")], (3, 16, 8))[0]
     delta = start.numpy() * 1e-3
     velocity = np.zeros_like(delta)
-    for one in lessons:
+    for one in batches:
         leaf = torch.tensor(delta, requires_grad=True)
         unit = F.normalize(encoder((one.images + leaf).clamp(0, 1)))
         loss = (unit * F.normalize(one.clean)).sum(1).mean()
@@ -110,13 +110,13 @@ def test_the_updates_of_muap_have_its_step_and_its_momentum() -> None:
     learner = attack.learner(task(Path()), torch.empty(0))
     start = learner.result()["delta"]
     assert float(start.abs().max()) <= 1e-6
-    learner.step(lesson())
+    learner.step(training_batch())
     moved = (learner.result()["delta"] - start).abs()
     assert attack.step_size() == pytest.approx(0.004 * 8 / 10)
     torch.testing.assert_close(moved, torch.full_like(moved, attack.step_size()), rtol=1e-3, atol=0)
     first = learner.state_dict()["velocity"]
     torch.testing.assert_close(first.abs().sum((1, 2)), torch.ones(3))
-    learner.step(lesson())
+    learner.step(training_batch())
     second = learner.state_dict()["velocity"] - 0.4 * first
     torch.testing.assert_close(second.abs().sum((1, 2)), torch.ones(3))
     assert make("muap", alpha_255=2.0).step_size() == pytest.approx(2 / 255)

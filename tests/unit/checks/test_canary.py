@@ -204,8 +204,8 @@ class UphillUAP(UAP):
 
     name = "uap"
 
-    def loss(self, images: Tensor, embeddings: Tensor, lesson: TrainingBatch) -> Tensor:
-        return -super().loss(images, embeddings, lesson)
+    def loss(self, images: Tensor, embeddings: Tensor, training_batch: TrainingBatch) -> Tensor:
+        return -super().loss(images, embeddings, training_batch)
 
 
 def test_a_training_with_the_wrong_sign_fails(tmp_path: Path) -> None:

@@ -57,9 +57,9 @@ def test_the_operations_of_mis_ranking_are_those_of_a_step(
         with torch.no_grad(), FlopCounterMode(display=False) as encoder:
             clean = one.encoder(one.train.tensor(slice(None)))
         learner = attack.learner(one, clean)
-        lesson = TrainingBatch(images, torch.from_numpy(one.train.pids[:8]), clean[:8], 0)
+        training_batch = TrainingBatch(images, torch.from_numpy(one.train.pids[:8]), clean[:8], 0)
         with FlopCounterMode(display=False) as counter:
-            learner.step(lesson)
+            learner.step(training_batch)
     # Frozen, so no gradients of weights: forward, and backward to the images.
     own = counter.get_total_flops() / 8 - 2 * encoder.get_total_flops() / IMAGES
     assert 3 * step_flops(attack.config, 64, 32) == pytest.approx(own, rel=0.2)

@@ -21,7 +21,7 @@ def python_blocks() -> list[str]:
 
 
 def test_the_plugin_of_the_readme_runs(tiny_arguments, tmp_path, monkeypatch):
-    (block,) = python_blocks()
+    (block,) = [block for block in python_blocks() if "register_defense" in block]
     assert len([line for line in block.splitlines() if line.strip()]) <= 15
     plugin = tmp_path / "my_defense.py"
     plugin.write_text(block)

@@ -50,6 +50,7 @@ from benchmark.core.plugin import PluginConfig
 from benchmark.core.registry import ATTACKS
 from benchmark.core.seeding import uniform_noise
 from benchmark.core.threat import Knowledge, ThreatModel
+from benchmark.evaluation.evaluator import BATCH
 from tests.tiny_scene import CPU, image_set
 
 STRENGTHS, TRAININGS = read_strengths()["attacks"], read_strengths()["trainings"]
@@ -340,7 +341,7 @@ def test_storing_the_strength_of_a_trained_attack_trains_it_by_several_seeds(
 
 
 def test_a_batch_size_for_the_canary_takes_all_queries_at_once() -> None:
-    assert len(read_images("query")) <= canary.BATCH
+    assert len(read_images("query")) <= BATCH
 
 
 def test_choosing_images_takes_turns_of_the_cameras() -> None:

@@ -23,6 +23,7 @@ def test_version_is_told_without_torch():
 
 @pytest.mark.parametrize("name", ["-m", "reid-robustbench"])
 def test_completion_is_of_the_installed_command(name, monkeypatch, capfd):
+    monkeypatch.setattr("shellingham.detect_shell", lambda: ("bash", "/bin/bash"))
     monkeypatch.setattr(sys, "argv", [name])
     assert exit_code(["--show-completion", "bash"]) == 0
     assert "complete -o default -F _reid_robustbench_completion" in capfd.readouterr().out

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmark.core.errors import UsageError
-from benchmark.experiments import comparison
+from benchmark.experiments import compared_rows
 from benchmark.experiments.cross_dataset.cross_dataset import PAPER_RATIOS
 from benchmark.experiments.findings import MISSING
 from results.records.store import read_records
@@ -45,13 +45,13 @@ def test_both_directions_are_those_of_the_records(run_tiny, tmp_path):
 def test_the_ratios_of_the_paper_stand_beside_its_pair_and_its_direction_alone(
     run_tiny, monkeypatch
 ):
-    monkeypatch.setattr(comparison, "PAPER_PAIR", ("tiny-defense", "none"))
+    monkeypatch.setattr(compared_rows, "PAPER_PAIR", ("tiny-defense", "none"))
     done = run_tiny("cross-dataset", OWN, test_dataset=["tiny-other"], **SMALL)
     there, back = [t for t in done.findings.tables if t.title.startswith("mAP of tiny-defense")]
     papers = [[cells[1].text for _, cells in table.rows] for table in (there, back)]
     assert papers[0][0] == f"{PAPER_RATIOS['clean']:.2f}"
     assert set(papers[1]) == {MISSING}
-    monkeypatch.setattr(comparison, "PAPER_PAIR", ("ddid", "metric-at"))
+    monkeypatch.setattr(compared_rows, "PAPER_PAIR", ("ddid", "metric-at"))
     done = run_tiny("cross-dataset", OWN, test_dataset=["tiny-other"], **SMALL)
     there, _ = [t for t in done.findings.tables if t.title.startswith("mAP of tiny-defense")]
     assert {cells[1].text for _, cells in there.rows} == {MISSING}

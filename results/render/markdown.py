@@ -64,13 +64,14 @@ def markdown_table(
     """Return a table whose first column, under `head`, names the rows."""
     cells = [[_escaped(label) for label in labels]]
     cells += [list(map(_marked, column)) for _, column in columns]
-    return tabulate(
+    table: str = tabulate(
         list(zip(*cells, strict=True)),
         [head, *(_escaped(title) for title, _ in columns)],
         tablefmt="pipe",
         disable_numparse=True,
         colalign=["left"] + ["right"] * len(columns),
     )
+    return table
 
 
 def _sections(board: Board) -> Iterator[str]:

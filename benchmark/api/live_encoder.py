@@ -79,10 +79,18 @@ class LiveEncoder(Defense):
 
     def fit(self, task: FitTask) -> nn.Module:
         """Return a copy of the encoder."""
-        return copy.deepcopy(_LIVE[self.config.sha256])
+        return self._copy()
 
     def build_encoder(self, factory: Callable[[], nn.Module]) -> nn.Module:
         """Return a copy of the encoder; its weights come from the finished cell."""
+        return self._copy()
+
+    def _copy(self) -> nn.Module:
+        if self.config.sha256 not in _LIVE:
+            raise PluginError(
+                f"the encoder {self.config.encoder} lived in another process",
+                "build it where it came from",
+            )
         return copy.deepcopy(_LIVE[self.config.sha256])
 
     def surrogate(self, encoder: nn.Module) -> nn.Module | None:
@@ -133,10 +141,10 @@ def check_encoder(
             embeddings of one width, or cuts the gradient.
     """
     owner = type(encoder).__name__
-    half = {p.dtype for p in encoder.parameters() if p.dtype in (torch.float16, torch.bfloat16)}
-    if half:
+    kinds = {p.dtype for p in encoder.parameters() if p.is_floating_point()} - {torch.float32}
+    if kinds:
         raise PluginError(
-            f"{owner}: its weights are {half.pop()}, and what counts is measured in float32",
+            f"{owner}: its weights are {kinds.pop()}, and what counts is measured in float32",
             "convert it with encoder.float()",
         )
     tried = policy.place(_copied(encoder))

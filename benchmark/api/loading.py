@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from benchmark.api.live_encoder import LiveEncoder
 from benchmark.api.tables import tidy_frame
 from benchmark.config.load import load_run_config
 from benchmark.core.defense import Defense
@@ -125,7 +126,8 @@ def _made(record: Record, content: Mapping[str, Any]) -> bool:
 
 
 def _loaded(folder: Path, content: Mapping[str, Any]) -> nn.Module:
-    plugin = cast(type[Defense], DEFENSES.get(content["defense"]["name"]))
+    name = content["defense"]["name"]
+    plugin = LiveEncoder if name == LiveEncoder.name else cast(type[Defense], DEFENSES.get(name))
     defense = plugin(plugin.parse_config(dict(content["defense"]["config"])))
     options = content.get("backbone", {"config": {}})["config"]
     backbone = BackboneConfig.model_validate({**options, "weights": "none"})

@@ -145,6 +145,7 @@ def test_a_class_of_a_notebook_has_no_hash():
         (Returns(lambda one: one[0]), "returned shape"),
         (Returns(lambda one: 1 / 0), "raised ZeroDivisionError"),
         (Net().half(), "its weights are torch.float16"),
+        (Net().double(), "its weights are torch.float64"),
         (nn.Linear(3, 2), "raised RuntimeError"),
     ],
 )

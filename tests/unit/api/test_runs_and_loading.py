@@ -8,7 +8,8 @@ import torch
 import benchmark
 from benchmark.core.errors import DataError, PluginError, UsageError
 from benchmark.core.progress import SilentProgress
-from tests.conftest import TINY_OPTIONS
+from tests.conftest import TINY_OPTIONS, TINY_PLUGIN
+from tests.live_encoders import Net
 
 IMAGES = torch.rand(4, 3, 16, 8, generator=torch.Generator().manual_seed(0))
 
@@ -79,6 +80,19 @@ def test_what_cannot_be_loaded_is_told(done, tmp_path):
     with pytest.raises(DataError, match="is not in") as caught:
         benchmark.load_encoder(lonely.parent)
     assert "run the same command again" in caught.value.hint
+
+
+def test_an_encoder_of_another_process_is_told(tmp_path, monkeypatch):
+    options = {"image_size": (16, 8), "evaluation": {"checks": False}, "attacks": "metric-fgsm"}
+    options["plugin"] = [str(TINY_PLUGIN)]
+    output = tmp_path / "out"
+    given = Net()
+    benchmark.evaluate(given, "tiny", output=output, progress=SilentProgress(), **options)
+    loaded = benchmark.load_encoder(output, device="cpu")
+    assert torch.equal(loaded.weight, given.weight)
+    monkeypatch.setattr("benchmark.api.live_encoder._LIVE", {})
+    with pytest.raises(PluginError, match="lived in another process"):
+        benchmark.load_encoder(output)
 
 
 def test_mistakes_are_exceptions(tmp_path):

@@ -37,7 +37,7 @@ class PairConfig(PluginConfig):
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ComparedRow:
     """One row against another under one attack, at the training seeds that both have.
 
     Attributes:
@@ -123,7 +123,7 @@ def rows_json(rows: Mapping[str, Row], only: str | None = None) -> list[dict[str
     ]
 
 
-def compared(ours: Row, baseline: Row, dataset: str) -> dict[str, Comparison]:
+def compared(ours: Row, baseline: Row, dataset: str) -> dict[str, ComparedRow]:
     """Return ratio of mAP and paired gain of one row over another, clean and by attack."""
     common = {one.trained.seed for one in ours} & {one.trained.seed for one in baseline}
     both = [[one for one in row if one.trained.seed in common] for row in (ours, baseline)]
@@ -135,7 +135,7 @@ def compared(ours: Row, baseline: Row, dataset: str) -> dict[str, Comparison]:
         )
         gain = paired_gain(first, second, ours[0].query_pids[dataset])
         ratio = above / below if above is not None and below else None
-        found[key] = Comparison(ratio, gain)
+        found[key] = ComparedRow(ratio, gain)
     return found
 
 

@@ -20,7 +20,7 @@ from benchmark.runner.datasets import RunDatasets
 from benchmark.runner.store import CellStore
 
 
-class Training(Protocol):
+class FinishedTraining(Protocol):
     """A finished training, as cells name it."""
 
     @property
@@ -54,7 +54,7 @@ class CellContext:
     progress: Progress
     _encoder: tuple[str, nn.Module] | None = field(default=None, init=False)
 
-    def encoder(self, train: Training) -> nn.Module:
+    def encoder(self, train: FinishedTraining) -> nn.Module:
         """Return the trained encoder on the device, always as it was published."""
         if self._encoder is None or self._encoder[0] != train.fingerprint:
             self.release_encoder()
@@ -65,15 +65,15 @@ class CellContext:
         """Give back the memory of the encoder in use."""
         self._encoder = None
 
-    def load(self, train: Training) -> nn.Module:
+    def load(self, train: FinishedTraining) -> nn.Module:
         """Return a trained encoder that nobody else uses."""
         return train.load(self.store.get(train.fingerprint).folder, self)
 
-    def view(self, train: Training) -> nn.Module:
+    def view(self, train: FinishedTraining) -> nn.Module:
         """Return what a white-box attacker differentiates."""
         return adaptive_view(self.encoder(train), train.plugin, self.config.evaluation.eot_samples)
 
-    def ensemble(self, views: Iterable[Training]) -> nn.Module:
+    def ensemble(self, views: Iterable[FinishedTraining]) -> nn.Module:
         """Return what an attacker sees instead of the target."""
         return SurrogateEnsemble([self.load(view) for view in views])
 

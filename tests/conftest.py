@@ -56,3 +56,16 @@ def tiny_arguments(tmp_path: Path) -> list[str]:
         *("training.identities=4", "training.images=2", "training.inner.steps=1"),
         *("--set", "evaluation.checks=false"),
     ]
+
+
+@pytest.fixture
+def cli(capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Return a function that runs a command line and returns exit code, stdout and stderr."""
+    from benchmark.cli.app import exit_code
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        code = exit_code([str(argument) for argument in arguments])
+        out, err = capfd.readouterr()
+        return code, out, err
+
+    return call

@@ -88,7 +88,7 @@ def evaluate(
     declared = live_options(module, random=random, non_differentiable=non_differentiable)
     config = config.model_copy(update={"defense_config": {NAME: declared}})
     outcome = run_benchmark(config, progress or make_progress())
-    for failure in outcome.failures:
-        raise failure.error
+    if outcome.failures:
+        raise outcome.failures[0].error
     ((record, path),) = outcome.records
     return Evaluation(record, path, temporary)

@@ -16,6 +16,7 @@ from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import ClassVar
 from uuid import uuid4
+from weakref import WeakValueDictionary
 
 import numpy as np
 import torch
@@ -37,8 +38,8 @@ NAME = "live-encoder"
 _PLAIN = (bool, int, float, str, type(None), torch.dtype, torch.device)
 _INTERNAL = frozenset(vars(nn.Module()))
 """Attributes that torch keeps of each module: its parts, which are hashed by themselves."""
-_LIVE: dict[str, nn.Module] = {}
-"""The encoders of this process by their hashes."""
+_LIVE: WeakValueDictionary[str, nn.Module] = WeakValueDictionary()
+"""The encoders that their owners still hold, by their hashes."""
 
 
 @register_defense(NAME)
@@ -86,12 +87,13 @@ class LiveEncoder(Defense):
         return self._copy()
 
     def _copy(self) -> nn.Module:
-        if self.config.sha256 not in _LIVE:
+        live = _LIVE.get(self.config.sha256)
+        if live is None:
             raise PluginError(
-                f"the encoder {self.config.encoder} lived in another process",
+                f"the encoder {self.config.encoder} is no longer in this process",
                 "build it where it came from",
             )
-        return copy.deepcopy(_LIVE[self.config.sha256])
+        return copy.deepcopy(live)
 
     def surrogate(self, encoder: nn.Module) -> nn.Module | None:
         """Return what the encoder's own method ``surrogate()`` returns, if it has one."""
@@ -100,7 +102,7 @@ class LiveEncoder(Defense):
 
 
 def live_options(encoder: nn.Module, **declared: bool) -> dict[str, object]:
-    """Keep an encoder for runs of this process; return the options of `LiveEncoder` for it."""
+    """Register an encoder as long as its owner holds it; return its `LiveEncoder` options."""
     sha256, unknown = hash_of(encoder)
     for reason in unknown:
         logger.warning("%s: %s; nothing of it is reused", type(encoder).__name__, reason)

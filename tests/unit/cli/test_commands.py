@@ -10,20 +10,6 @@ import time
 
 import pytest
 
-from benchmark.cli.app import exit_code
-
-
-@pytest.fixture
-def cli(capfd):
-    """Return a function that runs a command line and returns exit code, stdout and stderr."""
-
-    def call(*arguments):
-        code = exit_code([str(argument) for argument in arguments])
-        out, err = capfd.readouterr()
-        return code, out, err
-
-    return call
-
 
 @pytest.mark.parametrize(
     ("kind", "name"),

@@ -8,23 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark.cli.app import exit_code
 from results.records.store import load_per_query, load_record
 
 PUBLISHED = Path(__file__).parents[3] / "results" / "published"
 EMBEDDED, GRID = PUBLISHED / "embedded", PUBLISHED / "embedded-grid"
-
-
-@pytest.fixture
-def cli(capfd):
-    """Return a function that runs a command line and returns exit code, stdout and stderr."""
-
-    def call(*arguments):
-        code = exit_code([str(argument) for argument in arguments])
-        out, err = capfd.readouterr()
-        return code, out, err
-
-    return call
 
 
 def test_json_holds_what_the_files_say(cli):

@@ -10,8 +10,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmark.cli.app import exit_code
-
 NAMES = {
     "bounding_box_train": ("0001_c1s1_000001_00.png", "0001_c2s1_000001_00.png"),
     "query": ("0002_c1s1_000001_00.png",),
@@ -20,16 +18,9 @@ NAMES = {
 Cli = Callable[..., tuple[int, str, str]]
 
 
-@pytest.fixture
-def cli(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
+@pytest.fixture(autouse=True)
+def _empty_cache(_own_cache: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REID_ROBUSTBENCH_CACHE", str(tmp_path / "cache"))
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        code = exit_code([str(argument) for argument in arguments])
-        out, err = capfd.readouterr()
-        return code, out, err
-
-    return call
 
 
 @pytest.fixture

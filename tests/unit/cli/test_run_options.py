@@ -7,23 +7,12 @@ import json
 
 import pytest
 
-from benchmark.cli.app import exit_code
 from benchmark.cli.options import read_config
 from benchmark.cli.plan import plan
 from benchmark.cli.run import run
 from benchmark.core.errors import UsageError
 
 BASE = {"defense": ["none"], "json_": False, "fresh": False, "strict": False}
-
-
-@pytest.fixture
-def cli(capfd):
-    def call(*arguments):
-        code = exit_code([str(argument) for argument in arguments])
-        out, err = capfd.readouterr()
-        return code, out, err
-
-    return call
 
 
 def test_run_and_plan_take_the_same_options():

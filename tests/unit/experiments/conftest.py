@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from benchmark.cli.app import exit_code
 from benchmark.core.progress import SilentProgress
 
 
@@ -26,15 +25,3 @@ def run_tiny(tiny_config):
         return run_experiment(chosen(chosen.parse_config(own or {})), config, SilentProgress())
 
     return run_tiny_
-
-
-@pytest.fixture
-def cli(capfd):
-    """Return a function that runs a command line: exit code, stdout, stderr."""
-
-    def call(*arguments):
-        code = exit_code([str(argument) for argument in arguments])
-        out, err = capfd.readouterr()
-        return code, out, err
-
-    return call

@@ -12,17 +12,15 @@ from typing import Any
 from benchmark.config.presets import DEFAULT_PRESET, read_preset
 from benchmark.config.schema import RunConfig
 from benchmark.core.device import choose_device
-from benchmark.core.errors import BenchmarkError, PluginError, UsageError
+from benchmark.core.errors import PluginError, UsageError
 from benchmark.core.plugin import options_of
 from benchmark.core.progress import Progress
 from benchmark.core.registry import EXPERIMENTS
 from benchmark.experiments.context import ExperimentContext, RowFailure
 from benchmark.experiments.experiment import Experiment
 from benchmark.experiments.findings import Findings
-from benchmark.runner.error_translation import machine_problem, machine_problems
-from benchmark.runner.logfile import logging_to
+from benchmark.runner.held_output import held_output
 from benchmark.runner.output import OutputFolder
-from benchmark.runner.run import HarnessError
 from results.records.atomic import publish
 
 logger = logging.getLogger(__name__)
@@ -95,45 +93,32 @@ def run_experiment(
     policy = choose_device(config.device)
     folder = OutputFolder(config.output)
     folder.prepare()
-    with folder.locked(), machine_problems(folder.path), logging_to(folder.log):
-        try:
-            context = ExperimentContext(
-                config, experiment.name, folder, policy, progress, experiment.opens
-            )
-            context.store.clean_up()
-            findings = experiment.run(context)
-            here = context.store.environment
-            elsewhere = [place for place in context.store.environments if place != here]
-            document = {
-                "format": FORMAT_VERSION,
-                "experiment": experiment.name,
-                "options": options_of(experiment.config),
-                "configuration": {
-                    **config.model_dump(mode="json", exclude=_OF_THE_MACHINE),
-                    "plugin": [path.name for path in config.plugin],
-                },
-                "result": findings.result,
-                "failures": [
-                    {"what": f"{one.what}: {one.error.what}", "hint": one.error.hint}
-                    for one in context.failures
-                ],
-                "environment": here,
-                **({"environments_of_cells": context.store.environments} if elsewhere else {}),
-            }
-            files = _publish(context.home, experiment, findings, document)
-            return ExperimentOutcome(findings, document, files, context.failures)
-        except BenchmarkError as error:
-            logger.debug("stopped: %s", error.what, exc_info=error)
-            raise
-        except Exception as error:
-            logger.debug("stopped by a fault of the benchmark", exc_info=error)
-            if machine_problem(error, folder.path):
-                raise
-            first = next(iter(str(error).strip().splitlines()), "")
-            raise HarnessError(
-                f"unexpected {type(error).__name__} in experiment {experiment.name!r}: {first}",
-                f"the traceback is in {folder.log}; please report it",
-            ) from error
+    with held_output(folder, f"experiment {experiment.name!r}"):
+        context = ExperimentContext(
+            config, experiment.name, folder, policy, progress, experiment.opens
+        )
+        context.store.clean_up()
+        findings = experiment.run(context)
+        here = context.store.environment
+        elsewhere = [place for place in context.store.environments if place != here]
+        document = {
+            "format": FORMAT_VERSION,
+            "experiment": experiment.name,
+            "options": options_of(experiment.config),
+            "configuration": {
+                **config.model_dump(mode="json", exclude=_OF_THE_MACHINE),
+                "plugin": [path.name for path in config.plugin],
+            },
+            "result": findings.result,
+            "failures": [
+                {"what": f"{one.what}: {one.error.what}", "hint": one.error.hint}
+                for one in context.failures
+            ],
+            "environment": here,
+            **({"environments_of_cells": context.store.environments} if elsewhere else {}),
+        }
+        files = _publish(context.home, experiment, findings, document)
+        return ExperimentOutcome(findings, document, files, context.failures)
 
 
 def _check_config(config: RunConfig) -> None:

@@ -12,7 +12,6 @@ import torch
 from benchmark.config.load import to_yaml
 from benchmark.config.schema import RunConfig
 from benchmark.core.device import DevicePolicy, choose_device
-from benchmark.core.errors import BenchmarkError
 from benchmark.core.files import publish
 from benchmark.core.plugin import Plugin
 from benchmark.core.progress import Progress
@@ -23,27 +22,21 @@ from benchmark.runner.cell_context import CellContext
 from benchmark.runner.cells.train import REPORT_FOLDER
 from benchmark.runner.choice import Choice, choose
 from benchmark.runner.datasets import RunDatasets
-from benchmark.runner.error_translation import machine_problem, machine_problems
 from benchmark.runner.estimate import Estimator
 from benchmark.runner.executors.local import Failure, LocalExecutor
+from benchmark.runner.held_output import held_output
 from benchmark.runner.journal import Journal
-from benchmark.runner.logfile import logging_to
 from benchmark.runner.output import OutputFolder, copy_folder
 from benchmark.runner.plan import Plan, make_plan
 from benchmark.runner.record import RecordMaker
 from benchmark.runner.store import CellStore
 from results.board.boards import Board, make_boards
-from results.errors import RecordError
 from results.records.query_outcomes import read_measured
 from results.records.schema import Record
 from results.records.store import load_record, write_record
 from results.render.leaderboard import write_leaderboard
 
 logger = logging.getLogger(__name__)
-
-
-class HarnessError(BenchmarkError):
-    """A fault of the benchmark itself; its traceback is in the log."""
 
 
 @dataclass
@@ -89,29 +82,17 @@ def run_benchmark(config: RunConfig, progress: Progress) -> RunOutcome:
     choice, policy = choose(config), choose_device(config.device)
     folder = OutputFolder(config.output)
     folder.prepare()
-    with folder.locked(), machine_problems(folder.path), logging_to(folder.log):
-        try:
-            if folder.records.is_dir():
-                read_measured([folder.records])  # a damaged one is told before any work
-            datasets = RunDatasets(config, choice, progress)
-            counts = datasets.query_counts(choice.datasets)
-            plan = make_plan(config, choice, datasets.manifests(), counts)
-            datasets.check(plan.cells)
-            _check_scenario(config, choice, datasets)
-            publish(folder.config, to_yaml(config).encode())
-            logger.debug("plan of %d cells, protocol %s", len(plan.cells), plan.protocol)
-            return _compute(config, choice, policy, datasets, plan, folder, progress)
-        except (BenchmarkError, RecordError) as error:
-            logger.debug("stopped: %s", error.what, exc_info=error)
-            raise
-        except Exception as error:
-            logger.debug("stopped by a fault of the benchmark", exc_info=error)
-            if machine_problem(error, folder.path):
-                raise
-            raise HarnessError(
-                f"unexpected {type(error).__name__}: {_first_line(error)}",
-                f"the traceback is in {folder.log}; please report it",
-            ) from error
+    with held_output(folder):
+        if folder.records.is_dir():
+            read_measured([folder.records])  # a damaged one is told before any work
+        datasets = RunDatasets(config, choice, progress)
+        counts = datasets.query_counts(choice.datasets)
+        plan = make_plan(config, choice, datasets.manifests(), counts)
+        datasets.check(plan.cells)
+        _check_scenario(config, choice, datasets)
+        publish(folder.config, to_yaml(config).encode())
+        logger.debug("plan of %d cells, protocol %s", len(plan.cells), plan.protocol)
+        return _compute(config, choice, policy, datasets, plan, folder, progress)
 
 
 def _compute(
@@ -146,10 +127,6 @@ def _compute(
         outcome.boards = make_boards(outcome.all_records, measured)
         outcome.board = write_leaderboard(outcome.boards, folder.path)
     return outcome
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), "")
 
 
 def device_name(policy: DevicePolicy) -> str:

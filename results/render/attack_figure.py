@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from results.board.boards import Board, Row
 from results.board.record_metrics import Read, clean_map, row_values, worst_map
-from results.render.plot_style import row_styles
+from results.render.plot_style import row_styles, wrapped
 from results.statistics.bootstrap import mean_std
 
 
@@ -32,7 +32,8 @@ def draw_attacks(board: Board) -> Figure:
         axes.bar_label(bars, texts, padding=2, fontsize="small")
     axes.set_yticks([place + 0.4 - height / 2 for place in range(len(names))], names)
     axes.invert_yaxis()
-    axes.set(xlabel="mAP (%)", xlim=(0, 105), title=board.subject)
+    axes.set(xlabel="mAP (%)", xlim=(0, 105))
+    figure.suptitle(wrapped([board.subject, board.threat], size[0]), fontsize="small")
     axes.spines[["top", "right"]].set_visible(False)
     if len(board.rows) > 1:
         axes.legend(fontsize="small")

@@ -93,6 +93,8 @@ class ReIDAutoAttack(Attack):
             gallery.embeddings.float().cpu(),
             gallery.pids.cpu(),
             gallery.camids.cpu(),
+            gallery_junk=gallery.pids.cpu() < 0,
+            gallery_distractor=gallery.pids.cpu() == 0,
         ).ap
         return batch.direction * np.nan_to_num(ap)
 

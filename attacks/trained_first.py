@@ -216,13 +216,16 @@ class TrainedFirst(Attack):
             attacked.append(task.encoder(self.attacked(pixels, result)))
             ranked.append(task.encoder(pixels))
         gallery = torch.cat([*ranked, clean.to(ranked[0])]).cpu()
+        pids = np.concatenate([images.pids, train.pids])
         ranking = rank_queries(
             torch.cat(attacked).cpu(),
             images.pids,
             images.camids,
             gallery,
-            np.concatenate([images.pids, train.pids]),
+            pids,
             np.concatenate([images.camids, train.camids]),
+            gallery_junk=pids < 0,
+            gallery_distractor=pids == 0,
         )
         if not ranking.valid.any():
             return None

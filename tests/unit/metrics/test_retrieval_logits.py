@@ -105,7 +105,15 @@ def test_nearest_argmax_is_rank_1(seed, gallery, identities, cameras, lowest):
     has_match = guides.positive_mask(pids, camids).any(1)
     if not has_match.any():
         return
-    ranking = rank_queries(embeddings, pids, camids, guides.embeddings, *labels(guides))
+    ranking = rank_queries(
+        embeddings,
+        pids,
+        camids,
+        guides.embeddings,
+        *labels(guides),
+        gallery_junk=guides.pids < 0,
+        gallery_distractor=guides.pids == 0,
+    )
     logits = identity_logits(embeddings, guides, pids, camids, "nearest", 7.0)
     right = logits.argmax(1) == class_indices(guides, pids)
     assert has_match.tolist() == ranking.valid.tolist()

@@ -112,6 +112,8 @@ def test_the_target_map_is_that_of_a_ranking_for_the_target():
         clean.gallery_embeddings,
         gallery.pids,
         gallery.camids,
+        gallery_junk=gallery.pids < 0,
+        gallery_distractor=gallery.pids == 0,
     )
     np.testing.assert_allclose(attacked.target.clean.ap, manual.ap)
 

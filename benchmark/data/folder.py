@@ -158,7 +158,7 @@ class MarketLayout(Dataset):
         return tuple(split for split in SPLITS if is_folder(self.folder / FOLDERS[split]))
 
     def _single_images(self) -> list[str]:
-        counts = Counter(label.pid for label in self.labels("train") if label.pid > 0)
+        counts = Counter(label.pid for label in self.labels("train") if label.is_person)
         single = sorted(pid for pid, count in counts.items() if count == 1)
         if not single:
             return []

@@ -74,14 +74,16 @@ def rank_queries(
     gallery_pids: ArrayLike,
     gallery_camids: ArrayLike,
     *,
+    gallery_junk: ArrayLike | None = None,
+    gallery_distractor: ArrayLike | None = None,
     ap: PrecisionRule = "step",
     block: int = 256,
 ) -> RankingResult:
     """Rank the gallery for each query by cosine distance, exactly and in bounded memory.
 
-    Gallery images of the query's identity *and* camera are left out, and so is junk (identity
-    below 0). Distractors (identity 0) stay as negatives; neither ever is a match. Where distances
-    are equal the matches come last, so that collapsed embeddings earn nothing by luck.
+    Gallery images of the query's identity *and* camera are left out, and so is junk. Distractors
+    stay as negatives; neither ever is a match, whatever its identity number. Where distances are
+    equal the matches come last, so that collapsed embeddings earn nothing by luck.
 
     Only the ranks of matches matter: the k-th nearest match of a query has rank ``n_k + k`` where
     ``n_k`` counts the negatives that are as near or nearer. The distances of the negatives are
@@ -95,6 +97,8 @@ def rank_queries(
         gallery_embeddings: (G, D) on the same device.
         gallery_pids: (G,) identities.
         gallery_camids: (G,) cameras.
+        gallery_junk: bool (G,), true for images that are not ranked; None for none.
+        gallery_distractor: bool (G,), true for images of nobody who is asked for; None for none.
         ap: ``step`` averages precision over the hits (as torchreid does); ``trapezoid`` averages
             the precision before and at each hit (Market-1501's own code), for old tables only.
         block: Queries whose distances are held at once; does not change the result.
@@ -111,7 +115,9 @@ def rank_queries(
             f"gallery embeddings {gallery_embeddings.shape[1]}",
             "encode queries and gallery with the same encoder",
         )
-    gallery = _Gallery.of(_labels(gallery_pids), _labels(gallery_camids))
+    gallery = _Gallery.of(
+        _labels(gallery_pids), _labels(gallery_camids), gallery_junk, gallery_distractor
+    )
     average_precision = _AVERAGE_PRECISION[ap]
 
     queries = len(query_ids)
@@ -135,13 +141,18 @@ def trivial_queries(
     query_camids: ArrayLike,
     gallery_pids: ArrayLike,
     gallery_camids: ArrayLike,
+    *,
+    gallery_junk: ArrayLike | None = None,
+    gallery_distractor: ArrayLike | None = None,
 ) -> int:
     """Return how many queries have a match and no wrong image that could be ranked before it.
 
     Distractors are wrong images; junk, and the own identity in the own camera, are not ranked.
+    The arguments are those of `rank_queries`.
     """
     pids, camids = _labels(gallery_pids), _labels(gallery_camids)
-    gallery, ranked = _Gallery.of(pids, camids), int((pids >= 0).sum())
+    gallery = _Gallery.of(pids, camids, gallery_junk, gallery_distractor)
+    ranked = len(pids) - len(gallery.junk)
     trivial = 0
     for pid, camid in zip(_labels(query_pids), _labels(query_camids), strict=True):
         rows, matches = gallery.same(pid, camid)
@@ -154,21 +165,29 @@ class _Gallery:
     """Where each identity sits in the gallery."""
 
     rows: NDArray[np.int64]
-    """Gallery rows ordered by identity."""
+    """Gallery rows ordered by identity, without distractors and junk."""
     pids: NDArray[np.int64]
     """Their identities, ascending."""
     camids: NDArray[np.int64]
     """Their cameras."""
+    junk: NDArray[np.int64]
+    """Rows that are not ranked for any query."""
 
     @classmethod
-    def of(cls, pids: NDArray[np.int64], camids: NDArray[np.int64]) -> _Gallery:
-        order = np.argsort(pids, kind="stable")
-        return cls(order, pids[order], camids[order])
+    def of(
+        cls,
+        pids: NDArray[np.int64],
+        camids: NDArray[np.int64],
+        junk: ArrayLike | None,
+        distractor: ArrayLike | None,
+    ) -> _Gallery:
+        left_out = _flags(junk, len(pids))
+        people = np.flatnonzero(~(left_out | _flags(distractor, len(pids))))
+        rows = people[np.argsort(pids[people], kind="stable")]
+        return cls(rows, pids[rows], camids[rows], np.flatnonzero(left_out))
 
     def same(self, pid: np.int64, camid: np.int64) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the rows of identity `pid`, and those of them that are matches for a query."""
-        if pid <= 0:
-            return self.rows[:0], self.rows[:0]
         start, stop = np.searchsorted(self.pids, [pid, pid + 1])
         rows = self.rows[start:stop]
         return rows, rows[self.camids[start:stop] != camid]
@@ -182,7 +201,7 @@ class _Gallery:
             return matches
         wanted = np.sort(distances[matches])
         distances[rows] = np.inf
-        distances[self.rows[: np.searchsorted(self.pids, 0)]] = np.inf
+        distances[self.junk] = np.inf
         distances.sort()
         nearer = np.searchsorted(distances, wanted, side="right")
         return nearer + np.arange(1, len(wanted) + 1)
@@ -204,3 +223,12 @@ _AVERAGE_PRECISION = {"step": _step_precision, "trapezoid": _trapezoid_precision
 
 def _labels(values: ArrayLike) -> NDArray[np.int64]:
     return np.asarray(values, dtype=np.int64).reshape(-1)
+
+
+def _flags(values: ArrayLike | None, images: int) -> NDArray[np.bool_]:
+    if values is None:
+        return np.zeros(images, bool)
+    flags = np.asarray(values, dtype=bool).reshape(-1)
+    if len(flags) != images:
+        raise ValueError(f"{len(flags)} flags for {images} gallery images")
+    return flags

@@ -17,8 +17,8 @@ from benchmark.core.errors import DataError
 from benchmark.core.image_set import ImageSet
 from benchmark.core.progress import Progress
 from benchmark.data.dataset import Dataset, Split
+from benchmark.data.image_label import ImageLabel
 from benchmark.data.joint import JointDataset
-from benchmark.data.layout import ImageName
 from benchmark.data.roots import FoundRoot, RootSearch
 from benchmark.evaluation.query_choice import choose_queries
 from benchmark.runner.cells.work import Work, splits_read
@@ -86,8 +86,8 @@ class RunDatasets:
         images, rows = self.dataset(name).split(split), self._rows(name, split)
         return images if rows is None else images.subset(rows)
 
-    def labels(self, name: str, split: Split) -> list[ImageName]:
-        """Return what the file names of a split, or of the chosen queries, say."""
+    def labels(self, name: str, split: Split) -> Sequence[ImageLabel]:
+        """Return what is known of the images of a split, or of the chosen queries."""
         labels, rows = self.dataset(name).labels(split), self._rows(name, split)
         return labels if rows is None else [labels[row] for row in rows]
 
@@ -113,13 +113,14 @@ class RunDatasets:
         if split != "query" or self.queries is None or self.queries >= len(dataset.names(split)):
             return None
         if name not in self._chosen:
-            query, gallery = dataset.labels("query"), dataset.labels("gallery")
+            people = [label for label in dataset.labels("gallery") if label.is_person]
+            query = dataset.labels("query")
             self._chosen[name] = choose_queries(
                 dataset.names("query"),
                 np.array([label.pid for label in query], np.int64),
                 np.array([label.camid for label in query], np.int64),
-                np.array([label.pid for label in gallery], np.int64),
-                np.array([label.camid for label in gallery], np.int64),
+                np.array([label.pid for label in people], np.int64),
+                np.array([label.camid for label in people], np.int64),
                 self.queries,
             )
         return self._chosen[name]

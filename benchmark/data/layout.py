@@ -99,6 +99,22 @@ def parse_short_name(name: str) -> tuple[int, int, int | None]:
     return pid, camid, frame
 
 
+def parse_unseen_name(name: str) -> int:
+    """Read the identity off a name such as 0007_entrance.jpg, which tells no camera.
+
+    Raises:
+        DataError: The name does not begin with one, or it has too many digits.
+    """
+    match = re.match(r"-1(?!\d)|\d+", name, re.ASCII)
+    if match is None:
+        raise DataError(
+            f"the file name {name!r} does not begin with an identity",
+            "rename or remove the file: 0007_….jpg (0000 distractor, -1 junk)",
+        )
+    _check_size(name, int(match[0]))
+    return int(match[0])
+
+
 def _check_size(name: str, *numbers: int) -> None:
     if max(numbers) >= 10**MOST_DIGITS:
         raise DataError(

@@ -14,7 +14,7 @@ from benchmark.data.image_label import ImageLabel, SplitCounts
 from benchmark.data.layout import Split
 from benchmark.data.three_folders import ThreeFolders
 
-DISTRACTORS = ("images", "distractors_500k", "distractors_500k/images")
+DISTRACTORS = ("images", "distractors_500k/images", "distractors_500k")
 """Where the 500,000 distractors lie in copies, the first as the archive unpacks."""
 
 
@@ -62,8 +62,8 @@ class Market1501(ThreeFolders):
         place = next((one for one in DISTRACTORS if is_folder(self.folder / one)), None)
         if place is None:
             raise DataError(
-                f"{self.folder} holds no folder of the 500,000 distractors: {DISTRACTORS[0]} or "
-                f"{DISTRACTORS[1]}",
+                f"{self.folder} holds no folder of the 500,000 distractors: "
+                f"{' or '.join(DISTRACTORS)}",
                 "put them there, or leave out distractors_500k",
             )
         names = [f"{place}/{name}" for name in list_folder(self.folder / place).images]

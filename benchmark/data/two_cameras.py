@@ -40,6 +40,7 @@ class TwoCameras(DiskDataset):
     name: ClassVar[str] = "two-cameras"
     view_folders: ClassVar[tuple[str, str]] = ("cam_a", "cam_b")
     contents: ClassVar[str] = "cam_a, cam_b"
+    source: ClassVar[str] = "your own"
     distractor_pid: ClassVar[int | None] = None
     """Identity that stands for nobody, if there is one."""
 
@@ -48,13 +49,13 @@ class TwoCameras(DiskDataset):
 
     def present(self) -> tuple[Split, ...]:
         """Return the splits that there are."""
-        return SPLITS[1:] if self.config.test_only else SPLITS
+        wanted = SPLITS[1:] if self.config.test_only else SPLITS
+        return wanted if self._is_here(self.folder) else ()
 
     def _list(self, split: Split) -> SplitListing:
-        first, second = (self._view(camid) for camid in (1, 2))
-        shared = {one.pid for one in first.values()} & {
-            one.pid for one in second.values() if one.is_person
-        }
+        first, second = self._view(1), self._view(2)
+        people = [{one.pid for one in view.values() if one.is_person} for view in (first, second)]
+        shared = people[0] & people[1]
         train = self._trained(sorted(shared))
         if split == "train":
             both = {**first, **second}

@@ -41,6 +41,8 @@ class Dataset(Plugin, ABC):
 
     rendered: ClassVar[bool] = False
     """Whether code makes every pixel, so that images may be kept in figures: nobody is shown."""
+    folder_names: ClassVar[tuple[str, ...]] = ()
+    """Usual names of its root folder, the most usual first."""
 
     published: ClassVar[Mapping[Split, SplitCounts]] = {}
     """What the paper states of each split; empty where nothing is known."""

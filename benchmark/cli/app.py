@@ -18,10 +18,10 @@ from benchmark.cli.check import check
 from benchmark.cli.compare import compare
 from benchmark.cli.describe import describe
 from benchmark.cli.doctor import doctor
+from benchmark.cli.errors import report, report_unwritten
 from benchmark.cli.experiment import ExperimentCommand, experiment
 from benchmark.cli.list import list_names
 from benchmark.cli.plan import plan
-from benchmark.cli.errors import report, report_unwritten
 from benchmark.cli.run import run
 from benchmark.cli.screen import take_document, write_line
 from benchmark.cli.streams import (

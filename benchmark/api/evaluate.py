@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,11 +20,11 @@ from benchmark.runner.run import run_benchmark
 
 def evaluate(
     encoder: nn.Module | Callable[[], nn.Module],
-    dataset: str = "synthped-plaza",
+    dataset: str | Sequence[str] = "synthped-plaza",
     *,
     attacks: str | Sequence[str] = "default",
     eps: float | Sequence[float] = 8,
-    data_root: str | Path | None = None,
+    data_root: str | Path | Mapping[str, str | Path] | Sequence[str | Path] | None = None,
     queries: int | None = None,
     seed: int | Sequence[int] = 0,
     device: str = "auto",
@@ -43,10 +43,12 @@ def evaluate(
     Args:
         encoder: From float32 images (B, 3, H, W) in [0, 1] to embeddings (B, D), ranked by cosine;
             or a callable that returns it. Normalisation and resizing belong inside it.
-        dataset: Data set whose queries are attacked before its gallery.
+        dataset: Data set whose queries are attacked before its gallery; of a list, the sets are
+            joined.
         attacks: Attacks or groups by name.
         eps: Budgets in 1/255 units.
-        data_root: Folder of the data set, if it is not rendered.
+        data_root: Folder that is the data set or holds it, or a mapping from names to folders;
+            None: $REID_ROBUSTBENCH_DATA.
         queries: A stored choice of so many queries, for a quick look; None: all.
         seed: Attack seeds.
         device: ``auto``, ``cpu`` or ``cuda``.

@@ -153,6 +153,7 @@ def _ours(split: _Split) -> AveragePrecision:
         torch.from_numpy(split.gallery),
         split.gallery_pids,
         split.gallery_camids,
+        gallery_distractor=split.gallery_pids == 0,
     ).ap
 
 

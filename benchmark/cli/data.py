@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from benchmark.cli.options import CacheDir, Json
+from benchmark.cli.options import CacheDir, DataRoot, Json
 from benchmark.cli.paths import absolute
 from benchmark.cli.screen import logging_to_screen, write_json, write_line
 from benchmark.core.listing import SHOWN
@@ -25,10 +25,6 @@ app = typer.Typer(
 )
 
 Name = Annotated[str, typer.Argument(help="Name of the data set.", metavar="NAME")]
-Root = Annotated[
-    Path | None,
-    typer.Option("--data-root", help="Folder of its files.", metavar="DIR", parser=absolute),
-]
 Size = Annotated[
     str | None,
     typer.Option(help="For rendered data. Default: embedded.", metavar="smoke|embedded|full"),
@@ -38,7 +34,7 @@ Size = Annotated[
 @app.command()
 def info(
     name: Name,
-    data_root: Root = None,
+    data_root: DataRoot = None,
     size: Size = None,
     cache_dir: CacheDir = None,
     json_: Json = False,
@@ -64,7 +60,7 @@ def make(
     output: Annotated[
         Path, typer.Option(help="A new or empty folder.", metavar="DIR", parser=absolute)
     ],
-    data_root: Root = None,
+    data_root: DataRoot = None,
     size: Size = None,
     cache_dir: CacheDir = None,
 ) -> None:
@@ -86,7 +82,7 @@ def make(
 @app.command()
 def verify(
     name: Name,
-    data_root: Root = None,
+    data_root: DataRoot = None,
     size: Size = None,
     cache_dir: CacheDir = None,
     json_: Json = False,
@@ -98,10 +94,13 @@ def verify(
     """
     from dataclasses import asdict
 
-    from benchmark.core.errors import EXIT_DATA, EXIT_OK
-    from benchmark.data.verify import verify_dataset
+    from benchmark.core.errors import EXIT_DATA, EXIT_OK, DataError
+    from benchmark.data.verify import Defect, verify_dataset
 
-    findings = verify_dataset(_open(name, data_root, size, cache_dir))
+    try:
+        findings = verify_dataset(_open(name, data_root, size, cache_dir))
+    except DataError as error:
+        findings = [Defect("error", "root", error.what, error.hint)]
     failed = any(finding.level == "error" for finding in findings)
     if json_:
         write_json({"sound": not failed, "findings": [asdict(finding) for finding in findings]})
@@ -111,27 +110,31 @@ def verify(
     return EXIT_DATA if failed else EXIT_OK
 
 
-def _open(name: str, root: Path | None, size: str | None, cache_dir: Path | None) -> Dataset:
+def _open(
+    name: str, roots: Sequence[str] | None, size: str | None, cache_dir: Path | None
+) -> Dataset:
+    from benchmark.config.data_roots import data_roots
     from benchmark.config.schema import default_cache_dir
+    from benchmark.core.dataset_names import JOINT, joined
     from benchmark.core.errors import UsageError
     from benchmark.core.progress_choice import make_progress
     from benchmark.core.registry import DATASETS
-    from benchmark.runner.datasets import open_dataset
+    from benchmark.runner.datasets import find_roots, open_dataset
 
     logging_to_screen()
+    if JOINT in joined(name):
+        raise UsageError(f"{name} are several data sets", "name one of them")
     plugin: type[Any] = DATASETS.get(name)
-    if plugin.rendered and root is not None:
-        raise UsageError(
-            f"the data set {name} is rendered and would not look into {root}",
-            "name a data set that reads files, such as market1501, or leave out --data-root",
-        )
     if size is not None and "size" not in plugin.Config.model_fields:
         raise UsageError(f"the data set {name} has no sizes", "leave out --size")
+    found = find_roots({name: plugin}, data_roots(roots))[name]
+    if found.problem is not None:
+        raise found.problem
     return open_dataset(
         plugin,
         image_size=None,
         size=size,
-        root=root,
+        root=found.path,
         cache_dir=cache_dir or default_cache_dir(),
         progress=make_progress(),
     )

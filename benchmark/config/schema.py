@@ -8,11 +8,20 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from platformdirs import user_cache_path
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+)
 
+from benchmark.config.data_roots import DataRoots, data_roots
 from benchmark.config.paths import user_path
 from benchmark.config.presets import read_preset
 from benchmark.core.budget import Eps255, split_budgets
+from benchmark.core.dataset_names import joined, sources_of
 from benchmark.core.errors import UsageError
 from benchmark.core.parametrised import SEPARATOR
 from benchmark.core.threat import EOT_SAMPLES, Scenario
@@ -108,6 +117,8 @@ Names = Annotated[list[str], BeforeValidator(_as_names), AfterValidator(_unique)
 Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
 TrainingSeed = Annotated[Seed, AfterValidator(check_training_seed)]
 UserPath = Annotated[Path, BeforeValidator(_as_path)]
+Roots = Annotated[DataRoots, BeforeValidator(data_roots), PlainSerializer(DataRoots.written)]
+DatasetName = Annotated[str, BeforeValidator(joined)]
 Executor = Annotated[Literal["local", "ray"], AfterValidator(_local_only)]
 Recipe = Annotated[TrainingConfig, BeforeValidator(_recipe_of_preset)]
 ImageSize = tuple[Annotated[int, Field(ge=8, le=1024)], Annotated[int, Field(ge=8, le=1024)]]
@@ -139,15 +150,18 @@ class RunConfig(_Section):
     """Defenses to train and attack."""
     preset: str = "embedded"
     """The preset or the YAML file that the run started from."""
-    dataset: str = "synthped-plaza"
-    """Data set to train and test on."""
-    data_root: UserPath | None = None
-    """Folder of a data set that is not rendered by the benchmark."""
+    dataset: DatasetName = "synthped-plaza"
+    """Data set to train and test on; of a list, the sets are joined, identities and cameras kept
+    apart."""
+    data_root: Roots = DataRoots()
+    """Where data sets lie: a folder that is one or holds some, NAME=DIR, a mapping from names to
+    folders, or a list of these; then the folders of $REID_ROBUSTBENCH_DATA."""
     on_corrupt: Literal["fail", "skip"] = "fail"
     """What an image file that cannot be decoded does: end the run, or be left out with a
     warning; the hash of the data is then that of the other files."""
     test_dataset: Names | None = None
-    """Further data sets to test on; unset: the data set's usual counterpart; none: no other."""
+    """Further data sets to test on; unset: the data set's usual counterpart, or each of those that
+    were joined; none: no other."""
     attack: Names = ["default"]
     """Attacks, by name or group; ``default`` is the published grid and the standard ensemble."""
     eps: Annotated[
@@ -221,5 +235,6 @@ class RunConfig(_Section):
     def test_datasets(self) -> list[str]:
         """Data sets to test on beside the training one's own test split."""
         if self.test_dataset is None:
-            return list(CROSS_DATASETS.get(self.dataset, ()))
+            sources = sources_of(self.dataset)
+            return list(sources if len(sources) > 1 else CROSS_DATASETS.get(self.dataset, ()))
         return [n for n in self.test_dataset if n not in (self.dataset, NO_CROSS_DATASET)]

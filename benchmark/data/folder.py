@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +34,7 @@ _LOG = logging.getLogger(__name__)
 class MarketLayout(Dataset):
     """A data set in three folders named as Market-1501 names them.
 
-    Subclasses give `name`, `folders_within` and `_about`.
+    Subclasses give `name`, `folder_names` and `_about`.
     """
 
     class Config(PluginConfig):
@@ -45,9 +45,6 @@ class MarketLayout(Dataset):
         not there; the hash of the content is then that of the other files."""
 
     config: Config
-
-    folders_within: ClassVar[tuple[str, ...]] = ()
-    """Sub-folders of the root that may hold the three folders."""
 
     def default_image_size(self) -> tuple[int, int]:
         """Return 256 x 128, the field's usual size."""
@@ -66,7 +63,7 @@ class MarketLayout(Dataset):
             raise DataError(f"the data set {self.name} needs files, and no root was given", hint)
         if not is_folder(self.root):
             raise DataError(f"no folder {self.root} for the data set {self.name}", hint)
-        for candidate in (self.root, *(self.root / sub for sub in self.folders_within)):
+        for candidate in (self.root, *(self.root / sub for sub in self.folder_names)):
             if any(is_folder(candidate / folder) for folder in FOLDERS.values()):
                 return candidate
         root = self.root.resolve()
@@ -161,7 +158,7 @@ class MarketLayout(Dataset):
         return tuple(split for split in SPLITS if is_folder(self.folder / FOLDERS[split]))
 
     def _single_images(self) -> list[str]:
-        counts = Counter(label.pid for label in self.labels("train") if label.pid > 0)
+        counts = Counter(label.pid for label in self.labels("train") if label.is_person)
         single = sorted(pid for pid, count in counts.items() if count == 1)
         if not single:
             return []

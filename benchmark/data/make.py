@@ -74,15 +74,15 @@ def dataset_sheet(dataset: Dataset, scale: int | None = None) -> Image.Image:
     scale = scale or max(1, round(192 / dataset.image_size[0]))
     present = dataset.present()
     train = dataset.split("train" if "train" in present else "gallery")
-    known, counts = np.unique(train.pids[train.pids > 0], return_counts=True)
+    known, counts = np.unique(train.pids[train.people], return_counts=True)
     chosen = known[counts >= min(SHEET_COLUMNS, int(counts.max()))][:SHEET_ROWS]
-    rows = [_spread(train, np.flatnonzero(train.pids == pid)) for pid in chosen]
+    rows = [_spread(train, np.flatnonzero(train.people & (train.pids == pid))) for pid in chosen]
     labels = [f"{pid:04d}" for pid in chosen]
     if "gallery" not in present:
         return contact_sheet(rows, labels, scale)
     gallery = dataset.split("gallery")
-    for pid, label in ((0, "distractors"), (-1, "junk")):
-        found = np.flatnonzero(gallery.pids == pid)
+    for flag, label in ((gallery.distractor, "distractors"), (gallery.junk, "junk")):
+        found = np.flatnonzero(flag)
         if len(found):
             rows.append(_spread(gallery, found))
             labels.append(label)

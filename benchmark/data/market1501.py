@@ -14,7 +14,7 @@ class Market1501(MarketLayout):
     """
 
     name: ClassVar[str] = "market1501"
-    folders_within: ClassVar[tuple[str, ...]] = (
+    folder_names: ClassVar[tuple[str, ...]] = (
         "Market-1501-v15.09.15",
         "Market-1501",
         "market1501",

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmark.core.image_set import JUNK_PID, ImageSet
+from benchmark.core.image_set import ImageSet
 from benchmark.metrics.distance import unit_rows
 from benchmark.metrics.ranking import RankingResult
 
@@ -59,8 +59,8 @@ def nearest_images(
         gallery: The gallery.
     """
     similarity = unit_rows(query_embeddings) @ unit_rows(gallery_embeddings).T
-    same = gallery.pids == query.pids[:, None]
-    left_out = (same & (gallery.camids == query.camids[:, None])) | (gallery.pids == JUNK_PID)
+    same = (gallery.pids == query.pids[:, None]) & gallery.people
+    left_out = (same & (gallery.camids == query.camids[:, None])) | gallery.junk
     distances = np.where(left_out, np.inf, 1 - similarity.cpu().numpy())
     nearest = np.lexsort((same, distances))[:, :LISTED_IMAGES].astype(np.int64)
     nearest[np.isinf(np.take_along_axis(distances, nearest, axis=1))] = -1

@@ -189,4 +189,6 @@ def rank_sets(
         gallery_embeddings,
         gallery.pids,
         gallery.camids,
+        gallery_junk=gallery.junk,
+        gallery_distractor=gallery.distractor,
     )

@@ -51,7 +51,6 @@ def ranked_lists_of(
     arrays = stored.arrays(*LISTED, *({IMAGES} & set(names)))
     rows, clean, attacked = (arrays[name] for name in LISTED)
     query, gallery = (datasets.split(record.dataset, split) for split in ("query", "gallery"))
-    pids = query.pids[rows][:, None]
     pictures = {}
     if datasets.dataset(record.dataset).rendered:
         pictures = dict(_pictures(query, gallery, rows, (clean, attacked), arrays.get(IMAGES)))
@@ -60,10 +59,17 @@ def ranked_lists_of(
         rows=rows,
         clean=clean,
         attacked=attacked,
-        clean_match=(gallery.pids[clean] == pids) & (clean >= 0),
-        attacked_match=(gallery.pids[attacked] == pids) & (attacked >= 0),
+        clean_match=_matches(query.pids[rows], clean, gallery),
+        attacked_match=_matches(query.pids[rows], attacked, gallery),
         pictures=pictures,
     )
+
+
+def _matches(
+    pids: NDArray[np.int64], lists: NDArray[np.int64], gallery: ImageSet
+) -> NDArray[np.bool_]:
+    found: NDArray[np.bool_] = (gallery.pids[lists] == pids[:, None]) & gallery.people[lists]
+    return found & (lists >= 0)
 
 
 def _pictures(

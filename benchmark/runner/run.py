@@ -16,7 +16,6 @@ from benchmark.core.files import publish
 from benchmark.core.plugin import Plugin
 from benchmark.core.progress import Progress
 from benchmark.core.provenance import environment
-from benchmark.data.layout import Split
 from benchmark.evaluation.targets import check_targets
 from benchmark.runner.cell_context import CellContext
 from benchmark.runner.cells.train import REPORT_FOLDER
@@ -166,13 +165,10 @@ def _check_scenario(config: RunConfig, choice: Choice, datasets: RunDatasets) ->
     """Refuse targets that there are not, before any work."""
     if config.scenario.intent == "dodge" or not choice.attacks:
         return
-    splits: tuple[Split, Split] = ("query", "gallery")
     for name in choice.datasets:
-        query, gallery = (
-            np.array([label.pid for label in datasets.labels(name, split)], np.int64)
-            for split in splits
-        )
-        check_targets(query, gallery)
+        query, gallery = datasets.labels(name, "query"), datasets.labels(name, "gallery")
+        shown = {label.pid for label in gallery if label.is_person}
+        check_targets(np.array([label.pid for label in query]), np.array(sorted(shown), np.int64))
 
 
 def _warn_of_data(datasets: RunDatasets, choice: Choice) -> None:

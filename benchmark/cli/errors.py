@@ -26,7 +26,7 @@ class InterruptedRunError(BenchmarkError):
     exit_code = EXIT_INTERRUPTED
 
 
-def report(error: BaseException, *, as_json: bool = False) -> int:
+def report_error(error: BaseException, *, as_json: bool = False) -> int:
     """Show an error on stderr, and as a JSON document on stdout if asked; return the exit code."""
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else int(error.code is not None)

@@ -223,6 +223,8 @@ class RunConfig(_Section):
     """Options of defenses, by name."""
     attack_config: Options = {}
     """Options of attacks, by name."""
+    dataset_config: Options = {}
+    """Options of data sets, by name; what they change is in the hash of the data."""
     cache_dir: UserPath = Field(default_factory=default_cache_dir)
     """Folder for rendered data."""
 

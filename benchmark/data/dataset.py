@@ -109,6 +109,10 @@ class Dataset(Plugin, ABC):
     def _about(self) -> dict[str, Any]:
         """Return the card without name, size, manifest and statistics."""
 
+    def expected(self) -> Mapping[Split, SplitCounts]:
+        """Return the published counts of what this configuration reads; empty if unknown."""
+        return self.published
+
     def present(self) -> tuple[Split, ...]:
         """Return the splits that there are; a set may be for testing or for training only."""
         return SPLITS

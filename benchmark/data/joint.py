@@ -65,31 +65,30 @@ class JointDataset(Dataset):
             for name, data in one.files(split):
                 yield f"{one.name}/{name}", data
 
+    @property
+    def cameras(self) -> bool:
+        """Whether the cameras of all sources are known."""
+        return all(one.cameras for one in self._sources)
+
     def labels(self, split: Split) -> Sequence[ImageLabel]:
         """Return the labels of all sources, identities and cameras moved apart."""
         return [
             replace(
                 label,
                 name=f"{one.name}/{label.name}",
-                pid=label.pid + pid if label.is_person else label.pid,
+                pid=label.pid + (pid if label.is_person else 0),
                 camid=label.camid + camid,
             )
             for one, (pid, camid) in zip(self._sources, self._offsets, strict=True)
             for label in one.labels(split)
         ]
 
-    @property
-    def cameras(self) -> bool:
-        """Whether the cameras of all sources are known."""
-        return all(one.cameras for one in self._sources)
-
     def split(self, split: Split) -> ImageSet:
         """Return one split; its pixels are those of the sources, which are not copied."""
         if split not in self._splits:
             pixels = JointPixels([one.split(split) for one in self._sources])
-            self._splits[split] = labelled_images(
-                cast(NDArray[np.uint8], pixels), self.labels(split)
-            )
+            labels = self.labels(split)
+            self._splits[split] = labelled_images(cast(NDArray[np.uint8], pixels), labels)
         return self._splits[split]
 
     def warnings(self) -> list[str]:
@@ -103,7 +102,7 @@ class JointDataset(Dataset):
         for one in self._sources:
             offsets.append((pid, camid))
             labels = [label for split in one.present() for label in one.labels(split)]
-            pid += 1 + max((label.pid for label in labels if label.is_person), default=0)
+            pid += 1 + max((label.pid for label in labels), default=0)
             camid += 1 + max((label.camid for label in labels), default=0)
         return offsets
 

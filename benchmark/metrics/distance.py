@@ -1,13 +1,11 @@
-"""Cosine distances in blocks of queries, so that no query x gallery matrix is ever held."""
+"""Cosine distances in blocks of queries and of gallery images, so that memory is bounded."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmark.core.errors import PluginError
@@ -17,6 +15,12 @@ QUERY_TILE = 256
 
 _GALLERY_MULTIPLE = 64
 """Gallery rows are padded to a multiple of this, so that no pair sits in a ragged edge."""
+
+_UNIT_BYTES = 128 * 2**20
+"""Unit vectors of the gallery that are held at once; a gallery within it is one block."""
+
+_HELD_BYTES = 2**30
+"""Distances that are held at once, where the gallery is scaled anew for each block of queries."""
 
 
 def unit_rows(embeddings: Tensor) -> Tensor:
@@ -66,38 +70,58 @@ def check_embeddings(embeddings: Tensor, images: int, of: str) -> None:
 
 
 def cosine_distance_blocks(
-    queries: Tensor, gallery: Tensor, *, block: int = 256
-) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+    queries: Tensor,
+    gallery: Tensor,
+    *,
+    block: int | None = None,
+    device: torch.device | None = None,
+) -> Iterator[tuple[slice, Tensor]]:
     """Yield ``1 - cosine`` between some queries and the whole gallery, block after block.
 
     A library picks the order of its sums by the shape of a product, so the same pair could differ
     in its last bit between two batches. Here every product over one gallery has the same shape,
-    ``QUERY_TILE x D`` by ``D x G`` (edges are padded with zeros): the distance of a pair depends
-    neither on `block` nor on which other queries are asked.
+    ``QUERY_TILE x D`` by ``D x W`` (edges are padded with zeros), where the width W follows from
+    the gallery alone: the distance of a pair depends neither on `block` nor on which other queries
+    are asked.
+
+    Beyond what is handed in, it holds the unit vectors of all queries, those of W gallery images
+    and the yielded block: at most 1 GiB of distances, or those of `QUERY_TILE` queries if these
+    are more.
 
     Args:
-        queries: (Q, D), need not be normalised.
-        gallery: (G, D) on the same device.
-        block: Queries held at once, rounded up to a multiple of `QUERY_TILE`.
+        queries: (Q, D), need not be normalised; may be a memory map, and of any floating type.
+        gallery: (G, D), likewise.
+        block: Queries held at once, rounded up to a multiple of `QUERY_TILE`; None for as many as
+            memory and speed ask for.
+        device: Where to compute; None for where the queries are.
 
     Yields:
-        The slice of queries, and their distances as float32 (B, G) on the CPU. The array is reused
-        by the next block and may be written to.
+        The slice of queries, and their distances as float32 (B, G) on the device. The tensor is
+        reused by the next block and may be written to.
     """
     total, columns = queries.shape[0], gallery.shape[0]
+    device = queries.device if device is None else device
+    width = _gallery_width(columns, gallery.shape[1])
+    padded = _round_up(columns, width)
+    if block is None:
+        held = QUERY_TILE if width >= columns else _HELD_BYTES // (4 * padded)
+        block = held - held % QUERY_TILE
     held = _round_up(min(max(block, 1), max(total, 1)), QUERY_TILE)
-    rows = unit_rows(queries)
-    across = _padded(unit_rows(gallery), _GALLERY_MULTIPLE).T
-    product = torch.empty(held, across.shape[1], dtype=torch.float32, device=rows.device)
+    rows = unit_rows(queries.to(device))
+    across = _unit_columns(gallery, 0, width, device) if width >= columns else None
+    product = torch.empty(held, padded, dtype=torch.float32, device=device)
+    one = torch.ones((), device=device)
     for start in range(0, total, held):
         stop = min(start + held, total)
-        part = _padded(rows[start:stop], QUERY_TILE)
-        with full_precision(rows.device.type):
-            for top in range(0, part.shape[0], QUERY_TILE):
-                tile = slice(top, top + QUERY_TILE)
-                torch.mm(part[tile], across, out=product[tile])
-        distances = product[: stop - start].neg_().add_(1.0)
-        yield slice(start, stop), distances.cpu().numpy()[:, :columns]
+        part = _padded(rows[start:stop], _round_up(stop - start, QUERY_TILE))
+        for left in range(0, columns, width):
+            unit = _unit_columns(gallery, left, width, device) if across is None else across
+            with full_precision(device.type):
+                for top in range(0, part.shape[0], QUERY_TILE):
+                    distances = product[top : top + QUERY_TILE, left : left + width]
+                    torch.mm(part[top : top + QUERY_TILE], unit, out=distances)
+                    torch.sub(one, distances, out=distances)
+        yield slice(start, stop), product[: stop - start, :columns]
 
 
 @contextmanager
@@ -118,10 +142,21 @@ def _peak(rows: Tensor) -> Tensor:
     return peak
 
 
+def _gallery_width(images: int, dim: int) -> int:
+    """Return how many images of a gallery are multiplied at once; at the end, some are padding."""
+    blocks = max(1, -(-images * dim * 4 // _UNIT_BYTES))
+    return max(_round_up(-(-images // blocks), _GALLERY_MULTIPLE), _GALLERY_MULTIPLE)
+
+
+def _unit_columns(gallery: Tensor, start: int, width: int, device: torch.device) -> Tensor:
+    """Return (D, width), the unit vectors of some images; zeros where the gallery has ended."""
+    return _padded(unit_rows(gallery[start : start + width].to(device)), width).T
+
+
 def _round_up(count: int, tile: int) -> int:
     return -(-count // tile) * tile
 
 
-def _padded(rows: Tensor, tile: int) -> Tensor:
-    missing = _round_up(rows.shape[0], tile) - rows.shape[0]
+def _padded(rows: Tensor, count: int) -> Tensor:
+    missing = count - rows.shape[0]
     return torch.nn.functional.pad(rows, (0, 0, 0, missing)) if missing else rows

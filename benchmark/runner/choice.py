@@ -102,6 +102,7 @@ def choose(config: RunConfig) -> Choice:
     defenses = {n: _defense(n, config.defense_config.get(n, {})) for n in config.defense}
     _check_options(DEFENSES, config.defense_config)
     _check_options(ATTACKS, config.attack_config)
+    _check_options(DATASETS, config.dataset_config)
     attacks = tuple(_attack(name, config.attack_config) for name in attack_names)
     _check_intent(attacks, config.scenario)
     return Choice(
@@ -150,7 +151,7 @@ def _check_names(config: RunConfig) -> None:
         (ATTACKS, [stand_in] if stand_in is not None else []),
         (BACKBONES, [config.backbone.name]),
         (DATASETS, [one for name in named for one in sources_of(name)]),
-        (DATASETS, [*config.data_root.named]),
+        (DATASETS, [*config.data_root.named, *config.dataset_config]),
     ]
     for registry, names in wanted:
         for name in names:

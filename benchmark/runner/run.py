@@ -27,10 +27,12 @@ from benchmark.runner.held_output import held_output
 from benchmark.runner.journal import Journal
 from benchmark.runner.output import OutputFolder, copy_folder
 from benchmark.runner.plan import Plan, make_plan
+from benchmark.runner.ranked_lists import ranked_lists_of
 from benchmark.runner.record import RecordMaker
 from benchmark.runner.store import CellStore
 from results.board.boards import Board, make_boards
 from results.records.query_outcomes import read_measured
+from results.records.ranked_lists import write_ranked_lists
 from results.records.schema import Record
 from results.records.store import load_record, write_record
 from results.render.leaderboard import write_leaderboard
@@ -117,6 +119,8 @@ def _compute(
     for trial in executor.run(plan):
         record, per_query = maker.make(trial)
         path = write_record(record, folder.path, per_query)
+        if (lists := ranked_lists_of(record, trial, store, datasets)) is not None:
+            write_ranked_lists(lists, path)
         source = store.get(trial.train.fingerprint).folder / REPORT_FOLDER
         if source.is_dir():
             outcome.reports.append(copy_folder(source, folder.reports / path.stem))

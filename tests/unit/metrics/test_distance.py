@@ -53,7 +53,7 @@ def test_precision_is_restored() -> None:
 def test_autocast_around_does_not_lower_precision() -> None:
     queries = torch.randn(4, 64, generator=torch.Generator().manual_seed(1))
     ((_, plain),) = cosine_distance_blocks(queries, queries)
-    plain = plain.copy()
+    plain = plain.clone()
     with torch.autocast("cpu", dtype=torch.bfloat16):
         ((_, under_autocast),) = cosine_distance_blocks(queries, queries)
     np.testing.assert_array_equal(plain, under_autocast)

@@ -120,7 +120,7 @@ def check_data(given: Sequence[str] | None) -> Iterator[Line]:
     try:
         roots = data_roots(given)
         looked = bool(roots or folders_of_environment())
-        found = find_roots(plugins, roots)
+        found = find_roots(plugins, roots, {})
     except (BenchmarkError, ValueError) as error:
         hint = f" → {error.hint}" if isinstance(error, BenchmarkError) else ""
         yield Line("fail", "data", f"{error}{hint}")

@@ -113,6 +113,10 @@ class Dataset(Plugin, ABC):
         """Return the published counts of what this configuration reads; empty if unknown."""
         return self.published
 
+    def known_sha256(self) -> str:
+        """Return the hash of the content that every sound copy has; empty if it is not known."""
+        return ""
+
     def present(self) -> tuple[Split, ...]:
         """Return the splits that there are; a set may be for testing or for training only."""
         return SPLITS

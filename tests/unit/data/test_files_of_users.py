@@ -13,10 +13,11 @@ from PIL import ExifTags, Image
 
 from benchmark.core.errors import DataError
 from benchmark.core.fingerprint import fingerprint
+from benchmark.data.defect import Defect
 from benchmark.data.image_file import ImageFileError
 from benchmark.data.layout import FOLDERS, SPLITS, Split
 from benchmark.data.market1501 import Market1501
-from benchmark.data.verify import Defect, verify_dataset
+from benchmark.data.verify import verify_dataset
 
 Open = Callable[..., Market1501]
 NAME = "0002_c2s1_000301_01.png"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,8 @@ DECODING_RULE = 2
 Rule 1 turned 16-bit grey white and left pictures as the sensor held them. All other files are
 decoded as they always were."""
 
+
+warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # told by MOST_PIXELS
 
 MOST_PIXELS = 64_000_000
 """A crop of a person has some ten thousand; larger pictures are a mistake, or an attempt to fill

@@ -186,6 +186,11 @@ class DiskDataset(Dataset):
         lost = self._checked.unmatched() if {"query", "gallery"} <= set(present) else 0
         if lost:
             lines.append(f"{lost} queries have no match in the gallery and are not scored")
+        if not self.cameras:
+            lines.append(
+                "cameras are unknown: ranking leaves out a query's own image and nothing else; "
+                "compare with no result that knows them"
+            )
         return lines
 
     def _single_images(self) -> list[str]:

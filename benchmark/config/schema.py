@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from platformdirs import user_cache_path
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
 
 from benchmark.config.paths import user_path
 from benchmark.config.presets import read_preset
@@ -18,6 +25,7 @@ from benchmark.core.parametrised import SEPARATOR
 from benchmark.core.threat import EOT_SAMPLES, Scenario
 from benchmark.core.training_seeds import LARGEST_SEED, check_training_seed
 from benchmark.models.backbone import BackboneConfig
+from benchmark.models.specs.config import EncoderConfig
 from benchmark.training.config import TrainingConfig
 
 CACHE_VARIABLE = "REID_ROBUSTBENCH_CACHE"
@@ -29,6 +37,8 @@ CROSS_DATASETS: dict[str, tuple[str, ...]] = {
 """Data sets that a run on the key is also tested on, unless it says otherwise."""
 
 NO_CROSS_DATASET = "none"
+OF_ENCODERS = "pretrained"
+"""Defense that an encoder given by its spec is."""
 
 
 def default_cache_dir() -> Path:
@@ -96,6 +106,10 @@ def _recipe_of_preset(value: Any) -> Any:
     return read_preset(value).get("training", {}) if isinstance(value, str) else value
 
 
+def _as_encoder(value: Any) -> Any:
+    return {"spec": value} if isinstance(value, str) else value
+
+
 def _as_label(value: Any) -> Any:
     text = str(value).strip() if isinstance(value, str | int | float) else value
     if isinstance(text, str) and not (text and text.isprintable()):
@@ -107,6 +121,7 @@ Label = Annotated[str, BeforeValidator(_as_label)]
 Names = Annotated[list[str], BeforeValidator(_as_names), AfterValidator(_unique)]
 Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
 TrainingSeed = Annotated[Seed, AfterValidator(check_training_seed)]
+Encoder = Annotated[EncoderConfig | None, BeforeValidator(_as_encoder)]
 UserPath = Annotated[Path, BeforeValidator(_as_path)]
 Executor = Annotated[Literal["local", "ray"], AfterValidator(_local_only)]
 Recipe = Annotated[TrainingConfig, BeforeValidator(_recipe_of_preset)]
@@ -137,6 +152,8 @@ class RunConfig(_Section):
 
     defense: Annotated[Names, Field(min_length=1)]
     """Defenses to train and attack."""
+    encoder: Encoder = None
+    """An encoder that exists already, by its spec; the defense is then ``pretrained``."""
     preset: str = "embedded"
     """The preset or the YAML file that the run started from."""
     dataset: str = "synthped-plaza"
@@ -211,6 +228,23 @@ class RunConfig(_Section):
     """Options of attacks, by name."""
     cache_dir: UserPath = Field(default_factory=default_cache_dir)
     """Folder for rendered data."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _an_encoder_is_a_defense(cls, raw: Any) -> Any:
+        if isinstance(raw, Mapping) and raw.get("encoder") and not raw.get("defense"):
+            return {**raw, "defense": [OF_ENCODERS]}
+        return raw
+
+    def options_of_defense(self, defense: str) -> dict[str, Any]:
+        """Return the options of a defense; of ``pretrained``, the encoder among them."""
+        return {**self.defense_config.get(defense, {}), **self.encoder_option(defense)}
+
+    def encoder_option(self, defense: str) -> dict[str, Any]:
+        """Return the encoder as an option of ``pretrained``; nothing for another defense."""
+        if defense != OF_ENCODERS or self.encoder is None:
+            return {}
+        return {"encoder": self.encoder.model_dump(exclude_none=True)}
 
     def label_of(self, defense: str) -> str | None:
         """Return the label of the records of a defense, if there is one."""

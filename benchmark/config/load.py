@@ -77,6 +77,8 @@ def _layers(given: dict[str, Any], assignments: Sequence[Assignment]) -> dict[st
             name = assignment.value
     name = str(name) if name is not None else DEFAULT_PRESET
     raw = {**deepcopy(read_preset(name)), **deepcopy(given)}
+    if isinstance(raw.get("encoder"), str):
+        raw["encoder"] = {"spec": raw["encoder"]}
     for assignment in assignments:
         assign(raw, assignment.path, assignment.value)
     raw["preset"] = name

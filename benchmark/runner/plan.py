@@ -13,6 +13,7 @@ from benchmark.core.training_seeds import SURROGATE_SEEDS
 from benchmark.runner.cells.attack import AttackCell
 from benchmark.runner.cells.canary import CanaryCell
 from benchmark.runner.cells.cell import Cell
+from benchmark.runner.cells.choices import ChoicesCell
 from benchmark.runner.cells.clean import CleanCell
 from benchmark.runner.cells.content import queries_content
 from benchmark.runner.cells.prepare import PrepareCell
@@ -31,6 +32,7 @@ class Trial:
         train: The training.
         clean: Clean rankings by data set; the first is the one that was trained on.
         attacks: Attacks by data set; those that differ in the attack seed alone stand together.
+        choices: What was declared of the encoder beside what may have been meant, on that data set.
         probe: The probe for sanity flags, on the data set that was trained on.
         canaries: The canary of each attack, by name.
     """
@@ -38,6 +40,7 @@ class Trial:
     train: TrainCell
     clean: dict[str, CleanCell]
     attacks: dict[str, tuple[AttackCell, ...]]
+    choices: ChoicesCell | None
     probe: ProbeCell | None
     canaries: dict[str, CanaryCell]
 
@@ -47,6 +50,7 @@ class Trial:
         evaluation = [(clean, *self.attacks[name]) for name, clean in self.clean.items()]
         ends = (
             self.train,
+            *((self.choices,) if self.choices else ()),
             *self.canaries.values(),
             *(cell for cells in evaluation for cell in cells),
             *((self.probe,) if self.probe else ()),
@@ -137,6 +141,7 @@ class _Planner:
             train=train,
             clean=clean,
             attacks=attacks,
+            choices=ChoicesCell.build(clean[config.dataset]) if checked else None,
             probe=probe if checked else None,
             canaries={attack.name: CanaryCell.build(attack) for attack in tried},
         )

@@ -29,6 +29,10 @@ Size = Annotated[
     str | None,
     typer.Option(help="For rendered data. Default: embedded.", metavar="smoke|embedded|full"),
 ]
+Options = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Option of the data set: cameras=none.", metavar="KEY=VALUE …"),
+]
 
 
 @app.command()
@@ -36,6 +40,7 @@ def info(
     name: Name,
     data_root: DataRoot = None,
     size: Size = None,
+    options: Options = None,
     cache_dir: CacheDir = None,
     json_: Json = False,
 ) -> None:
@@ -46,7 +51,7 @@ def info(
     """
     from benchmark.data.verify import dataset_info
 
-    card = dataset_info(_open(name, data_root, size, cache_dir))
+    card = dataset_info(_open(name, data_root, size, options, cache_dir))
     if json_:
         write_json(card)
         return
@@ -62,6 +67,7 @@ def make(
     ],
     data_root: DataRoot = None,
     size: Size = None,
+    options: Options = None,
     cache_dir: CacheDir = None,
 ) -> None:
     """Write a data set to disk in the layout of Market-1501, with card and contact sheet.
@@ -74,7 +80,7 @@ def make(
     from benchmark.runner.error_translation import machine_problems
 
     with machine_problems(output):
-        dataset = _open(name, data_root, size, cache_dir)
+        dataset = _open(name, data_root, size, options, cache_dir)
         folder = make_dataset(dataset, output, make_progress())
     write_line(f"wrote {folder}")
 
@@ -84,6 +90,7 @@ def verify(
     name: Name,
     data_root: DataRoot = None,
     size: Size = None,
+    options: Options = None,
     cache_dir: CacheDir = None,
     json_: Json = False,
 ) -> int:
@@ -98,7 +105,7 @@ def verify(
     from benchmark.data.verify import Defect, verify_dataset
 
     try:
-        findings = verify_dataset(_open(name, data_root, size, cache_dir))
+        findings = verify_dataset(_open(name, data_root, size, options, cache_dir))
     except DataError as error:
         findings = [Defect("error", "root", error.what, error.hint)]
     failed = any(finding.level == "error" for finding in findings)
@@ -111,7 +118,11 @@ def verify(
 
 
 def _open(
-    name: str, roots: Sequence[str] | None, size: str | None, cache_dir: Path | None
+    name: str,
+    roots: Sequence[str] | None,
+    size: str | None,
+    assignments: Sequence[str] | None,
+    cache_dir: Path | None,
 ) -> Dataset:
     from benchmark.config.data_roots import data_roots
     from benchmark.config.schema import default_cache_dir
@@ -127,7 +138,9 @@ def _open(
     plugin: type[Any] = DATASETS.get(name)
     if size is not None and "size" not in plugin.Config.model_fields:
         raise UsageError(f"the data set {name} has no sizes", "leave out --size")
-    found = find_roots({name: plugin}, data_roots(roots))[name]
+    options = _options(name, assignments or ())
+    plugin.parse_config(options)
+    found = find_roots({name: plugin}, data_roots(roots), {name: options})[name]
     if found.problem is not None:
         raise found.problem
     return open_dataset(
@@ -137,7 +150,19 @@ def _open(
         root=found.path,
         cache_dir=cache_dir or default_cache_dir(),
         progress=make_progress(),
+        options=options,
     )
+
+
+def _options(name: str, assignments: Sequence[str]) -> dict[str, Any]:
+    """Return options of a data set, said as KEY=VALUE or as a run would be told."""
+    from benchmark.config.assignments import assign, parse_assignment
+
+    options: dict[str, Any] = {}
+    for one in map(parse_assignment, assignments):
+        path = one.path[2:] if one.path[:2] == ("dataset_config", name) else one.path
+        assign(options, path or one.path, one.value)
+    return options
 
 
 def _finding_lines(findings: Sequence[Defect]) -> Iterator[str]:

@@ -57,7 +57,7 @@ def _print(shown: Preview) -> None:
         f"({shown.free_bytes / 2**30:.1f} GiB free)"
     )
     for name, where in shown.found.items():
-        console.print(f"data: {name}: {where}", markup=False, soft_wrap=True)
+        console.print(f"found: {name} in {where}", markup=False, soft_wrap=True)
     if shown.to_render:
         console.print(f"to be rendered or decoded first: {', '.join(shown.to_render)}")
     for line in shown.missing:

@@ -75,6 +75,8 @@ def _layers(given: dict[str, Any], assignments: Sequence[Assignment]) -> dict[st
     assigned = {one.path[0]: one.value for one in assignments if len(one.path) == 1}
     name = preset_of({**given, **assigned})
     raw = {**deepcopy(read_preset(name)), **deepcopy(given)}
+    if isinstance(raw.get("encoder"), str):
+        raw["encoder"] = {"spec": raw["encoder"]}
     for assignment in assignments:
         assign(raw, assignment.path, assignment.value)
     raw["preset"] = name

@@ -41,8 +41,6 @@ class Dataset(Plugin, ABC):
 
     rendered: ClassVar[bool] = False
     """Whether code makes every pixel, so that images may be kept in figures: nobody is shown."""
-    folder_names: ClassVar[tuple[str, ...]] = ()
-    """Usual names of its root folder, the most usual first."""
 
     published: ClassVar[Mapping[Split, SplitCounts]] = {}
     """What the paper states of each split; empty where nothing is known."""
@@ -110,6 +108,10 @@ class Dataset(Plugin, ABC):
     @abstractmethod
     def _about(self) -> dict[str, Any]:
         """Return the card without name, size, manifest and statistics."""
+
+    def expected(self) -> Mapping[Split, SplitCounts]:
+        """Return the published counts of what this configuration reads; empty if unknown."""
+        return self.published
 
     def present(self) -> tuple[Split, ...]:
         """Return the splits that there are; a set may be for testing or for training only."""

@@ -14,9 +14,10 @@ from benchmark.core.dataset_names import JOINT
 from benchmark.core.errors import UsageError
 from benchmark.core.fingerprint import fingerprint
 from benchmark.core.image_set import ImageSet
-from benchmark.data.dataset import Dataset
+from benchmark.data.dataset import Dataset, labelled_images
+from benchmark.data.image_label import ImageLabel
 from benchmark.data.joint_pixels import JointPixels
-from benchmark.data.layout import SPLITS, ImageName, Split
+from benchmark.data.layout import SPLITS, Split
 
 
 class JointDataset(Dataset):
@@ -64,10 +65,20 @@ class JointDataset(Dataset):
             for name, data in one.files(split):
                 yield f"{one.name}/{name}", data
 
-    def labels(self, split: Split) -> list[ImageName]:
+    @property
+    def cameras(self) -> bool:
+        """Whether the cameras of all sources are known."""
+        return all(one.cameras for one in self._sources)
+
+    def labels(self, split: Split) -> Sequence[ImageLabel]:
         """Return the labels of all sources, identities and cameras moved apart."""
         return [
-            replace(label, pid=label.pid + (pid if label.pid > 0 else 0), camid=label.camid + camid)
+            replace(
+                label,
+                name=f"{one.name}/{label.name}",
+                pid=label.pid + (pid if label.is_person else 0),
+                camid=label.camid + camid,
+            )
             for one, (pid, camid) in zip(self._sources, self._offsets, strict=True)
             for label in one.labels(split)
         ]
@@ -75,14 +86,9 @@ class JointDataset(Dataset):
     def split(self, split: Split) -> ImageSet:
         """Return one split; its pixels are those of the sources, which are not copied."""
         if split not in self._splits:
-            labels = self.labels(split)
             pixels = JointPixels([one.split(split) for one in self._sources])
-            self._splits[split] = ImageSet(
-                cast(NDArray[np.uint8], pixels),
-                np.array([label.pid for label in labels], np.int64),
-                np.array([label.camid for label in labels], np.int64),
-                self.names(split),
-            )
+            labels = self.labels(split)
+            self._splits[split] = labelled_images(cast(NDArray[np.uint8], pixels), labels)
         return self._splits[split]
 
     def warnings(self) -> list[str]:

@@ -45,5 +45,5 @@ class JointPixels:
                 found[here] = part.pixels(wanted[here] - start)
         return found if rows.ndim else found[0]
 
-    def __array__(self, dtype: DTypeLike = None, copy: bool | None = None) -> NDArray[Any]:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         return self[:].astype(dtype or self.dtype, copy=False)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from benchmark.core.errors import DataError, UsageError
 from benchmark.core.listing import listed
@@ -46,12 +47,14 @@ class RootSearch:
         folders: Folders that are a data set or hold some.
         further: Folders that are looked through after those.
         variable: Environment variable that `further` comes from.
+        options: Options of data sets, by name, where they are not the default.
     """
 
     named: Mapping[str, Path]
     folders: Sequence[Path]
     further: Sequence[Path]
     variable: str
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def find(self, sets: Mapping[str, type[Dataset]]) -> dict[str, FoundRoot]:
         """Return where each data set lies; what is wrong with one is told by its `problem`.
@@ -92,13 +95,13 @@ class RootSearch:
     def _find(self, plugin: type[Dataset]) -> FoundRoot:
         if plugin.rendered:
             return FoundRoot()
-        named = self.named.get(plugin.name)
+        named, options = self.named.get(plugin.name), self.options.get(plugin.name, {})
         folders = [*self.folders, *self.further] if named is None else [named]
         problems: list[DataError] = []
         for folder in dict.fromkeys(folders):
             reasons = []
             for candidate in (*_of_usual_name(plugin, folder), folder):
-                problem = _why_not(plugin, candidate)
+                problem = _why_not(plugin, candidate, options)
                 if problem is None:
                     usual = candidate.name.lower() in _usual_names(plugin)
                     return FoundRoot(candidate, by_name=named is not None or usual)
@@ -109,7 +112,7 @@ class RootSearch:
             what = "; ".join(dict.fromkeys(problem.what for problem in problems))
             tried = f"tried {listed(folders)} and in it {names}"
             return FoundRoot(problem=DataError(what, f"{problems[0].hint}; {tried}"))
-        problem = _why_not(plugin, None)
+        problem = _why_not(plugin, None, options)
         if problem is None:
             return FoundRoot()
         hint = (
@@ -141,13 +144,15 @@ def _of_usual_name(plugin: type[Dataset], folder: Path) -> list[Path]:
     return [folder / name for name in sorted(fitting, key=lambda name: names.index(name.lower()))]
 
 
-def _why_not(plugin: type[Dataset], root: Path | None) -> DataError | None:
+def _why_not(
+    plugin: type[Dataset], root: Path | None, options: Mapping[str, Any]
+) -> DataError | None:
     """Return why a folder is not the data set; None if it looks like it."""
     try:
         if root is not None and not is_folder(root):
             hint = f"pass --data-root DIR, where DIR is the data set {plugin.name}"
             return DataError(f"no folder {root} for the data set {plugin.name}", hint)
-        opened = plugin(root=root, cache_dir=Path(), progress=SilentProgress())
+        opened = plugin(options, root=root, cache_dir=Path(), progress=SilentProgress())
         if opened.present():
             return None
     except DataError as error:

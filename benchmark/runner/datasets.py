@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,8 +43,8 @@ class RunDatasets:
 
     def __init__(self, config: RunConfig, choice: Choice, progress: Progress) -> None:
         members = {one.name: one for plugin in choice.sources.values() for one in _members(plugin)}
-        self.roots = find_roots(members, config.data_root)
-        self.queries = config.queries
+        self.roots = find_roots(members, config.data_root, config.dataset_config)
+        self.queries, self._options = config.queries, config.dataset_config
         self._chosen: dict[str, NDArray[np.int64]] = {}
         self._plugins: dict[str, type[Dataset]] = {**members, **choice.sources}
         self._datasets: dict[str, Dataset] = {}
@@ -70,7 +71,9 @@ class RunDatasets:
             elif (problem := self.roots[name].problem) is not None:
                 raise problem
             else:
-                self._datasets[name] = self._open(plugin, root=self.roots[name].path)
+                options = self._options.get(name, {})
+                root = self.roots[name].path
+                self._datasets[name] = self._open(plugin, root=root, options=options)
         return self._datasets[name]
 
     def members(self, reads: Mapping[str, Sequence[Split]]) -> dict[str, tuple[Split, ...]]:
@@ -106,6 +109,10 @@ class RunDatasets:
             if self.queries is not None and count < self.queries:
                 logger.warning("%s has %d queries, not %d: all are used", name, count, self.queries)
         return counts
+
+    def without_cameras(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Return the data sets of which nobody knows the cameras."""
+        return tuple(name for name in names if not self.dataset(name).cameras)
 
     def _rows(self, name: str, split: Split) -> NDArray[np.int64] | None:
         """Return the rows of a split that are used; None: all of them."""
@@ -144,8 +151,17 @@ class RunDatasets:
         return {name: self.dataset(name).manifest_sha256() for name in self._names}
 
 
-def find_roots(sets: Mapping[str, type[Dataset]], given: DataRoots) -> dict[str, FoundRoot]:
+def find_roots(
+    sets: Mapping[str, type[Dataset]],
+    given: DataRoots,
+    options: Mapping[str, Mapping[str, Any]],
+) -> dict[str, FoundRoot]:
     """Return where data sets lie: in the given roots, else in those of the environment.
+
+    Args:
+        sets: The data sets, by name.
+        given: The given roots.
+        options: Options of data sets, by name.
 
     Raises:
         UsageError: A root is of no use to these data sets, or could be either of two.
@@ -153,7 +169,7 @@ def find_roots(sets: Mapping[str, type[Dataset]], given: DataRoots) -> dict[str,
     """
     needed = any(not plugin.rendered for plugin in sets.values())
     further = folders_of_environment() if needed else ()
-    return RootSearch(given.named, given.folders, further, DATA_VARIABLE).find(sets)
+    return RootSearch(given.named, given.folders, further, DATA_VARIABLE, options).find(sets)
 
 
 def _members(plugin: type[Dataset]) -> tuple[type[Dataset], ...]:
@@ -169,6 +185,7 @@ def open_dataset(
     cache_dir: Path,
     progress: Progress,
     on_corrupt: str | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> Dataset:
     """Open a data set; an option is for those that have it.
 
@@ -180,8 +197,10 @@ def open_dataset(
         cache_dir: Folder for decoded pixels.
         progress: Reporter of long work.
         on_corrupt: For those that read files: what one that cannot be decoded does.
+        options: Options of its own, which go before the others.
     """
     given = {"size": size, "on_corrupt": on_corrupt}
     known = plugin.Config.model_fields
-    options = {key: value for key, value in given.items() if value is not None and key in known}
-    return plugin(options, image_size=image_size, root=root, cache_dir=cache_dir, progress=progress)
+    common = {key: value for key, value in given.items() if value is not None and key in known}
+    own = {**common, **(options or {})}
+    return plugin(own, image_size=image_size, root=root, cache_dir=cache_dir, progress=progress)

@@ -56,7 +56,7 @@ class Preview:
         minutes: Predicted minutes of what is not finished, rendering included.
         disk_bytes: Predicted bytes to be written.
         free_bytes: Free bytes on the disk of the output folder.
-        found: Where each data set lies.
+        found: Folder of each data set that reads files and was found.
         to_render: Data sets whose pixels are not in the cache yet.
         missing: What stands in the way: data that is not there, one line each.
         protocol: Fingerprint of the protocol.
@@ -118,7 +118,7 @@ def preview(config: RunConfig) -> Preview:
         minutes=seconds / 60,
         disk_bytes=written + sum(data.values()),
         free_bytes=shutil.disk_usage(_existing(config.output)).free,
-        found={name: root.where for name, root in datasets.roots.items()},
+        found={n: str(root.path) for n, root in datasets.roots.items() if root.path is not None},
         to_render=[name for name, size in data.items() if size],
         missing=list(missing.values()),
         protocol=plan.protocol,

@@ -33,7 +33,10 @@ Weights = Annotated[
 ]
 Preset = Annotated[
     str | None,
-    typer.Option(help="Preset, or a YAML file. Default: embedded.", metavar="NAME|FILE.yaml"),
+    typer.Option(
+        help="Preset, or a YAML file. Default: one that is made for the data set, else embedded.",
+        metavar="NAME|FILE.yaml",
+    ),
 ]
 Dataset = Annotated[
     str | None,

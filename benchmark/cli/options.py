@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,9 +20,23 @@ Defense = Annotated[
     list[str] | None,
     typer.Option(help="Defenses, by name; several with commas.", metavar="NAME[,NAME…]"),
 ]
+Encoder = Annotated[
+    str | None,
+    typer.Option(
+        help="An encoder that exists already, such as torchreid:osnet_x0_25 or onnx:FILE.",
+        metavar="KIND:NAME",
+    ),
+]
+Weights = Annotated[
+    Path | None,
+    typer.Option(help="Weights of the encoder.", metavar="FILE", parser=absolute),
+]
 Preset = Annotated[
     str | None,
-    typer.Option(help="Preset, or a YAML file. Default: embedded.", metavar="NAME|FILE.yaml"),
+    typer.Option(
+        help="Preset, or a YAML file. Default: one that is made for the data set, else embedded.",
+        metavar="NAME|FILE.yaml",
+    ),
 ]
 Dataset = Annotated[
     str | None,
@@ -144,6 +159,9 @@ Json = Annotated[
 SCENARIO = ("side", "intent", "fraction", "target")
 """Options that are keys of the section ``scenario``."""
 
+ENCODER = {"spec": "encoder", "weights": "weights"}
+"""Keys of the section ``encoder``, and the options that set them."""
+
 Command = Callable[["RunConfig", bool], int]
 """Takes the configuration, and whether to write JSON; returns an exit code."""
 
@@ -182,7 +200,12 @@ def read_config(options: Mapping[str, Any]) -> RunConfig:
     given = {key: value for key, value in options.items() if value not in (None, (), [], False)}
     scenario = [f"scenario.{key}={given.pop(key)}" for key in SCENARIO if key in given]
     given.pop("json_", None)
-    assignments = [*scenario, *given.pop("set_", ())]
+    encoder = [
+        f"encoder.{key}={json.dumps(str(given.pop(option)))}"
+        for key, option in ENCODER.items()
+        if option in given
+    ]
+    assignments = [*scenario, *encoder, *given.pop("set_", ())]
     config = load_run_config(given, assignments)
     names_target = any(text.startswith("scenario.target=") for text in assignments)
     if names_target and config.scenario.intent == "dodge":
@@ -195,6 +218,8 @@ def read_config(options: Mapping[str, Any]) -> RunConfig:
 
 def _run_options(
     defense: Defense = None,
+    encoder: Encoder = None,
+    weights: Weights = None,
     preset: Preset = None,
     dataset: Dataset = None,
     data_root: DataRoot = None,

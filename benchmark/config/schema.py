@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,6 +15,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    model_validator,
 )
 
 from benchmark.config.data_roots import DataRoots, data_roots
@@ -27,6 +28,7 @@ from benchmark.core.parametrised import SEPARATOR
 from benchmark.core.threat import EOT_SAMPLES, Scenario
 from benchmark.core.training_seeds import LARGEST_SEED, check_training_seed
 from benchmark.models.backbone import BackboneConfig
+from benchmark.models.specs.config import EncoderConfig
 from benchmark.training.config import TrainingConfig
 
 CACHE_VARIABLE = "REID_ROBUSTBENCH_CACHE"
@@ -38,6 +40,8 @@ CROSS_DATASETS: dict[str, tuple[str, ...]] = {
 """Data sets that a run on the key is also tested on, unless it says otherwise."""
 
 NO_CROSS_DATASET = "none"
+OF_ENCODERS = "pretrained"
+"""Defense that an encoder given by its spec is."""
 
 
 def default_cache_dir() -> Path:
@@ -105,6 +109,10 @@ def _recipe_of_preset(value: Any) -> Any:
     return read_preset(value).get("training", {}) if isinstance(value, str) else value
 
 
+def _as_encoder(value: Any) -> Any:
+    return {"spec": value} if isinstance(value, str) else value
+
+
 def _as_label(value: Any) -> Any:
     text = str(value).strip() if isinstance(value, str | int | float) else value
     if isinstance(text, str) and not (text and text.isprintable()):
@@ -116,6 +124,7 @@ Label = Annotated[str, BeforeValidator(_as_label)]
 Names = Annotated[list[str], BeforeValidator(_as_names), AfterValidator(_unique)]
 Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
 TrainingSeed = Annotated[Seed, AfterValidator(check_training_seed)]
+Encoder = Annotated[EncoderConfig | None, BeforeValidator(_as_encoder)]
 UserPath = Annotated[Path, BeforeValidator(_as_path)]
 Roots = Annotated[DataRoots, BeforeValidator(data_roots), PlainSerializer(DataRoots.written)]
 DatasetName = Annotated[str, BeforeValidator(joined)]
@@ -148,6 +157,8 @@ class RunConfig(_Section):
 
     defense: Annotated[Names, Field(min_length=1)]
     """Defenses to train and attack."""
+    encoder: Encoder = None
+    """An encoder that exists already, by its spec; the defense is then ``pretrained``."""
     preset: str = "embedded"
     """The preset or the YAML file that the run started from."""
     dataset: DatasetName = "synthped-plaza"
@@ -227,6 +238,23 @@ class RunConfig(_Section):
     """Options of data sets, by name; what they change is in the hash of the data."""
     cache_dir: UserPath = Field(default_factory=default_cache_dir)
     """Folder for rendered data."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _an_encoder_is_a_defense(cls, raw: Any) -> Any:
+        if isinstance(raw, Mapping) and raw.get("encoder") and not raw.get("defense"):
+            return {**raw, "defense": [OF_ENCODERS]}
+        return raw
+
+    def options_of_defense(self, defense: str) -> dict[str, Any]:
+        """Return the options of a defense; of ``pretrained``, the encoder among them."""
+        return {**self.defense_config.get(defense, {}), **self.encoder_option(defense)}
+
+    def encoder_option(self, defense: str) -> dict[str, Any]:
+        """Return the encoder as an option of ``pretrained``; nothing for another defense."""
+        if defense != OF_ENCODERS or self.encoder is None:
+            return {}
+        return {"encoder": self.encoder.model_dump(exclude_none=True)}
 
     def label_of(self, defense: str) -> str | None:
         """Return the label of the records of a defense, if there is one."""

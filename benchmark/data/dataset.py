@@ -125,6 +125,10 @@ class Dataset(Plugin, ABC):
         """Read all files of `split` again; return what is wrong with those that do not decode."""
         return []
 
+    def conversions(self, split: Split) -> list[str]:
+        """Return lines that count the images of `split` that are not read as they are."""
+        return []
+
     def changed(self) -> list[str]:
         """Read all files again; return those that changed while size and time did not."""
         return []

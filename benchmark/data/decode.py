@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,8 @@ DECODING_RULE = 2
 Rule 1 turned 16-bit grey white and left pictures as the sensor held them. All other files are
 decoded as they always were."""
 
+
+warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # told by MOST_PIXELS
 
 MOST_PIXELS = 64_000_000
 """A crop of a person has some ten thousand; larger pictures are a mistake, or an attempt to fill
@@ -86,6 +89,21 @@ def _notes(picture: Image.Image) -> tuple[str, ...]:
         "with transparency, which is dropped": picture.has_transparency_data,
     }
     return tuple(note for note, is_so in made.items() if is_so)
+
+
+def notes_of_file(path: Path) -> tuple[str, ...]:
+    """Return in words what decoding converts beside the size; reads the head of the file.
+
+    Raises:
+        ImageFileError: The file cannot be read.
+    """
+    try:
+        with Image.open(io.BytesIO(read_file(path))) as picture:
+            return _notes(picture)
+    except ImageFileError:
+        raise
+    except Exception:  # decoding tells what is wrong with it
+        return ()
 
 
 def has_own_rule(data: bytes) -> bool:

@@ -7,7 +7,6 @@ are equal the matches come last, so that collapsed embeddings earn nothing by lu
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,6 +14,11 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
+
+from benchmark.metrics.threads import in_threads
+
+_IN_CACHE = 2**18
+"""Distances that a thread of the CPU filters at once."""
 
 _AT_ONCE = 2**25
 """Distances that a device looks up at once."""
@@ -84,72 +88,80 @@ class RankedGallery:
             pids: (B,) identities of the queries.
             camids: (B,) cameras of the queries.
         """
-        distances.index_fill_(1, torch.from_numpy(self.junk).to(distances.device), torch.inf)
-        if distances.device.type == "cpu":
-            return self._ranks_by_query(distances.numpy(), pids, camids)
-        return self._ranks_on_device(distances, pids, camids)
-
-    def _ranks_by_query(
-        self,
-        distances: NDArray[np.float32],
-        pids: NDArray[np.int64],
-        camids: NDArray[np.int64],
-    ) -> MatchRanks:
-        """Sort what is as near as the farthest match; numpy sorts floats faster than it counts."""
         starts, stops = self.spans(pids)
-        ranks = np.zeros((len(pids), int((stops - starts).max(initial=0))), np.int64)
-        counts = np.zeros(len(pids), np.int64)
-
-        def rank(query: int) -> None:
-            own = slice(starts[query], stops[query])
-            row, rows = distances[query], self.rows[own]
-            wanted = np.sort(row[rows[self.camids[own] != camids[query]]])
-            counts[query] = matches = len(wanted)
-            if matches:
-                row[rows] = np.inf
-                near = np.compress(row <= wanted[-1], row)
-                near.sort()
-                nearer = np.searchsorted(near, wanted, side="right")
-                ranks[query, :matches] = nearer + np.arange(1, matches + 1)
-
-        with ThreadPoolExecutor(torch.get_num_threads()) as threads:
-            for _ in threads.map(rank, range(len(pids))):
-                pass
-        return MatchRanks(ranks, counts)
-
-    def _ranks_on_device(
-        self, distances: Tensor, pids: NDArray[np.int64], camids: NDArray[np.int64]
-    ) -> MatchRanks:
-        """Look each distance up among those of the matches, and count by the place found."""
-        starts, stops = self.spans(pids)
-        width = int((stops - starts).max(initial=0))
-        if not width:
+        widest = int((stops - starts).max(initial=0))
+        if not widest:
             return MatchRanks(np.zeros((len(pids), 0), np.int64), np.zeros(len(pids), np.int64))
-        places = starts[:, None] + np.arange(width)
+        places = starts[:, None] + np.arange(widest)
         inside = places < stops[:, None]
         # Repeating the last own row is harmless; the others are rows of queries without a match.
         places = np.minimum(places, np.maximum(stops - 1, 0)[:, None])
         matches = inside & (self.camids[places] != camids[:, None])
-        own = torch.from_numpy(self.rows[places]).to(distances.device)
-        is_match = torch.from_numpy(matches).to(distances.device)
-        wanted = distances.gather(1, own).masked_fill_(~is_match, torch.inf).sort(1).values
-        distances.scatter_(1, own, torch.inf)
         counts = matches.sum(1)
-        wanted = wanted[:, : int(counts.max())].contiguous()
-        at_once = max(1, _AT_ONCE // distances.shape[1])
-        parts = zip(wanted.split(at_once), distances.split(at_once), strict=True)
-        nearer = torch.cat([_up_to(*part) for part in parts])
-        ranks = nearer + torch.arange(1, wanted.shape[1] + 1, device=nearer.device)
-        return MatchRanks(ranks.cpu().numpy(), counts)
+        device = distances.device
+        own = torch.from_numpy(self.rows[places]).to(device)
+        wrong = torch.from_numpy(~matches).to(device)
+        wanted = distances.gather(1, own).masked_fill_(wrong, torch.inf).sort(1).values
+        wanted = wanted[:, : counts.max(initial=0)].contiguous()
+        distances.scatter_(1, own, torch.inf)
+        distances.index_fill_(1, torch.from_numpy(self.junk).to(device), torch.inf)
+        if device.type == "cpu":
+            nearer = _up_to_by_sorting(wanted.numpy(), distances.numpy(), counts)
+        else:
+            nearer = _up_to_on_device(wanted, distances)
+        return MatchRanks(nearer + np.arange(1, wanted.shape[1] + 1), counts)
 
 
-def _up_to(wanted: Tensor, distances: Tensor) -> Tensor:
-    """Return (B, M) how many of (B, G) distances are at most each of (B, M) sorted ones."""
-    queries, bins = wanted.shape[0], wanted.shape[1] + 1
-    found = torch.searchsorted(wanted, distances.contiguous(), out_int32=True)
-    found += bins * torch.arange(queries, dtype=torch.int32, device=found.device)[:, None]
-    counts = torch.bincount(found.flatten(), minlength=queries * bins)
-    return counts.view(queries, bins)[:, :-1].cumsum(1)
+def _up_to_by_sorting(
+    wanted: NDArray[np.float32], distances: NDArray[np.float32], counts: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return (B, M) how many of (B, G) distances are at most each of (B, M) ascending ones.
+
+    Only what is as near as the last of them is sorted. (numpy sorts these few in less time than
+    torch needs to look all of them up among the M.)
+
+    Args:
+        wanted: (B, M).
+        distances: (B, G).
+        counts: (B,) how many of the M are asked for; zeros are returned for the others.
+    """
+    queries, gallery = distances.shape
+    nearer = np.zeros(wanted.shape, np.int64)
+    asked = np.flatnonzero(counts)
+    last = np.full((queries, 1), -np.inf, np.float32)
+    last[asked, 0] = wanted[asked, counts[asked] - 1]
+    at_once = max(1, _IN_CACHE // gallery)
+
+    def count(part: slice) -> None:
+        is_near = distances[part] <= last[part]
+        near = np.compress(is_near.ravel(), distances[part].ravel())
+        stops = np.cumsum(np.count_nonzero(is_near, axis=1))
+        for query, row in enumerate(np.split(near, stops[:-1]), part.start):
+            row.sort()
+            matches = counts[query]
+            nearer[query, :matches] = row.searchsorted(wanted[query, :matches], side="right")
+
+    if at_once >= queries:
+        count(slice(0, queries))
+    else:
+        in_threads(count, [slice(at, at + at_once) for at in range(0, queries, at_once)])
+    return nearer
+
+
+def _up_to_on_device(wanted: Tensor, distances: Tensor) -> NDArray[np.int64]:
+    """Return what `_up_to_by_sorting` does; beyond the asked for, the result means nothing.
+
+    Each distance is looked up among those of the matches, and places are counted.
+    """
+    bins = wanted.shape[1] + 1
+    at_once = max(1, _AT_ONCE // distances.shape[1])
+    nearer = []
+    for limits, row in zip(wanted.split(at_once), distances.split(at_once), strict=True):
+        found = torch.searchsorted(limits, row.contiguous(), out_int32=True)
+        found += bins * torch.arange(len(row), dtype=torch.int32, device=row.device)[:, None]
+        counts = torch.bincount(found.flatten(), minlength=len(row) * bins)
+        nearer.append(counts.view(-1, bins)[:, :-1].cumsum(1))
+    return torch.cat(nearer).cpu().numpy()
 
 
 def labels(values: ArrayLike) -> NDArray[np.int64]:

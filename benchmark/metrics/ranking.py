@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from benchmark.core.errors import DataError, PluginError
-from benchmark.metrics.distance import check_embeddings, cosine_distance_blocks
+from benchmark.metrics.distance import check_embeddings, each_distance_block
 from benchmark.metrics.match_ranks import RankedGallery, labels
 
 PrecisionRule = Literal["step", "trapezoid"]
@@ -123,9 +123,8 @@ def rank_queries(
     result = RankingResult(
         np.full(queries, np.nan), np.full(queries, np.nan), np.zeros(queries, np.int64)
     )
-    for part, distances in cosine_distance_blocks(
-        query_embeddings, gallery_embeddings, block=block, device=device
-    ):
+
+    def rank(part: slice, distances: Tensor) -> None:
         found = gallery.ranks(distances, pids[part], camids[part])
         # Queries with as many matches are averaged together, each with the sum of its own row.
         for matches in np.unique(found.counts[found.counts > 0]):
@@ -134,6 +133,8 @@ def rank_queries(
             result.ap[part.start + rows] = average_precision(ranks)
             result.inp[part.start + rows] = matches / ranks[:, -1]
             result.rank[part.start + rows] = ranks[:, 0]
+
+    each_distance_block(query_embeddings, gallery_embeddings, rank, block=block, device=device)
     return result
 
 

@@ -8,7 +8,7 @@ normalisation stands. Names: https://github.com/KaiyangZhou/deep-person-reid.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial, reduce
 from itertools import pairwise
@@ -72,25 +72,22 @@ OSNETS = tuple(_VARIANTS)
 """Names of the family, as torchreid has them."""
 
 
-class _Conv(nn.Sequential):
-    """A convolution without bias, its normalisation if it has one, and a ReLU unless linear."""
-
-    def __init__(
-        self,
-        channels_in: int,
-        channels_out: int,
-        kernel: int = 1,
-        stride: int = 1,
-        norm: type[nn.Module] | partial[nn.Module] | None = nn.BatchNorm2d,
-        linear: bool = False,
-    ) -> None:
-        conv = nn.Conv2d(channels_in, channels_out, kernel, stride, kernel // 2, bias=False)
-        layers: dict[str, nn.Module] = {"conv": conv}
-        if norm is not None:
-            layers["bn"] = norm(channels_out)
-        if not linear:
-            layers["relu"] = nn.ReLU(inplace=True)
-        super().__init__(OrderedDict(layers))
+def _conv(
+    channels_in: int,
+    channels_out: int,
+    kernel: int = 1,
+    stride: int = 1,
+    norm: Callable[[int], nn.Module] | None = nn.BatchNorm2d,
+    linear: bool = False,
+) -> nn.Sequential:
+    """Return a convolution, its normalisation if it has one, and a ReLU unless it is linear."""
+    conv = nn.Conv2d(channels_in, channels_out, kernel, stride, kernel // 2, bias=False)
+    layers: dict[str, nn.Module] = {"conv": conv}
+    if norm is not None:
+        layers["bn"] = norm(channels_out)
+    if not linear:
+        layers["relu"] = nn.ReLU(inplace=True)
+    return nn.Sequential(OrderedDict(layers))
 
 
 def _light_conv(channels: int) -> nn.Sequential:
@@ -105,7 +102,7 @@ def _light_conv(channels: int) -> nn.Sequential:
 
 
 class _Gate(nn.Module):
-    """The aggregation gate (Eq. 4): how much of each channel of a stream goes on; all share it."""
+    """The aggregation gate, G of Eq. 3: how much of each channel goes on; all streams share it."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -125,7 +122,7 @@ class _Block(nn.Module):
     ) -> None:
         super().__init__()
         inner = channels_out // _BOTTLENECK
-        self.conv1 = _Conv(channels_in, inner)
+        self.conv1 = _conv(channels_in, inner)
         streams = [[_light_conv(inner) for _ in range(t + 1)] for t in range(_SCALES)]
         if searched:
             named = [OrderedDict(layers=nn.Sequential(*stream)) for stream in streams]
@@ -137,9 +134,9 @@ class _Block(nn.Module):
                 self.add_module(name, stream[0] if len(stream) == 1 else nn.Sequential(*stream))
         self.gate = _Gate(inner)
         batch_norm = None if norm == "residual" else nn.BatchNorm2d
-        self.conv3 = _Conv(inner, channels_out, norm=batch_norm, linear=True)
+        self.conv3 = _conv(inner, channels_out, norm=batch_norm, linear=True)
         self.downsample = (
-            _Conv(channels_in, channels_out, linear=True)
+            _conv(channels_in, channels_out, linear=True)
             if channels_in != channels_out
             else nn.Identity()
         )
@@ -163,47 +160,40 @@ class _GlobalPool(nn.Module):
 
 
 class OSNet(nn.Sequential):
-    """Maps (B, 3, H, W) normalised images to (B, 512) features.
-
-    The classifier of the checkpoints is no part of it.
-
-    Args:
-        variant: Which of the family.
-    """
-
-    def __init__(self, variant: _Variant) -> None:
-        stem, *widths = (channels * variant.percent // 100 for channels in _CHANNELS)
-        norm = _instance_norm if variant.stem else nn.BatchNorm2d
-        layers: dict[str, nn.Module] = {
-            "conv1": _Conv(3, stem, 7, 2, norm),
-            "maxpool": nn.MaxPool2d(3, 2, 1),
-        }
-        for i, ((before, width), norms) in enumerate(
-            zip(pairwise((stem, *widths)), variant.blocks, strict=True)
-        ):
-            stage = nn.Sequential(
-                _Block(before, width, norms[0], variant.searched),
-                _Block(width, width, norms[1], variant.searched),
-            )
-            layers[f"conv{i + 2}"] = stage
-            if width != widths[-1]:
-                halved = nn.Sequential(_Conv(width, width), nn.AvgPool2d(2))
-                if variant.searched:
-                    layers[f"pool{i + 2}"] = halved
-                else:
-                    stage.append(halved)
-        layers["conv5"] = _Conv(widths[-1], widths[-1])
-        layers["pool"] = _GlobalPool()
-        layers["fc"] = nn.Sequential(
-            nn.Linear(widths[-1], FEATURES), nn.BatchNorm1d(FEATURES), nn.ReLU(inplace=True)
-        )
-        super().__init__(OrderedDict(layers))
-        self.apply(_initialise)
+    """Maps (B, 3, H, W) normalised images to (B, 512) features; has no classifier."""
 
     @property
     def last_map(self) -> nn.Module:
         """The module whose output is the last feature map."""
         return self.get_submodule("conv5")
+
+
+def _layers(variant: _Variant) -> OrderedDict[str, nn.Module]:
+    stem, *widths = (channels * variant.percent // 100 for channels in _CHANNELS)
+    norm = _instance_norm if variant.stem else nn.BatchNorm2d
+    layers: dict[str, nn.Module] = {
+        "conv1": _conv(3, stem, 7, 2, norm),
+        "maxpool": nn.MaxPool2d(3, 2, 1),
+    }
+    stages = zip(pairwise((stem, *widths)), variant.blocks, strict=True)
+    for number, ((before, width), norms) in enumerate(stages, 2):
+        stage = nn.Sequential(
+            _Block(before, width, norms[0], variant.searched),
+            _Block(width, width, norms[1], variant.searched),
+        )
+        layers[f"conv{number}"] = stage
+        if width != widths[-1]:
+            halved = nn.Sequential(_conv(width, width), nn.AvgPool2d(2))
+            if variant.searched:
+                layers[f"pool{number}"] = halved
+            else:
+                stage.append(halved)
+    layers["conv5"] = _conv(widths[-1], widths[-1])
+    layers["pool"] = _GlobalPool()
+    layers["fc"] = nn.Sequential(
+        nn.Linear(widths[-1], FEATURES), nn.BatchNorm1d(FEATURES), nn.ReLU(inplace=True)
+    )
+    return OrderedDict(layers)
 
 
 def _initialise(module: nn.Module) -> None:
@@ -227,7 +217,9 @@ def osnet(name: str) -> OSNet:
     """
     if name not in _VARIANTS:
         raise unknown_name("OSNet", name, list(OSNETS))
-    return OSNet(_VARIANTS[name])
+    network = OSNet(_layers(_VARIANTS[name]))
+    network.apply(_initialise)
+    return network
 
 
 class _OSNetBackbone(Backbone):

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmark.config.attack_groups import expand_attacks
-from benchmark.config.schema import CROSS_DATASETS, NO_CROSS_DATASET, RunConfig
+from benchmark.config.schema import CROSS_DATASETS, NO_CROSS_DATASET, OF_ENCODERS, RunConfig
 from benchmark.core.attack import Attack
 from benchmark.core.dataset_names import sources_of
 from benchmark.core.defense import Defense
 from benchmark.core.errors import BenchmarkError, PluginError, UsageError, unknown_name
+from benchmark.core.listing import listed
 from benchmark.core.parametrised import Parametrised, base_name
 from benchmark.core.plugin import PluginConfig
 from benchmark.core.plugin_errors import plugin_faults
@@ -99,16 +100,18 @@ def choose(config: RunConfig) -> Choice:
     """
     attack_names = expand_attacks(config.attack, ATTACKS.names())
     _check_names(config)
-    defenses = {n: _defense(n, config.defense_config.get(n, {})) for n in config.defense}
+    defenses = {n: _defense(n, _options(n, config)) for n in config.defense}
     _check_options(DEFENSES, config.defense_config)
     _check_options(ATTACKS, config.attack_config)
     _check_options(DATASETS, config.dataset_config)
     attacks = tuple(_attack(name, config.attack_config) for name in attack_names)
     _check_intent(attacks, config.scenario)
+    prerequisites = _prerequisites(defenses, attacks, config)
+    _check_encoder(config, defenses, prerequisites, attacks)
     return Choice(
         defenses=defenses,
         stand_ins=_stand_ins(config, defenses),
-        prerequisites=_prerequisites(defenses, attacks),
+        prerequisites=prerequisites,
         attacks=attacks,
         backbone=_class(BACKBONES, config.backbone.name, Backbone),
         datasets={name: _dataset(name) for name in _dataset_names(config)},
@@ -183,10 +186,18 @@ def _defense(name: str, options: dict[str, Any]) -> Defense:
     return defense
 
 
-def _base(name: str, path: tuple[str, ...]) -> Defense:
-    """Return a defense that others build on, with its default options."""
+def _options(name: str, config: RunConfig) -> dict[str, Any]:
+    """Return the options of a defense; an encoder of the run is what it wraps, if it can wrap."""
+    options = config.options_of_defense(name)
+    if config.encoder is not None and "base" in DEFENSES.get(name).Config.model_fields:
+        options.setdefault("base", OF_ENCODERS)
+    return options
+
+
+def _base(name: str, path: tuple[str, ...], config: RunConfig) -> Defense:
+    """Return a defense that others build on, with its default options and the run's encoder."""
     try:
-        return _defense(name, {})
+        return _defense(name, config.encoder_option(name))
     except BenchmarkError as error:
         if not path:
             raise
@@ -225,8 +236,30 @@ def _check_intent(attacks: tuple[ChosenAttack, ...], scenario: Scenario) -> None
             )
 
 
+def _check_encoder(
+    config: RunConfig,
+    defenses: dict[str, Defense],
+    prerequisites: dict[str, Defense],
+    attacks: tuple[ChosenAttack, ...],
+) -> None:
+    """Refuse an encoder that nothing uses, and attacks that ask a black box for a gradient."""
+    if config.encoder is not None and OF_ENCODERS not in {**defenses, **prerequisites}:
+        raise UsageError(
+            f"an encoder is the defense {OF_ENCODERS}, and {', '.join(defenses)} builds on none",
+            f"leave --defense out, or add {OF_ENCODERS} to it",
+        )
+    white = [attack.name for attack in attacks if attack.threat.knowledge == "white"]
+    for name, defense in defenses.items():
+        if defense.black_box and white:
+            raise UsageError(
+                f"{defense.row_label() or name}: no gradient for {listed(white, 3)}: "
+                f"{defense.black_box}",
+                "attack it as a black box: --attack random-noise query-black-box",
+            )
+
+
 def _prerequisites(
-    defenses: dict[str, Defense], attacks: tuple[ChosenAttack, ...]
+    defenses: dict[str, Defense], attacks: tuple[ChosenAttack, ...], config: RunConfig
 ) -> dict[str, Defense]:
     """Return all that defenses build on and surrogates are, each before those that need it."""
     found: dict[str, Defense] = {}
@@ -237,7 +270,7 @@ def _prerequisites(
                 f"defenses build on each other in a circle: {' → '.join([*path, name])}",
                 "break the circle in prerequisites()",
             )
-        needed = found.get(name) or _base(name, path)
+        needed = found.get(name) or _base(name, path, config)
         visit(needed, (*path, name))
         found[name] = needed
 
@@ -246,6 +279,7 @@ def _prerequisites(
             names = defense.prerequisites()
         for name in names:
             need(name, path)
+        defense.rest_on({name: found[name] for name in names})
 
     for name, defense in defenses.items():
         visit(defense, (name,))

@@ -110,6 +110,10 @@ class RunDatasets:
                 logger.warning("%s has %d queries, not %d: all are used", name, count, self.queries)
         return counts
 
+    def without_cameras(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Return the data sets of which nobody knows the cameras."""
+        return tuple(name for name in names if not self.dataset(name).cameras)
+
     def _rows(self, name: str, split: Split) -> NDArray[np.int64] | None:
         """Return the rows of a split that are used; None: all of them."""
         dataset = self.dataset(name)

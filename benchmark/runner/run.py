@@ -88,7 +88,8 @@ def run_benchmark(config: RunConfig, progress: Progress) -> RunOutcome:
             read_measured([folder.records])  # a damaged one is told before any work
         datasets = RunDatasets(config, choice, progress)
         counts = datasets.query_counts(choice.datasets)
-        plan = make_plan(config, choice, datasets.manifests(), counts)
+        without = datasets.without_cameras(choice.datasets)
+        plan = make_plan(config, choice, datasets.manifests(), counts, without)
         datasets.check(plan.cells)
         _check_scenario(config, choice, datasets)
         publish(folder.config, to_yaml(config).encode())

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from results.render import report_charts as charts
+from results.render.claims import plain
 from results.report.content import Report, Standing
 
 _PNG = b"\x89PNG"
@@ -33,7 +34,12 @@ def report_page(report: Report, pictures: Mapping[str, bytes] = _NO_PICTURES) ->
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    environment.filters |= {"number": _number, "budget": _budget, "duration": _duration}
+    environment.filters |= {
+        "number": _number,
+        "budget": _budget,
+        "duration": _duration,
+        "plain": plain,
+    }
     return environment.get_template("report.html").render(
         report=report,
         pictures={name: _data_uri(content) for name, content in pictures.items()},

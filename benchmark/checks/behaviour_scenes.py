@@ -85,6 +85,15 @@ _VARIANTS: dict[str, tuple[dict[str, Any], ...]] = {
 }
 """Options beside the default ones, as published results use them."""
 
+ALIKE = {
+    **{f"osnet-{width}": "osnet-x0-25" for width in ("x1-0", "x0-75", "x0-5")},
+    "vit-base": "vit-small",
+}
+"""Backbones that differ from another by their size alone: it shows what they do."""
+_FEW_STEPS = {"training": {"epochs": 1, "identities": 16, "images": 4}}
+_BACKBONES = {"resnet50-ibn-a": _FEW_STEPS, "vit-small": _FEW_STEPS}
+"""Options for backbones whose steps are slow."""
+
 _ATTACK_OF_DEFENSES = "metric-ifgsm"
 WITH_ARGUMENT = {"torchattacks": "torchattacks:PGD"}
 DEFAULT = "default"
@@ -119,7 +128,16 @@ def scenes(kind: str, names: Sequence[str]) -> list[Scene]:
         attacks = tuple(WITH_ARGUMENT.get(name, name) for name in names)
         return [Scene(DEFAULT, ("none",), attacks, {})]
     if kind == "backbone":
-        return [Scene(n, ("none",), ("random-noise",), {"backbone": {"name": n}}) for n in names]
+        shown = dict.fromkeys(ALIKE.get(name, name) for name in names)
+        return [
+            Scene(
+                name,
+                ("none",),
+                ("random-noise",),
+                {"backbone": {"name": name}, **_BACKBONES.get(name, {})},
+            )
+            for name in shown
+        ]
     found = [Scene(DEFAULT, tuple(names), (_ATTACK_OF_DEFENSES,), {})]
     for name in names:
         for number, options in enumerate(_VARIANTS.get(name, ())):

@@ -4,6 +4,9 @@
 the weights to load into it. What shapes the result is in the configuration by content and not by
 place: the hash of the weights file and the hash of the factory's source. So another file under the
 same name is another training cell, and the same file in another folder is not.
+
+``encoder=SPEC`` in place of both names a network that `benchmark.models.specs` knows, with its
+preprocessing around it; ``run --encoder SPEC --weights FILE`` sets it.
 """
 
 from __future__ import annotations
@@ -13,22 +16,33 @@ import logging
 import os
 from collections.abc import Callable
 from contextlib import chdir
+from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
 from types import ModuleType
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
-from pydantic import ConfigDict, ValidationInfo, field_serializer, field_validator
+from pydantic import (
+    ConfigDict,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    field_serializer,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 from torch import nn
 
-from benchmark.core.defense import Adaptive, Defense, FitTask
+from benchmark.core.defense import RANDOM_WEIGHTS, Adaptive, Defense, FitTask, Preparation
 from benchmark.core.encoder import evaluating, verified_embeddings
-from benchmark.core.errors import BenchmarkError, DataError, PluginError
+from benchmark.core.errors import BenchmarkError, DataError, PluginError, UsageError
 from benchmark.core.fingerprint import sha256_file, sha256_sources
 from benchmark.core.plugin import Card, PluginConfig
 from benchmark.core.plugin_errors import NO_EXIT, told
 from benchmark.models.foreign_weights import load_foreign, read_state_dict
+from benchmark.models.specs.declared import DeclaredEncoder
+from benchmark.models.specs.preprocessing import SpecEncoder, shuffled
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +82,25 @@ class Pretrained(Defense):
         """Some part has no useful gradient; a method surrogate() of the encoder is BPDA's."""
         optimises_at_inference: bool = False
         """The encoder runs an optimisation for each image."""
+        encoder: DeclaredEncoder | None = None
+        """A network by its spec, in place of a factory; what `run --encoder` sets."""
+
+        @model_validator(mode="after")
+        def _one_of_both(self) -> Pretrained.Config:
+            if self.encoder is not None and (self.factory or self.weights):
+                raise UsageError(
+                    "defense 'pretrained' has both a factory and an encoder",
+                    "give either --encoder SPEC --weights FILE, or defense.factory",
+                )
+            return self
+
+        @model_serializer(mode="wrap")
+        def _without_no_encoder(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+            """Leave an unset encoder out: such cells are as they always were."""
+            content: dict[str, Any] = handler(self)
+            if self.encoder is None:
+                content.pop("encoder")
+            return content
 
         @field_validator("weights")
         @classmethod
@@ -113,19 +146,48 @@ class Pretrained(Defense):
             non_differentiable=self.config.non_differentiable,
             optimises_at_inference=self.config.optimises_at_inference,
         )
+        declared = self.config.encoder
+        if declared is not None:
+            self.black_box = declared.gradient_problem
+            self.adaptive = replace(
+                self.adaptive,
+                non_differentiable=self.config.non_differentiable or bool(self.black_box),
+            )
+            self.choices = (
+                *declared.preprocessing.mirrored(),
+                *(() if self.black_box else (RANDOM_WEIGHTS,)),
+            )
 
     def check(self) -> None:
-        """Ask for a factory.
+        """Ask for a factory or an encoder.
 
         Raises:
             PluginError: There is none.
+            DataError: The weights of the encoder are not there.
         """
-        if not self.config.factory:
+        if self.config.encoder is not None:
+            self.config.encoder.check_file()
+        elif not self.config.factory:
             raise PluginError("defense 'pretrained' has no factory", HOW)
 
+    def row_label(self) -> str | None:
+        """Return the spec, and that the encoder is a black box if it is one."""
+        declared = self.config.encoder
+        if declared is None:
+            return None
+        return f"{declared.spec}, black-box alone" if self.black_box else declared.spec
+
     def backbone_name(self, chosen: str) -> str:
-        """Return the factory: the run's backbone is not built."""
-        return self.config.factory
+        """Return the factory or the spec: the run's backbone is not built."""
+        declared = self.config.encoder
+        return self.config.factory if declared is None else declared.spec
+
+    def with_choice(self, encoder: nn.Module, choice: str) -> nn.Module:
+        """Return the encoder with another preprocessing, or with its weights shuffled."""
+        assert isinstance(encoder, SpecEncoder)
+        if choice == RANDOM_WEIGHTS:
+            return shuffled(encoder)
+        return encoder.behind(encoder.preprocessing.mirrored()[choice])
 
     def fit(self, task: FitTask) -> nn.Module:
         """Build the encoder, load its weights, and try it on images of the run's size.
@@ -135,8 +197,13 @@ class Pretrained(Defense):
                 fit it.
             DataError: The weights cannot be read, or are not those that were hashed.
         """
-        encoder = self._build()
-        path = self.config.weights
+        path, declared = self.config.weights, self.config.encoder
+        if declared is None:
+            encoder = self._build()
+        else:
+            _warn_of_small_images(task.image_size, declared)
+            encoder, told = declared.load()
+            task.preparation = Preparation(task.train, {"encoder": told})
         if path is not None:
             _agreed(self.config.weights_sha256, sha256_file(path), f"the file {path}")
             load_foreign(encoder, read_state_dict(path), path.name)
@@ -145,8 +212,9 @@ class Pretrained(Defense):
         return encoder
 
     def build_encoder(self, factory: Callable[[], nn.Module]) -> nn.Module:
-        """Return the factory's encoder; its weights come from the finished training cell."""
-        return self._build()
+        """Return the encoder as built; its weights come from the finished training cell."""
+        declared = self.config.encoder
+        return self._build() if declared is None else declared.build()
 
     def surrogate(self, encoder: nn.Module) -> nn.Module | None:
         """Return what the encoder's own method ``surrogate()`` returns, if it has one."""
@@ -176,7 +244,7 @@ class Pretrained(Defense):
 
     def _try(self, encoder: nn.Module, image_size: tuple[int, int]) -> None:
         images = torch.rand(TRIED_IMAGES, 3, *image_size)
-        owner = f"the factory {self.config.factory}"
+        owner = f"the factory {self.config.factory}" if self.config.factory else "the encoder"
         try:
             with evaluating(encoder), torch.no_grad():
                 embeddings: object = encoder(images)
@@ -187,6 +255,17 @@ class Pretrained(Defense):
                 "resizing and normalisation belong into the encoder; image_size sets H and W",
             ) from None
         verified_embeddings(embeddings, TRIED_IMAGES, owner)
+
+
+def _warn_of_small_images(given: tuple[int, int], declared: DeclaredEncoder) -> None:
+    wanted = declared.preprocessing.size
+    if given[0] < wanted[0] or given[1] < wanted[1]:
+        logger.warning(
+            "images of %d×%d are enlarged to %d×%d for %s; image_size sets what is read",
+            *given,
+            *wanted,
+            declared.spec,
+        )
 
 
 def _module(factory: str) -> ModuleType:

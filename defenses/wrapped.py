@@ -11,7 +11,7 @@ gradient is the one at the preprocessed image.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import ClassVar, cast
 
 import torch
@@ -95,15 +95,32 @@ class WrappedDefense(Defense):
         plugin = cast(type[Defense], DEFENSES.get(self.config.base))
         if plugin is type(self):
             raise UsageError(f"{self.name!r} cannot be its own base", "set base to another defense")
-        self.base = plugin(plugin.parse_config({}))
-        own, inner = self.admission, self.base.adaptive
+        self._wrap_base(plugin(plugin.parse_config({})))
+
+    def _wrap_base(self, base: Defense) -> None:
+        own, inner = self.admission, base.adaptive
+        self.base = base
         self.adaptive = Adaptive(
             random=own.random or inner.random,
             non_differentiable=own.non_differentiable or inner.non_differentiable,
             optimises_at_inference=own.optimises_at_inference or inner.optimises_at_inference,
         )
-        self.trained_against = self.base.trained_against
-        self.also_seen = self.base.also_seen
+        self.trained_against = base.trained_against
+        self.also_seen = base.also_seen
+        self.black_box = base.black_box
+
+    def rest_on(self, bases: Mapping[str, Defense]) -> None:
+        """Take the base as the run has it."""
+        self._wrap_base(bases[self.config.base])
+
+    def row_label(self) -> str | None:
+        """Return its name and what the base is called, if that is called by more than a name."""
+        inner = self.base.row_label()
+        return None if inner is None else f"{self.name}, {inner}"
+
+    def backbone_name(self, chosen: str) -> str:
+        """Return what the network of the base is called."""
+        return self.base.backbone_name(chosen)
 
     @abstractmethod
     def wrap(self, encoder: nn.Module) -> Wrapped:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from benchmark.checks.figures import ProbeFigures
+from benchmark.checks.figures import ChoiceFigures, ProbeFigures
 from benchmark.core.defense import Adaptive
 from benchmark.core.threat import Intent, Knowledge, Norm
 
@@ -56,6 +56,7 @@ class Evidence:
         clean_map: mAP of clean queries in percent.
         queries: How many they are; of few, a share is known roughly.
         trivial_queries: Of them, those for which the gallery holds no wrong image.
+        choices: What was declared of the encoder beside what may have been meant; None: nothing.
         probe: What the probe saw; None: it did not look at this data set.
         attacks: The attacks.
         intent: What the attackers want. Only those that dodge lower the mAP of the own identity,
@@ -71,6 +72,7 @@ class Evidence:
     attacks: Sequence[AttackEvidence] = field(default=())
     intent: Intent = "dodge"
     trivial_queries: int = 0
+    choices: ChoiceFigures | None = None
 
     @property
     def dodging(self) -> tuple[AttackEvidence, ...]:

@@ -62,3 +62,18 @@ class ProbeFigures(_Figures):
         steps = (self.single_step_map, self.iterated_map, self.long_map)
         known = [m for m in (*steps, *swept) if m is not None]
         return min(known, default=None)
+
+
+class ChoiceFigures(BaseModel):
+    """Clean mAP of an encoder as declared, and with each choice that may have been meant."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    queries: int
+    """Queries compared."""
+    gallery: int
+    """Gallery images that they are ranked against."""
+    declared_map: float
+    """In percent."""
+    other_maps: dict[str, float]
+    """In percent, by the choice."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from benchmark.cli.options import CacheDir, Json
+from benchmark.cli.options import CacheDir, DataRoot, Json
 from benchmark.cli.paths import absolute
 from benchmark.cli.screen import logging_to_screen, write_json, write_line
 from benchmark.core.listing import SHOWN
@@ -25,21 +25,22 @@ app = typer.Typer(
 )
 
 Name = Annotated[str, typer.Argument(help="Name of the data set.", metavar="NAME")]
-Root = Annotated[
-    Path | None,
-    typer.Option("--data-root", help="Folder of its files.", metavar="DIR", parser=absolute),
-]
 Size = Annotated[
     str | None,
     typer.Option(help="For rendered data. Default: embedded.", metavar="smoke|embedded|full"),
+]
+Options = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Option of the data set: cameras=none.", metavar="KEY=VALUE …"),
 ]
 
 
 @app.command()
 def info(
     name: Name,
-    data_root: Root = None,
+    data_root: DataRoot = None,
     size: Size = None,
+    options: Options = None,
     cache_dir: CacheDir = None,
     json_: Json = False,
 ) -> None:
@@ -50,7 +51,7 @@ def info(
     """
     from benchmark.data.verify import dataset_info
 
-    card = dataset_info(_open(name, data_root, size, cache_dir))
+    card = dataset_info(_open(name, data_root, size, options, cache_dir))
     if json_:
         write_json(card)
         return
@@ -64,11 +65,12 @@ def make(
     output: Annotated[
         Path, typer.Option(help="A new or empty folder.", metavar="DIR", parser=absolute)
     ],
-    data_root: Root = None,
+    data_root: DataRoot = None,
     size: Size = None,
+    options: Options = None,
     cache_dir: CacheDir = None,
 ) -> None:
-    """Write a data set to disk in the layout of Market-1501, with card and contact sheet.
+    """Write a data set to disk with card and contact sheet; named as in Market-1501 if it can be.
 
     Example:
       python -m benchmark data make synthped-plaza --output plaza
@@ -78,7 +80,7 @@ def make(
     from benchmark.runner.error_translation import machine_problems
 
     with machine_problems(output):
-        dataset = _open(name, data_root, size, cache_dir)
+        dataset = _open(name, data_root, size, options, cache_dir)
         folder = make_dataset(dataset, output, make_progress())
     write_line(f"wrote {folder}")
 
@@ -86,8 +88,9 @@ def make(
 @app.command()
 def verify(
     name: Name,
-    data_root: Root = None,
+    data_root: DataRoot = None,
     size: Size = None,
+    options: Options = None,
     cache_dir: CacheDir = None,
     json_: Json = False,
 ) -> int:
@@ -98,10 +101,13 @@ def verify(
     """
     from dataclasses import asdict
 
-    from benchmark.core.errors import EXIT_DATA, EXIT_OK
-    from benchmark.data.verify import verify_dataset
+    from benchmark.core.errors import EXIT_DATA, EXIT_OK, DataError
+    from benchmark.data.verify import Defect, verify_dataset
 
-    findings = verify_dataset(_open(name, data_root, size, cache_dir))
+    try:
+        findings = verify_dataset(_open(name, data_root, size, options, cache_dir))
+    except DataError as error:
+        findings = [Defect("error", "root", error.what, error.hint)]
     failed = any(finding.level == "error" for finding in findings)
     if json_:
         write_json({"sound": not failed, "findings": [asdict(finding) for finding in findings]})
@@ -111,30 +117,52 @@ def verify(
     return EXIT_DATA if failed else EXIT_OK
 
 
-def _open(name: str, root: Path | None, size: str | None, cache_dir: Path | None) -> Dataset:
+def _open(
+    name: str,
+    roots: Sequence[str] | None,
+    size: str | None,
+    assignments: Sequence[str] | None,
+    cache_dir: Path | None,
+) -> Dataset:
+    from benchmark.config.data_roots import data_roots
     from benchmark.config.schema import default_cache_dir
+    from benchmark.core.dataset_names import JOINT, joined
     from benchmark.core.errors import UsageError
     from benchmark.core.progress_choice import make_progress
     from benchmark.core.registry import DATASETS
-    from benchmark.runner.datasets import open_dataset
+    from benchmark.runner.datasets import find_roots, open_dataset
 
     logging_to_screen()
+    if JOINT in joined(name):
+        raise UsageError(f"{name} are several data sets", "name one of them")
     plugin: type[Any] = DATASETS.get(name)
-    if plugin.rendered and root is not None:
-        raise UsageError(
-            f"the data set {name} is rendered and would not look into {root}",
-            "name a data set that reads files, such as market1501, or leave out --data-root",
-        )
     if size is not None and "size" not in plugin.Config.model_fields:
         raise UsageError(f"the data set {name} has no sizes", "leave out --size")
+    options = _options(name, assignments or ())
+    plugin.parse_config(options)
+    found = find_roots({name: plugin}, data_roots(roots), {name: options})[name]
+    if found.problem is not None:
+        raise found.problem
     return open_dataset(
         plugin,
         image_size=None,
         size=size,
-        root=root,
+        root=found.path,
         cache_dir=cache_dir or default_cache_dir(),
         progress=make_progress(),
+        options=options,
     )
+
+
+def _options(name: str, assignments: Sequence[str]) -> dict[str, Any]:
+    """Return options of a data set, said as KEY=VALUE or as a run would be told."""
+    from benchmark.config.assignments import assign, parse_assignment
+
+    options: dict[str, Any] = {}
+    for one in map(parse_assignment, assignments):
+        path = one.path[2:] if one.path[:2] == ("dataset_config", name) else one.path
+        assign(options, path or one.path, one.value)
+    return options
 
 
 def _finding_lines(findings: Sequence[Defect]) -> Iterator[str]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from benchmark.cli.paths import absolute
+from benchmark.cli.paths import absolute, root
 from benchmark.cli.screen import logging_to_screen
 
 if TYPE_CHECKING:
@@ -19,14 +20,40 @@ Defense = Annotated[
     list[str] | None,
     typer.Option(help="Defenses, by name; several with commas.", metavar="NAME[,NAME…]"),
 ]
+Encoder = Annotated[
+    str | None,
+    typer.Option(
+        help="An encoder that exists already, such as torchreid:osnet_x0_25 or onnx:FILE.",
+        metavar="KIND:NAME",
+    ),
+]
+Weights = Annotated[
+    Path | None,
+    typer.Option(help="Weights of the encoder.", metavar="FILE", parser=absolute),
+]
 Preset = Annotated[
     str | None,
-    typer.Option(help="Preset, or a YAML file. Default: embedded.", metavar="NAME|FILE.yaml"),
+    typer.Option(
+        help="Preset, or a YAML file. Default: one that is made for the data set, else embedded.",
+        metavar="NAME|FILE.yaml",
+    ),
 ]
-Dataset = Annotated[str | None, typer.Option(help="Data set to train and test on.", metavar="NAME")]
+Dataset = Annotated[
+    str | None,
+    typer.Option(
+        help="Data set to train and test on; several with commas are joined.",
+        metavar="NAME[,NAME…]",
+    ),
+]
 DataRoot = Annotated[
-    Path | None,
-    typer.Option(help="Folder of a data set of your own.", metavar="DIR", parser=absolute),
+    list[str] | None,
+    typer.Option(
+        "--data-root",
+        help="Folder that is a data set or holds some, or the folder of one. Default: "
+        "$REID_ROBUSTBENCH_DATA.",
+        metavar="DIR|NAME=DIR …",
+        parser=root,
+    ),
 ]
 TestDataset = Annotated[
     list[str] | None,
@@ -132,6 +159,9 @@ Json = Annotated[
 SCENARIO = ("side", "intent", "fraction", "target")
 """Options that are keys of the section ``scenario``."""
 
+ENCODER = {"spec": "encoder", "weights": "weights"}
+"""Keys of the section ``encoder``, and the options that set them."""
+
 Command = Callable[["RunConfig", bool], int]
 """Takes the configuration, and whether to write JSON; returns an exit code."""
 
@@ -170,7 +200,12 @@ def read_config(options: Mapping[str, Any]) -> RunConfig:
     given = {key: value for key, value in options.items() if value not in (None, (), [], False)}
     scenario = [f"scenario.{key}={given.pop(key)}" for key in SCENARIO if key in given]
     given.pop("json_", None)
-    assignments = [*scenario, *given.pop("set_", ())]
+    encoder = [
+        f"encoder.{key}={json.dumps(str(given.pop(option)))}"
+        for key, option in ENCODER.items()
+        if option in given
+    ]
+    assignments = [*scenario, *encoder, *given.pop("set_", ())]
     config = load_run_config(given, assignments)
     names_target = any(text.startswith("scenario.target=") for text in assignments)
     if names_target and config.scenario.intent == "dodge":
@@ -183,6 +218,8 @@ def read_config(options: Mapping[str, Any]) -> RunConfig:
 
 def _run_options(
     defense: Defense = None,
+    encoder: Encoder = None,
+    weights: Weights = None,
     preset: Preset = None,
     dataset: Dataset = None,
     data_root: DataRoot = None,

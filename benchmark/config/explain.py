@@ -27,6 +27,11 @@ def explain(error: ValidationError, model: type[BaseModel], where: str = "") -> 
         return unknown_key(prefix + "unknown key", key, str(location[-1]), known)
     if first["type"] == "missing" and key == "defense":
         return UsageError("no defense was chosen", "name one or more, such as --defense ddid")
+    if first["type"] == "missing" and key == "encoder.spec":
+        return UsageError(
+            f"{prefix}the encoder of the weights is not named",
+            "name it, such as --encoder torchreid:osnet_x0_25",
+        )
     if first["type"] == "missing":
         return UsageError(f"{prefix}{key} is missing", f"set {key}")
     message = first["msg"].removeprefix("Value error, ").removeprefix("Input ")

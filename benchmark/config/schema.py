@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from platformdirs import user_cache_path
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    model_validator,
+)
 
+from benchmark.config.data_roots import DataRoots, data_roots
 from benchmark.config.paths import user_path
 from benchmark.config.presets import read_preset
 from benchmark.core.budget import Eps255, split_budgets
+from benchmark.core.dataset_names import joined, sources_of
 from benchmark.core.errors import UsageError
 from benchmark.core.parametrised import SEPARATOR
 from benchmark.core.threat import EOT_SAMPLES, Scenario
 from benchmark.core.training_seeds import LARGEST_SEED, check_training_seed
 from benchmark.models.backbone import BackboneConfig
+from benchmark.models.specs.config import EncoderConfig
 from benchmark.training.config import TrainingConfig
 
 CACHE_VARIABLE = "REID_ROBUSTBENCH_CACHE"
@@ -29,6 +40,8 @@ CROSS_DATASETS: dict[str, tuple[str, ...]] = {
 """Data sets that a run on the key is also tested on, unless it says otherwise."""
 
 NO_CROSS_DATASET = "none"
+OF_ENCODERS = "pretrained"
+"""Defense that an encoder given by its spec is."""
 
 
 def default_cache_dir() -> Path:
@@ -96,6 +109,10 @@ def _recipe_of_preset(value: Any) -> Any:
     return read_preset(value).get("training", {}) if isinstance(value, str) else value
 
 
+def _as_encoder(value: Any) -> Any:
+    return {"spec": value} if isinstance(value, str) else value
+
+
 def _as_label(value: Any) -> Any:
     text = str(value).strip() if isinstance(value, str | int | float) else value
     if isinstance(text, str) and not (text and text.isprintable()):
@@ -107,7 +124,10 @@ Label = Annotated[str, BeforeValidator(_as_label)]
 Names = Annotated[list[str], BeforeValidator(_as_names), AfterValidator(_unique)]
 Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
 TrainingSeed = Annotated[Seed, AfterValidator(check_training_seed)]
+Encoder = Annotated[EncoderConfig | None, BeforeValidator(_as_encoder)]
 UserPath = Annotated[Path, BeforeValidator(_as_path)]
+Roots = Annotated[DataRoots, BeforeValidator(data_roots), PlainSerializer(DataRoots.written)]
+DatasetName = Annotated[str, BeforeValidator(joined)]
 Executor = Annotated[Literal["local", "ray"], AfterValidator(_local_only)]
 Recipe = Annotated[TrainingConfig, BeforeValidator(_recipe_of_preset)]
 ImageSize = tuple[Annotated[int, Field(ge=8, le=1024)], Annotated[int, Field(ge=8, le=1024)]]
@@ -137,17 +157,22 @@ class RunConfig(_Section):
 
     defense: Annotated[Names, Field(min_length=1)]
     """Defenses to train and attack."""
+    encoder: Encoder = None
+    """An encoder that exists already, by its spec; the defense is then ``pretrained``."""
     preset: str = "embedded"
     """The preset or the YAML file that the run started from."""
-    dataset: str = "synthped-plaza"
-    """Data set to train and test on."""
-    data_root: UserPath | None = None
-    """Folder of a data set that is not rendered by the benchmark."""
+    dataset: DatasetName = "synthped-plaza"
+    """Data set to train and test on; of a list, the sets are joined, identities and cameras kept
+    apart."""
+    data_root: Roots = DataRoots()
+    """Where data sets lie: a folder that is one or holds some, NAME=DIR, a mapping from names to
+    folders, or a list of these; then the folders of $REID_ROBUSTBENCH_DATA."""
     on_corrupt: Literal["fail", "skip"] = "fail"
     """What an image file that cannot be decoded does: end the run, or be left out with a
     warning; the hash of the data is then that of the other files."""
     test_dataset: Names | None = None
-    """Further data sets to test on; unset: the data set's usual counterpart; none: no other."""
+    """Further data sets to test on; unset: the data set's usual counterpart, or each of those that
+    were joined; none: no other."""
     attack: Names = ["default"]
     """Attacks, by name or group; ``default`` is the published grid and the standard ensemble."""
     eps: Annotated[
@@ -209,8 +234,27 @@ class RunConfig(_Section):
     """Options of defenses, by name."""
     attack_config: Options = {}
     """Options of attacks, by name."""
+    dataset_config: Options = {}
+    """Options of data sets, by name; what they change is in the hash of the data."""
     cache_dir: UserPath = Field(default_factory=default_cache_dir)
     """Folder for rendered data."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _an_encoder_is_a_defense(cls, raw: Any) -> Any:
+        if isinstance(raw, Mapping) and raw.get("encoder") and not raw.get("defense"):
+            return {**raw, "defense": [OF_ENCODERS]}
+        return raw
+
+    def options_of_defense(self, defense: str) -> dict[str, Any]:
+        """Return the options of a defense; of ``pretrained``, the encoder among them."""
+        return {**self.defense_config.get(defense, {}), **self.encoder_option(defense)}
+
+    def encoder_option(self, defense: str) -> dict[str, Any]:
+        """Return the encoder as an option of ``pretrained``; nothing for another defense."""
+        if defense != OF_ENCODERS or self.encoder is None:
+            return {}
+        return {"encoder": self.encoder.model_dump(exclude_none=True)}
 
     def label_of(self, defense: str) -> str | None:
         """Return the label of the records of a defense, if there is one."""
@@ -221,5 +265,6 @@ class RunConfig(_Section):
     def test_datasets(self) -> list[str]:
         """Data sets to test on beside the training one's own test split."""
         if self.test_dataset is None:
-            return list(CROSS_DATASETS.get(self.dataset, ()))
+            sources = sources_of(self.dataset)
+            return list(sources if len(sources) > 1 else CROSS_DATASETS.get(self.dataset, ()))
         return [n for n in self.test_dataset if n not in (self.dataset, NO_CROSS_DATASET)]

@@ -16,6 +16,9 @@ from benchmark.core.image_set import ImageSet
 from benchmark.core.plugin import Plugin, PluginConfig
 from benchmark.core.progress import Progress
 
+RANDOM_WEIGHTS = "random weights"
+"""The choice that stands for a twin whose weights say nothing."""
+
 
 @dataclass(frozen=True)
 class Adaptive:
@@ -174,6 +177,7 @@ class FitTask(Protocol):
         progress: Where to report progress.
         work_dir: Folder that outlives an interrupted training; for checkpoints and reports.
         image_size: (H, W).
+        preparation: What the training images became, and figures for the record.
     """
 
     train: ImageSet
@@ -183,6 +187,7 @@ class FitTask(Protocol):
     progress: Progress
     work_dir: Path
     image_size: tuple[int, int]
+    preparation: Preparation
 
     def train_encoder(self, defense: Defense) -> nn.Module:
         """Run the harness's training loop with the defense's hooks; return the encoder."""
@@ -242,6 +247,12 @@ class Defense(Plugin):
     also_seen: tuple[str, ...] = ()
     """Attacks whose objective its training ascends by itself; marked as seen, without stand-in."""
 
+    choices: tuple[str, ...] = ()
+    """What its owner may have declared wrongly of an encoder that exists already; set in the
+    constructor. Before any attack each is compared with what was declared; see `with_choice`."""
+    black_box: str = ""
+    """Why the encoder can be attacked as a black box alone; set in the constructor."""
+
     class Config(PluginConfig):
         """Options; override in a subclass."""
 
@@ -251,6 +262,14 @@ class Defense(Plugin):
     def check(self) -> None:
         """Raise a `PluginError` if something is missing to train it; asked before any work."""
 
+    def row_label(self) -> str | None:
+        """Return what its rows are called without a label; None: what boards call a defense."""
+        return None
+
+    def with_choice(self, encoder: nn.Module, choice: str) -> nn.Module:
+        """Return the encoder with one of `choices` in place of what was declared."""
+        raise NotImplementedError
+
     def backbone_name(self, chosen: str) -> str:
         """Return what the encoder's network is called; `chosen` is the backbone of the run."""
         return chosen
@@ -258,6 +277,9 @@ class Defense(Plugin):
     def prerequisites(self) -> tuple[str, ...]:
         """Return defenses whose encoders must be trained first, on the same data and seed."""
         return ()
+
+    def rest_on(self, bases: Mapping[str, Defense]) -> None:
+        """Be told how the run makes the defenses named in `prerequisites`, by name."""
 
     def prepare(self, task: FitTask) -> Preparation:
         """Return the training images, balanced or augmented offline if the defense does so."""

@@ -13,9 +13,11 @@ from benchmark.core.image_set import ImageSet
 from benchmark.core.listing import listed
 from benchmark.data.dataset import Dataset
 from benchmark.data.image_file import HINT
-from benchmark.data.layout import SPLITS, ImageName, Split
+from benchmark.data.image_label import ImageLabel
+from benchmark.data.layout import SPLITS, Split
 
-Labels = Sequence[ImageName]
+Labels = Sequence[ImageLabel]
+TEST_SPLITS: tuple[Split, ...] = ("query", "gallery")
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ def _pixels(dataset: Dataset, split: Split, images: dict[Split, ImageSet]) -> It
 def _counts(dataset: Dataset, split: Split, labels: dict[Split, Labels]) -> Iterator[Defect]:
     """Put the labels of a split into `labels`."""
     found = labels[split] = dataset.labels(split)
-    people = {label.pid for label in found if label.pid > 0}
+    people = {label.pid for label in found if label.is_person}
     cameras = {label.camid for label in found}
     text = f"{split}: {len(found)} images, {len(people)} identities, {len(cameras)} cameras"
     yield Defect("info", "counts", text)
@@ -118,17 +120,17 @@ def _counts(dataset: Dataset, split: Split, labels: dict[Split, Labels]) -> Iter
 
 def _identities(labels: Mapping[Split, Labels]) -> Iterator[Defect]:
     if "train" in labels:
-        train = Counter(label.pid for label in labels["train"])
-        nobody = sum(count for pid, count in train.items() if pid <= 0)
+        train = Counter(label.pid for label in labels["train"] if label.is_person)
+        nobody = len(labels["train"]) - train.total()
         if nobody:
-            message = f"{nobody} training images are junk (-1) or background (0000)"
+            message = f"{nobody} training images are junk or distractors"
             yield Defect("error", "identities", message, "remove them: they show no identity")
-        single = sum(count == 1 for pid, count in train.items() if pid > 0)
+        single = sum(count == 1 for count in train.values())
         if single:
             message = f"{single} training identities have a single image"
             yield Defect("warning", "single", message, "the sampler repeats it")
-        test = {label.pid for s in ("query", "gallery") for label in labels.get(s, ())}
-        both = sorted(pid for pid in train.keys() & test if pid > 0)
+        tested = [label for s in TEST_SPLITS for label in labels.get(s, ()) if label.is_person]
+        both = sorted(train.keys() & {label.pid for label in tested})
         if both:
             yield Defect(
                 "error", "identities", f"{len(both)} identities are in train and in test, "
@@ -137,9 +139,10 @@ def _identities(labels: Mapping[Split, Labels]) -> Iterator[Defect]:
     if {"query", "gallery"} <= labels.keys():
         seen: dict[int, set[int]] = defaultdict(set)
         for label in labels["gallery"]:
-            seen[label.pid].add(label.camid)
+            if label.is_person:
+                seen[label.pid].add(label.camid)
         lost = sum(
-            label.pid <= 0 or not seen[label.pid] - {label.camid} for label in labels["query"]
+            not (label.is_person and seen[label.pid] - {label.camid}) for label in labels["query"]
         )
         if lost:
             message = f"{lost} queries have no match in the gallery and are not scored"

@@ -171,7 +171,9 @@ class ExperimentContext:
         for variant in variants:
             for config in self._configs(variant, seeds, dataset):
                 (trial,) = self._plan(config).trials
-                train = Trial(trial.train, clean={}, attacks={}, probe=None, canaries={})
+                train = Trial(
+                    trial.train, clean={}, attacks={}, choices=None, probe=None, canaries={}
+                )
                 if self._finish(config, train):
                     yield self._trained(variant, train.train, config)
 

@@ -24,6 +24,7 @@ PARALLEL_PREFIX = "module."
 """What `DataParallel` and `DistributedDataParallel` put before every key."""
 NAMED = 3
 """Keys that an error names."""
+HALF = (torch.float16, torch.bfloat16)
 BATCH_COUNT = "num_batches_tracked"
 """Buffer of batch normalisation that only training needs; old checkpoints lack it."""
 
@@ -46,9 +47,10 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     A checkpoint that holds its state dict under one of `CONTAINERS` is opened.
 
     Raises:
-        DataError: The file cannot be read, holds more than tensors, or needs code to be unpickled.
+        DataError: The file cannot be read, holds more than tensors, needs code to be unpickled, or
+            holds NaN.
     """
-    _check_kind(path)
+    check_file_kind(path)
     try:
         content: object = (
             load_file(path)
@@ -62,7 +64,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         ) from error
     except (OSError, SafetensorError, RuntimeError, EOFError, ValueError, KeyError) as error:
         raise DataError(
-            f"the weights {path} cannot be read: {_first_line(error)}", "write the file again"
+            f"the weights {path} cannot be read: {first_line(error)}", "write the file again"
         ) from error
     for key in CONTAINERS:
         inner = content.get(key) if isinstance(content, Mapping) else None
@@ -72,7 +74,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     return _tensors(content, path)
 
 
-def _check_kind(path: Path) -> None:
+def check_file_kind(path: Path) -> None:
     """Refuse a file that is something else than weights, by its beginning.
 
     Raises:
@@ -101,7 +103,26 @@ def _tensors(content: object, path: Path) -> dict[str, Tensor]:
             raise DataError(
                 f"the weights {path} are no state dict: {key!r} is {type(value).__name__}", hint
             )
+    broken = [key for key, value in content.items() if not bool(torch.isfinite(value).all())]
+    if broken:
+        raise DataError(
+            f"the weights {path} hold NaN or infinities: {listed(broken, NAMED)}",
+            "the training diverged: take an earlier checkpoint",
+        )
     return dict(content)
+
+
+def in_float32(state: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+    """Return weights with those in half precision made float32, in which all is measured.
+
+    Args:
+        state: As read.
+        name: What the message calls the weights.
+    """
+    half = [key for key, value in state.items() if value.dtype in HALF]
+    if half:
+        logger.info("%s: %d tensors in half precision are computed in float32", name, len(half))
+    return {key: value.float() if key in half else value for key, value in state.items()}
 
 
 def load_foreign(encoder: nn.Module, state: Mapping[str, Tensor], name: str) -> None:
@@ -118,7 +139,7 @@ def load_foreign(encoder: nn.Module, state: Mapping[str, Tensor], name: str) -> 
     Raises:
         PluginError: Keys are missing, are too many, or are of another shape; some are named.
     """
-    own = encoder.state_dict()
+    own, state = encoder.state_dict(), in_float32(state, name)
     if state and all(key.startswith(PARALLEL_PREFIX) for key in state):
         stripped = {key.removeprefix(PARALLEL_PREFIX): value for key, value in state.items()}
         if not any(key.startswith(PARALLEL_PREFIX) for key in own):
@@ -146,5 +167,6 @@ def load_foreign(encoder: nn.Module, state: Mapping[str, Tensor], name: str) -> 
     encoder.load_state_dict(dict(state))
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """Return the first line of an error, or its type."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmark.config.attack_groups import expand_attacks
-from benchmark.config.schema import CROSS_DATASETS, NO_CROSS_DATASET, RunConfig
+from benchmark.config.schema import CROSS_DATASETS, NO_CROSS_DATASET, OF_ENCODERS, RunConfig
 from benchmark.core.attack import Attack
+from benchmark.core.dataset_names import sources_of
 from benchmark.core.defense import Defense
 from benchmark.core.errors import BenchmarkError, PluginError, UsageError, unknown_name
+from benchmark.core.listing import listed
 from benchmark.core.parametrised import Parametrised, base_name
 from benchmark.core.plugin import PluginConfig
 from benchmark.core.plugin_errors import plugin_faults
@@ -17,6 +19,7 @@ from benchmark.core.registry import ATTACKS, BACKBONES, DATASETS, DEFENSES, Regi
 from benchmark.core.surrogate import Surrogate
 from benchmark.core.threat import Scenario, ThreatModel
 from benchmark.data.dataset import Dataset
+from benchmark.data.joint import joint_class
 from benchmark.models.backbone import Backbone
 from benchmark.runner.stand_ins import check_unseen, stand_ins
 
@@ -97,18 +100,21 @@ def choose(config: RunConfig) -> Choice:
     """
     attack_names = expand_attacks(config.attack, ATTACKS.names())
     _check_names(config)
-    defenses = {n: _defense(n, config.defense_config.get(n, {})) for n in config.defense}
+    defenses = {n: _defense(n, _options(n, config)) for n in config.defense}
     _check_options(DEFENSES, config.defense_config)
     _check_options(ATTACKS, config.attack_config)
+    _check_options(DATASETS, config.dataset_config)
     attacks = tuple(_attack(name, config.attack_config) for name in attack_names)
     _check_intent(attacks, config.scenario)
+    prerequisites = _prerequisites(defenses, attacks, config)
+    _check_encoder(config, defenses, prerequisites, attacks)
     return Choice(
         defenses=defenses,
         stand_ins=_stand_ins(config, defenses),
-        prerequisites=_prerequisites(defenses, attacks),
+        prerequisites=prerequisites,
         attacks=attacks,
         backbone=_class(BACKBONES, config.backbone.name, Backbone),
-        datasets={name: _class(DATASETS, name, Dataset) for name in _dataset_names(config)},
+        datasets={name: _dataset(name) for name in _dataset_names(config)},
         other=_other_dataset(config, attacks),
     )
 
@@ -117,14 +123,21 @@ def _dataset_names(config: RunConfig) -> list[str]:
     return [config.dataset, *config.test_datasets]
 
 
+def _dataset(name: str) -> type[Dataset]:
+    members: list[type[Dataset]] = [_class(DATASETS, one, Dataset) for one in sources_of(name)]
+    return joint_class(members) if len(members) > 1 else members[0]
+
+
 def _other_dataset(
     config: RunConfig, attacks: tuple[ChosenAttack, ...]
 ) -> tuple[str, type[Dataset]] | None:
     wanting = [a.name for a in attacks if any(s.data == "other" for s in a.surrogates)]
     if not wanting:
         return None
+    trained_on = set(sources_of(config.dataset))
     for name in (*config.test_datasets, *CROSS_DATASETS.get(config.dataset, ())):
-        return name, _class(DATASETS, name, Dataset)
+        if trained_on.isdisjoint(sources_of(name)):
+            return name, _dataset(name)
     raise UsageError(
         f"attack {wanting[0]!r} needs a surrogate of another data set",
         "add one with --test-dataset, or leave the attack out",
@@ -134,12 +147,14 @@ def _other_dataset(
 def _check_names(config: RunConfig) -> None:
     """Refuse unknown names before anything is imported."""
     stand_in = config.training.inner.attack
+    named = (config.dataset, *(config.test_dataset or ()))
     wanted: list[tuple[Registry[Any], list[str]]] = [
         (DEFENSES, [*config.defense, *config.defense_config]),
         (ATTACKS, [*config.attack_config, *config.train_attacks]),
         (ATTACKS, [stand_in] if stand_in is not None else []),
         (BACKBONES, [config.backbone.name]),
-        (DATASETS, [config.dataset, *(config.test_dataset or ())]),
+        (DATASETS, [one for name in named for one in sources_of(name)]),
+        (DATASETS, [*config.data_root.named, *config.dataset_config]),
     ]
     for registry, names in wanted:
         for name in names:
@@ -171,10 +186,18 @@ def _defense(name: str, options: dict[str, Any]) -> Defense:
     return defense
 
 
-def _base(name: str, path: tuple[str, ...]) -> Defense:
-    """Return a defense that others build on, with its default options."""
+def _options(name: str, config: RunConfig) -> dict[str, Any]:
+    """Return the options of a defense; an encoder of the run is what it wraps, if it can wrap."""
+    options = config.options_of_defense(name)
+    if config.encoder is not None and "base" in DEFENSES.get(name).Config.model_fields:
+        options.setdefault("base", OF_ENCODERS)
+    return options
+
+
+def _base(name: str, path: tuple[str, ...], config: RunConfig) -> Defense:
+    """Return a defense that others build on, with its default options and the run's encoder."""
     try:
-        return _defense(name, {})
+        return _defense(name, config.encoder_option(name))
     except BenchmarkError as error:
         if not path:
             raise
@@ -213,8 +236,30 @@ def _check_intent(attacks: tuple[ChosenAttack, ...], scenario: Scenario) -> None
             )
 
 
+def _check_encoder(
+    config: RunConfig,
+    defenses: dict[str, Defense],
+    prerequisites: dict[str, Defense],
+    attacks: tuple[ChosenAttack, ...],
+) -> None:
+    """Refuse an encoder that nothing uses, and attacks that ask a black box for a gradient."""
+    if config.encoder is not None and OF_ENCODERS not in {**defenses, **prerequisites}:
+        raise UsageError(
+            f"an encoder is the defense {OF_ENCODERS}, and {', '.join(defenses)} builds on none",
+            f"leave --defense out, or add {OF_ENCODERS} to it",
+        )
+    white = [attack.name for attack in attacks if attack.threat.knowledge == "white"]
+    for name, defense in defenses.items():
+        if defense.black_box and white:
+            raise UsageError(
+                f"{defense.row_label() or name}: no gradient for {listed(white, 3)}: "
+                f"{defense.black_box}",
+                "attack it as a black box: --attack random-noise query-black-box",
+            )
+
+
 def _prerequisites(
-    defenses: dict[str, Defense], attacks: tuple[ChosenAttack, ...]
+    defenses: dict[str, Defense], attacks: tuple[ChosenAttack, ...], config: RunConfig
 ) -> dict[str, Defense]:
     """Return all that defenses build on and surrogates are, each before those that need it."""
     found: dict[str, Defense] = {}
@@ -225,7 +270,7 @@ def _prerequisites(
                 f"defenses build on each other in a circle: {' → '.join([*path, name])}",
                 "break the circle in prerequisites()",
             )
-        needed = found.get(name) or _base(name, path)
+        needed = found.get(name) or _base(name, path, config)
         visit(needed, (*path, name))
         found[name] = needed
 
@@ -234,6 +279,7 @@ def _prerequisites(
             names = defense.prerequisites()
         for name in names:
             need(name, path)
+        defense.rest_on({name: found[name] for name in names})
 
     for name, defense in defenses.items():
         visit(defense, (name,))

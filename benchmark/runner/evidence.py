@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from benchmark.checks.evidence import AttackEvidence, Evidence, Finding
-from benchmark.checks.figures import ProbeFigures
+from benchmark.checks.figures import ChoiceFigures, ProbeFigures
 from benchmark.checks.flags import raise_flags
 from benchmark.config.schema import RunConfig
 from benchmark.core.defense import Defense
@@ -58,6 +58,10 @@ def evidence_on(
     probe = None
     if trial.probe is not None and trial.probe.dataset == dataset:
         probe = ProbeFigures.model_validate(outcome(trial.probe))
+    compared = trial.choices
+    choices = None
+    if compared is not None and compared.dataset == dataset:
+        choices = ChoiceFigures.model_validate(outcome(compared))
     plugin, clean = trial.train.plugin, outcome(trial.clean[dataset])
     attacks = seeded_attacks(trial.attacks[dataset])
     return Evidence(
@@ -70,6 +74,7 @@ def evidence_on(
         attacks=[_attack_evidence(trial, one, outcome) for one in attacks],
         intent=config.scenario.intent,
         trivial_queries=trivial[dataset],
+        choices=choices,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -13,6 +13,7 @@ from benchmark.core.training_seeds import SURROGATE_SEEDS
 from benchmark.runner.cells.attack import AttackCell
 from benchmark.runner.cells.canary import CanaryCell
 from benchmark.runner.cells.cell import Cell
+from benchmark.runner.cells.choices import ChoicesCell
 from benchmark.runner.cells.clean import CleanCell
 from benchmark.runner.cells.content import queries_content
 from benchmark.runner.cells.prepare import PrepareCell
@@ -31,6 +32,7 @@ class Trial:
         train: The training.
         clean: Clean rankings by data set; the first is the one that was trained on.
         attacks: Attacks by data set; those that differ in the attack seed alone stand together.
+        choices: What was declared of the encoder beside what may have been meant, on that data set.
         probe: The probe for sanity flags, on the data set that was trained on.
         canaries: The canary of each attack, by name.
     """
@@ -38,6 +40,7 @@ class Trial:
     train: TrainCell
     clean: dict[str, CleanCell]
     attacks: dict[str, tuple[AttackCell, ...]]
+    choices: ChoicesCell | None
     probe: ProbeCell | None
     canaries: dict[str, CanaryCell]
 
@@ -47,6 +50,7 @@ class Trial:
         evaluation = [(clean, *self.attacks[name]) for name, clean in self.clean.items()]
         ends = (
             self.train,
+            *((self.choices,) if self.choices else ()),
             *self.canaries.values(),
             *(cell for cells in evaluation for cell in cells),
             *((self.probe,) if self.probe else ()),
@@ -76,6 +80,7 @@ def make_plan(
     choice: Choice,
     manifests: Mapping[str, str],
     query_counts: Mapping[str, int] = MappingProxyType({}),
+    without_cameras: Sequence[str] = (),
 ) -> Plan:
     """Lay out the cells of a run.
 
@@ -85,6 +90,7 @@ def make_plan(
         manifests: Hash of the content of each data set, by name.
         query_counts: Queries of each data set, where that is known; where no more are there than
             are asked for, the cells are those of all queries.
+        without_cameras: Data sets of which nobody knows the cameras.
     """
     queries = {n: queries_content(config.queries, query_counts.get(n)) for n in choice.datasets}
     planner = _Planner(config, choice, manifests, queries)
@@ -97,7 +103,7 @@ def make_plan(
     for trial in trials:
         for cell in trial.cells:
             cells.setdefault(cell.fingerprint, cell)
-    return Plan(tuple(cells.values()), tuple(trials), planner.protocol())
+    return Plan(tuple(cells.values()), tuple(trials), planner.protocol(without_cameras))
 
 
 class _Planner:
@@ -135,11 +141,12 @@ class _Planner:
             train=train,
             clean=clean,
             attacks=attacks,
+            choices=ChoicesCell.build(clean[config.dataset]) if checked else None,
             probe=probe if checked else None,
             canaries={attack.name: CanaryCell.build(attack) for attack in tried},
         )
 
-    def protocol(self) -> str:
+    def protocol(self, without_cameras: Sequence[str]) -> str:
         """Return the fingerprint of what all records of the run have in common."""
         wanted = dict.fromkeys(s for attack in self._choice.attacks for s in attack.surrogates)
         return protocol_fingerprint(
@@ -148,6 +155,7 @@ class _Planner:
             {name: self._manifests[name] for name in self._choice.datasets},
             tuple(map(self._surrogate, wanted)),
             next((chosen for chosen in self._queries.values() if chosen), {}),
+            without_cameras,
         )
 
     def _train(

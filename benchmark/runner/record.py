@@ -80,7 +80,7 @@ class RecordMaker:
                 "backbone": plugin.backbone_name(self._config.backbone.name),
                 "image_size": self._config.image_size,
                 "seed": trial.train.seed,
-                "label": self._config.label_of(trial.train.defense),
+                "label": self._config.label_of(trial.train.defense) or plugin.row_label(),
                 "protocol": self._protocol(main),
                 "clean": self._outcome(trial.clean[main]),
                 "attacks": self._attack_results(trial, main, attacked),
@@ -240,8 +240,8 @@ class RecordMaker:
             [one.camid for one in query],
             [one.pid for one in gallery],
             [one.camid for one in gallery],
-            gallery_junk=[one.pid < 0 for one in gallery],
-            gallery_distractor=[one.pid == 0 for one in gallery],
+            gallery_junk=[one.junk for one in gallery],
+            gallery_distractor=[one.distractor for one in gallery],
         )
 
     def _flags(self, trial: Trial) -> list[RaisedFlag]:

@@ -24,6 +24,7 @@ from benchmark.checks.flags import (
     surrogate_missing,
     transfer_beats_white_box,
     unbounded_attack_fails,
+    wrong_guess,
     zero_gradients,
 )
 
@@ -58,6 +59,7 @@ FLAGS: tuple[Flag, ...] = (
     not_attacked_adaptively,
     canary_failed,
     nothing_to_rank,
+    wrong_guess,
 )
 
 

@@ -35,13 +35,15 @@ COLUMNS = {
 
 
 class Attention(SingleAttackExperiment):
-    """Grad-CAM maps of clean and attacked queries, and how much of a map an attack leaves."""
+    """Maps of where encoders look, clean and attacked, and how much of a map an attack leaves."""
 
     card = Card(
         title="Attention: where encoders look, clean and attacked",
-        paper="Maps: Selvaraju et al., Grad-CAM, ICCV 2017",
-        notes="The cosine to the mean embedding of the query's true matches is explained, in "
-        "place of a class score; overlap and its control are this project's.",
+        paper="Maps: Selvaraju et al., Grad-CAM, ICCV 2017; of vision transformers Abnar & "
+        "Zuidema, attention roll-out, ACL 2020",
+        notes="Grad-CAM explains the cosine to the mean embedding of the query's true matches, in "
+        "place of a class score; the roll-out explains no score. Overlap and its control are this "
+        "project's.",
     )
 
     class Config(PluginConfig):

@@ -4,7 +4,8 @@ Selvaraju et al., "Grad-CAM" (ICCV 2017), with a cosine in place of a class scor
 
     w_c = mean over places of d cos(E(x), r) / d A_c,   map = relu(sum_c w_c A_c)
 
-A is the last feature map of the trunk, r the reference.
+A is the last feature map of the encoder, r the reference. A vision transformer has none: there it
+is the roll-out of its attention, which does not depend on the reference.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from torch.nn import functional as F
 
 from benchmark.core.encoder import embed, evaluating
 from benchmark.core.errors import PluginError
-from benchmark.models.encoder import ReIDEncoder
+from benchmark.experiments.attention.rollout import rollout, token_network
 
 TOP_SHARE = 0.2
 """Share of the places that count: those where a map is largest."""
@@ -29,7 +30,8 @@ def saliency(encoder: nn.Module, images: Tensor, references: Tensor, owner: str)
     """Return (B, H, W) maps, not negative, at the size of the images.
 
     Args:
-        encoder: In eval mode; some part of it must be the harness's encoder.
+        encoder: In eval mode; some part of it must be the harness's encoder, another that names
+            its ``last_map``, or a vision transformer of timm.
         images: (B, 3, H, W) in [0, 1].
         references: (B, D) embeddings whose cosine is explained.
         owner: Name of the defense, for error messages.
@@ -37,21 +39,25 @@ def saliency(encoder: nn.Module, images: Tensor, references: Tensor, owner: str)
     Raises:
         PluginError: The encoder has no such part, or runs it several times.
     """
-    trunk = next((m.trunk for m in encoder.modules() if isinstance(m, ReIDEncoder)), None)
-    if trunk is None:
+    tokens = token_network(encoder)
+    if tokens is not None:
+        return rollout(encoder, tokens, images, owner)
+    source = next((part.last_map for part in encoder.modules() if hasattr(part, "last_map")), None)
+    if not isinstance(source, nn.Module):
         raise PluginError(
             f"{owner}: its encoder has no feature map to explain",
-            "attention needs an encoder that is, or holds, the harness's own",
+            "attention needs an encoder that is, or holds, the harness's own; or one with a "
+            "property last_map, the module that returns its last feature map",
         )
     seen: list[Tensor] = []
 
     def cut(_module: nn.Module, _inputs: Any, output: Tensor) -> Tensor:
-        # A leaf: what lies before the trunk need not be differentiable.
+        # A leaf: what lies before the map need not be differentiable.
         leaf = output.detach().requires_grad_(True)
         seen.append(leaf)
         return leaf
 
-    handle = trunk.register_forward_hook(cut)
+    handle = source.register_forward_hook(cut)
     try:
         with evaluating(encoder), torch.enable_grad():
             similarity = F.cosine_similarity(embed(encoder, images, owner), references)

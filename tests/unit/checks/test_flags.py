@@ -11,7 +11,7 @@ import pytest
 
 from benchmark.checks.consistency import Consistency
 from benchmark.checks.evidence import AttackEvidence, Evidence
-from benchmark.checks.figures import ProbeFigures, SweepFigure
+from benchmark.checks.figures import ChoiceFigures, ProbeFigures, SweepFigure
 from benchmark.checks.flags import FLAGS, Flag, raise_flags
 from benchmark.checks.gradients import Gradients
 from benchmark.core.defense import Adaptive
@@ -55,6 +55,10 @@ def probe(**changed: Any) -> ProbeFigures:
         black_box_map=30.6,
     )
     return figures.model_copy(update=changed)
+
+
+def choices(declared: float, others: dict[str, float]) -> ChoiceFigures:
+    return ChoiceFigures(queries=40, gallery=250, declared_map=declared, other_maps=others)
 
 
 def attack(key: str, map: float, **changed: Any) -> AttackEvidence:
@@ -153,6 +157,10 @@ RAISED: dict[str, list[Evidence]] = {
     ],
     "canary-failed": [sound(attack("sma@8", 41.3, canary_passed=False, canary_reason="weak"))],
     "nothing-to-rank": [sound(trivial_queries=304), sound(trivial_queries=1)],
+    "wrong-guess": [
+        sound(choices=choices(61.0, {"encoder.channels=bgr": 64.1, "random weights": 9.0})),
+        sound(choices=choices(11.0, {"encoder.channels=bgr": 10.0, "random weights": 9.0})),
+    ],
 }
 
 NOT_RAISED: dict[str, list[Evidence]] = {
@@ -238,6 +246,10 @@ NOT_RAISED: dict[str, list[Evidence]] = {
     ],
     "canary-failed": [sound(attack("sma@8", 41.3, canary_passed=None))],
     "nothing-to-rank": [sound()],
+    "wrong-guess": [
+        sound(choices=choices(61.0, {"encoder.channels=bgr": 63.9, "random weights": 9.0})),
+        sound(choices=choices(61.0, {"encoder.channels=bgr": 50.0})),
+    ],
 }
 
 

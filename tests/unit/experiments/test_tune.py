@@ -141,8 +141,8 @@ def test_scores_are_those_of_the_held_out_identities(run_tiny, tmp_path, tiny_co
         gallery_embeddings,
         gallery.pids,
         gallery.camids,
-        gallery_junk=gallery.pids < 0,
-        gallery_distractor=gallery.pids == 0,
+        gallery_junk=gallery.junk,
+        gallery_distractor=gallery.distractor,
     )
     measured = figures["light"]["tiny-attack"]["by_seed"]["1"]
     assert measured == pytest.approx(100 * np.nanmean(ranking.ap), abs=0.5)

@@ -1,0 +1,35 @@
+"""A network that torch.jit saved: its file holds code of TorchScript, and no Python."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from benchmark.core.errors import DataError
+from benchmark.models.foreign_weights import check_file_kind, first_line
+from benchmark.models.specs.kinds import SpecKind
+
+
+class TorchScript(SpecKind):
+    """``torchscript:FILE``."""
+
+    def build(self, argument: str, size: tuple[int, int], feature: str | None) -> nn.Module:
+        """Read the network; see `SpecKind.build`.
+
+        Raises:
+            DataError: The file is no TorchScript.
+        """
+        check_file_kind(Path(argument))
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # it is to be replaced, and the files are there
+                network: nn.Module = torch.jit.load(argument, map_location="cpu")
+        except (RuntimeError, ValueError, OSError) as error:
+            raise DataError(
+                f"{argument} is no TorchScript: {first_line(error)}",
+                "save it with torch.jit.save(torch.jit.trace(encoder, images), FILE)",
+            ) from error
+        return network.eval()

@@ -70,7 +70,7 @@ def make(
     options: Options = None,
     cache_dir: CacheDir = None,
 ) -> None:
-    """Write a data set to disk in the layout of Market-1501, with card and contact sheet.
+    """Write a data set to disk with card and contact sheet; named as in Market-1501 if it can be.
 
     Example:
       python -m benchmark data make synthped-plaza --output plaza

@@ -1,4 +1,4 @@
-"""Writing a data set to disk in the layout of Market-1501, with its card and a contact sheet."""
+"""Writing a data set to disk, with its card and a contact sheet."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from benchmark.core.image_set import ImageSet
 from benchmark.core.progress import Progress
 from benchmark.data.contact_sheet import contact_sheet
 from benchmark.data.dataset import Dataset
-from benchmark.data.layout import FOLDERS
+from benchmark.data.written_images import write_images
 
 CARD = "card.json"
 SHEET_ROWS, SHEET_COLUMNS = 8, 8
@@ -134,11 +134,7 @@ def make_dataset(dataset: Dataset, output: Path, progress: Progress) -> Path:
         draft = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
         draft.chmod(0o755)
         try:
-            for split in dataset.present():
-                folder = draft / FOLDERS[split]
-                folder.mkdir()
-                for name, data in dataset.files(split):
-                    (folder / name).write_bytes(data)
+            write_images(dataset, draft)
             card = dataset.card()
             with progress.task(f"card and contact sheet of {dataset.name}", 1) as bar:
                 dataset_sheet(dataset).save(draft / "contact_sheet.png")

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmark.config.load import load_run_config
 from benchmark.core.errors import DataError, UsageError
 from benchmark.core.fingerprint import fingerprint, sha256_file
 from benchmark.core.progress import SilentProgress
@@ -18,6 +19,9 @@ from benchmark.core.registry import DATASETS
 from benchmark.data.dataset import Dataset
 from benchmark.data.disk_dataset import DiskDataset
 from benchmark.data.layout import SPLITS
+from benchmark.data.make import make_dataset
+from benchmark.runner.choice import choose
+from benchmark.runner.datasets import RunDatasets
 from tests import dataset_miniatures as miniatures
 from tests.dataset_miniatures import MINIATURES
 
@@ -324,3 +328,32 @@ def test_two_cameras_without_a_common_person_are_told(opened: Open, tmp_path: Pa
     miniatures.picture(tmp_path / "cam_b" / "nobody.png")
     with pytest.raises(DataError, match="does not give an identity"):
         opened("two-cameras", tmp_path).names("query")
+
+
+@pytest.mark.parametrize("name", ["msmt17", "viper", "folder", "market1501"])
+def test_what_make_writes_reads_back(name: str, opened: Open, tmp_path: Path) -> None:
+    dataset = opened(name, MINIATURES[name](tmp_path / "data"))
+    written = opened("folder", make_dataset(dataset, tmp_path / "out", SilentProgress()))
+    assert (written.root / "labels.csv").exists() == (name != "market1501")
+    for split in dataset.present():
+        before, after = dataset.split(split), written.split(split)
+        np.testing.assert_array_equal(before.images, after.images)
+        np.testing.assert_array_equal(before.pids[before.people], after.pids[after.people])
+        for part in ("camids", "junk", "distractor"):
+            np.testing.assert_array_equal(getattr(before, part), getattr(after, part))
+
+
+def test_names_of_options_are_checked_and_reach_the_run(tmp_path: Path) -> None:
+    root = miniatures.msmt17(tmp_path)
+    given = {"defense": ["none"], "dataset": "msmt17", "test_dataset": ["none"], "data_root": root}
+
+    def opened(*assignments: str) -> RunDatasets:
+        config = load_run_config({**given, "cache_dir": tmp_path / "cache"}, assignments)
+        return RunDatasets(config, choose(config), SilentProgress())
+
+    assert opened().count("msmt17", "train") == 8
+    assert opened("dataset_config.msmt17.validation=false").count("msmt17", "train") == 6
+    with pytest.raises(UsageError, match="valdation"):
+        opened("dataset_config.msmt17.valdation=false")
+    with pytest.raises(UsageError, match="msmt71"):
+        opened("dataset_config.msmt71.validation=false")

@@ -118,6 +118,7 @@ def _attack_lines(record: Record, worst: Worst | None) -> Iterator[AttackLine]:
             name=one.name,
             eps=one.eps,
             knowledge=one.knowledge,
+            side=one.side,
             counted=one.key in covered,
             headline=budget in (None, one.eps) or budgets[one.name] == 1,
             seen_in_training=one.seen_in_training,

@@ -51,7 +51,7 @@ _PRESET: dict[str, Any] = {
     "image_size": [32, 16],
     "test_dataset": ["none"],
     "training": {"epochs": 1, "identities": 4, "images": 2},
-    "evaluation": {"checks": False},
+    "evaluation": {"checks": False, "eot_samples": 2},
 }
 _ALWAYS: dict[str, dict[str, Any]] = {
     "ddid": _BALANCING,
@@ -67,6 +67,7 @@ _ATTACKS: dict[str, dict[str, Any]] = {
     "hsja": {"queries": 200},
     "bandits": {"queries": 100},
     "square": {"queries": 100},
+    **{name: {"steps": 4} for name in ("di", "tim", "ti-dim", "ensemble-transfer")},
 }
 _OFF = {"balancing": False, "discriminator": False, "fnes": False, "self_meta": False}
 _VARIANTS: dict[str, tuple[dict[str, Any], ...]] = {

@@ -13,6 +13,7 @@ from torch import Tensor
 from benchmark.core.errors import DataError, PluginError
 from benchmark.metrics.distance import check_embeddings, each_distance_block
 from benchmark.metrics.match_ranks import RankedGallery, labels
+from benchmark.metrics.reciprocal import EncodedGallery
 
 PrecisionRule = Literal["step", "trapezoid"]
 
@@ -78,6 +79,7 @@ def rank_queries(
     *,
     gallery_junk: ArrayLike | None = None,
     gallery_distractor: ArrayLike | None = None,
+    rerank: EncodedGallery | None = None,
     ap: PrecisionRule = "step",
     block: int | None = None,
     device: torch.device | None = None,
@@ -98,6 +100,7 @@ def rank_queries(
         gallery_camids: (G,) cameras.
         gallery_junk: bool (G,), true for images that are not ranked; None for none.
         gallery_distractor: bool (G,), true for images of nobody who is asked for; None for none.
+        rerank: The same gallery, encoded, where the distances are to be re-ranked.
         ap: ``step`` averages precision over the hits (as torchreid does); ``trapezoid`` averages
             the precision before and at each hit (Market-1501's own code), for old tables only.
         block: Queries whose distances are held at once, which does not change the result; None
@@ -125,6 +128,8 @@ def rank_queries(
     )
 
     def rank(part: slice, distances: Tensor) -> None:
+        if rerank is not None:
+            rerank.rerank(distances)
         found = gallery.ranks(distances, pids[part], camids[part])
         # Queries with as many matches are averaged together, each with the sum of its own row.
         for matches in np.unique(found.counts[found.counts > 0]):

@@ -19,7 +19,7 @@ from benchmark.core.errors import DataError, UsageError
 from benchmark.core.progress import SilentProgress
 from benchmark.core.registry import ATTACKS
 from benchmark.evaluation.evaluator import Evaluator
-from benchmark.models.encoder import IMAGENET_MEAN, IMAGENET_STD
+from benchmark.models.backbone import IMAGENET_MEAN, IMAGENET_STD
 from benchmark.models.specs import onnx as onnx_specs
 from benchmark.models.specs.declared import DeclaredEncoder
 from tests.tiny_scene import CPU, make_defense, short_options, tiny_encoder

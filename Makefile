@@ -5,6 +5,7 @@
 # make results  train and attack the published boards and experiments anew; days on 2 CPU cores
 PYTHON ?= python3
 BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt
 READY := .venv/.ready
 
 .DEFAULT_GOAL := run
@@ -14,7 +15,7 @@ run: $(READY)
 	$(BIN)/python -m benchmark run --defense none,ddid
 
 test: $(READY)
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -28,12 +29,13 @@ results: $(READY)
 	results/regenerate.sh
 
 # Made once; made anew when the requirements change or when an earlier set-up was cut off.
-# torchattacks comes without what it asks for: it pins a requests with security holes.
+# torchattacks comes without what it asks for: it pins a requests with security holes. Python compiles
+# what is imported, once; pip would compile 13,000 files of which few ever are.
 $(READY): pyproject.toml constraints.txt
 	rm -rf .venv
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps torchattacks
+	$(INSTALL) -e '.[dev]'
+	$(INSTALL) --no-deps torchattacks
 	touch $@
 
 clean:

@@ -53,7 +53,7 @@ class RankedGallery:
         same = guides.positive_mask(batch.pids)
         columns = torch.arange(len(guides.pids), device=same.device)
         others = columns[None, :] != batch.gallery_rows[:, None]
-        wrong = (guides.pids >= 0)[None, :] & others & ~same
+        wrong = ~guides.junk[None, :] & others & ~same
         alone = ~matches.any(1, keepdim=True)
         positive = torch.cat([matches, alone], 1)
         valid = torch.cat([matches | wrong, alone], 1)

@@ -71,5 +71,5 @@ class FNA(IteratedAttack):
 
 
 def _largest_identity(guides: Guides) -> int:
-    _, counts = torch.unique(guides.pids[guides.pids > 0], return_counts=True)
+    _, counts = torch.unique(guides.pids[guides.people], return_counts=True)
     return max(counts.tolist(), default=1)

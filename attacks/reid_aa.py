@@ -93,6 +93,8 @@ class ReIDAutoAttack(Attack):
             gallery.embeddings.float().cpu(),
             gallery.pids.cpu(),
             gallery.camids.cpu(),
+            gallery_junk=gallery.junk.cpu(),
+            gallery_distractor=gallery.distractor.cpu(),
         ).ap
         return batch.direction * np.nan_to_num(ap)
 
@@ -102,7 +104,7 @@ def _lowest_ap(batch: AttackBatch) -> NDArray[np.float64]:
     gallery = batch.gallery_guides
     matches = gallery.positive_mask(batch.pids, batch.camids).sum(1).cpu().numpy()
     same = gallery.positive_mask(batch.pids).sum(1).cpu().numpy()
-    ranked = int((gallery.pids >= 0).sum()) - (same - matches)
+    ranked = int((~gallery.junk).sum()) - (same - matches)
     lowest = np.zeros(len(matches))
     for row, (hits, length) in enumerate(zip(matches, ranked, strict=True)):
         if hits:

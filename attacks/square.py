@@ -85,7 +85,7 @@ class Square(BlackBoxAttack):
             mean = mean_positive(guides, matches, own, unit=True)
             return lambda embeddings: batch.direction * (F.normalize(embeddings) * mean).sum(1)
         vectors = guides.vectors(unit=True)
-        others = (guides.pids[None, :] != batch.pids[:, None]) & (guides.pids >= 0)[None, :]
+        others = ~guides.positive_mask(batch.pids) & ~guides.junk[None, :]
 
         def lead(embeddings: Tensor) -> Tensor:
             cosines = F.normalize(embeddings) @ vectors.T

@@ -22,6 +22,7 @@ from benchmark.core.attack import Attack, AttackTask
 from benchmark.core.attack_batch import AttackBatch
 from benchmark.core.epoch_checkpoint import load_epoch, save_epoch
 from benchmark.core.errors import PluginError
+from benchmark.core.image_set import ImageSet
 from benchmark.core.plugin import PluginConfig
 from benchmark.core.progress import Bar
 from benchmark.core.seeding import derive_seed, seed_everything
@@ -160,7 +161,7 @@ class TrainedFirst(Attack):
         record = _Record(**(load_epoch(task.work_dir) or {}))
         if record.learner:
             learner.load_state_dict(record.learner)
-        config, steps = self.config, len(self._batches(task.train.pids, 0))
+        config, steps = self.config, len(self._batches(task.train, 0))
         with task.progress.task(f"preparing {self.name}", config.epochs * steps) as bar:
             bar.advance(record.epoch * steps)
             while record.epoch < config.epochs:
@@ -178,7 +179,7 @@ class TrainedFirst(Attack):
         self, task: AttackTask, learner: Learner, clean: Tensor, seed: int, bar: Bar
     ) -> None:
         device, train = task.policy.device, task.train
-        for index, rows in enumerate(self._batches(train.pids, seed)):
+        for index, rows in enumerate(self._batches(train, seed)):
             batch = TrainingBatch(
                 images=train.tensor(rows).to(device),
                 pids=torch.from_numpy(train.pids[rows]).to(device),
@@ -187,9 +188,10 @@ class TrainedFirst(Attack):
             )
             bar.advance(1, f"loss {learner.step(batch):.2f}")
 
-    def _batches(self, pids: NDArray[np.int64], seed: int) -> list[NDArray[np.int64]]:
+    def _batches(self, train: ImageSet, seed: int) -> list[NDArray[np.int64]]:
         config = self.config
-        return pk_batches(pids, config.identities, config.images, seed, config.epoch_steps)
+        pk = config.identities, config.images
+        return pk_batches(train.pids, train.people, *pk, seed, config.epoch_steps)
 
     def _choose(self, task: AttackTask, learner: Learner, clean: Tensor, record: _Record) -> None:
         """Keep the result if it is the best so far; the last one where none can be judged."""
@@ -223,6 +225,8 @@ class TrainedFirst(Attack):
             gallery,
             np.concatenate([images.pids, train.pids]),
             np.concatenate([images.camids, train.camids]),
+            gallery_junk=np.concatenate([images.junk, train.junk]),
+            gallery_distractor=np.concatenate([images.distractor, train.distractor]),
         )
         if not ranking.valid.any():
             return None
@@ -230,7 +234,12 @@ class TrainedFirst(Attack):
 
 
 def pk_batches(
-    pids: NDArray[np.int64], identities: int, images: int, seed: int, least: int = 1
+    pids: NDArray[np.int64],
+    people: NDArray[np.bool_],
+    identities: int,
+    images: int,
+    seed: int,
+    least: int = 1,
 ) -> list[NDArray[np.int64]]:
     """Return the rows of the batches of an epoch, images of an identity side by side.
 
@@ -239,13 +248,14 @@ def pk_batches(
 
     Args:
         pids: (N,) identities.
+        people: bool (N,), which images show one; the others are not drawn.
         identities: Identities in a batch, if there are so many.
         images: Images of each identity, if it has so many.
         seed: Decides the epoch.
         least: Batches at least.
     """
     rng = np.random.default_rng(seed)
-    rows = [np.flatnonzero(pids == pid) for pid in np.unique(pids[pids > 0])]
+    rows = [np.flatnonzero(people & (pids == pid)) for pid in np.unique(pids[people])]
     width = min(identities, len(rows))
     count = max(least, len(pids) // (width * images))
     order: list[NDArray[np.int64]] = []

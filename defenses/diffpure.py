@@ -135,7 +135,7 @@ class DiffPure(WrappedDefense):
 
 def _as_one(train: ImageSet) -> ImageSet:
     """Return the images of identities as images of one identity under one camera."""
-    train = train.subset(train.pids > 0)
+    train = train.subset(train.people)
     ones = np.ones_like(train.pids)
     return ImageSet(train.images, ones, ones, train.names, train.rows)
 

@@ -22,12 +22,12 @@ from benchmark.runner.run import run_benchmark
 
 def evaluate(
     encoder: nn.Module | Callable[[], nn.Module] | str | Mapping[str, Any],
-    dataset: str = "synthped-plaza",
+    dataset: str | Sequence[str] = "synthped-plaza",
     *,
     weights: str | Path | None = None,
     attacks: str | Sequence[str] = "default",
     eps: float | Sequence[float] = 8,
-    data_root: str | Path | None = None,
+    data_root: str | Path | Mapping[str, str | Path] | Sequence[str | Path] | None = None,
     queries: int | None = None,
     seed: int | Sequence[int] = 0,
     device: str = "auto",
@@ -49,10 +49,12 @@ def evaluate(
             such as ``torchreid:osnet_x0_25``, or the section ``encoder`` of a run as a mapping,
             such as ``{"spec": "onnx:net.onnx", "channels": "bgr"}``; docs/pretrained.md.
         weights: File with the weights of a spec.
-        dataset: Data set whose queries are attacked before its gallery.
+        dataset: Data set whose queries are attacked before its gallery; of a list, the sets are
+            joined.
         attacks: Attacks or groups by name.
         eps: Budgets in 1/255 units.
-        data_root: Folder of the data set, if it is not rendered.
+        data_root: Folder that is the data set or holds it, or a mapping from names to folders;
+            None: $REID_ROBUSTBENCH_DATA.
         queries: A stored choice of so many queries, for a quick look; None: all.
         seed: Attack seeds.
         device: ``auto``, ``cpu`` or ``cuda``.

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from benchmark.api.tables import CLEAN, WORST, figure_named, tidy_frame
 from results.board.boards import Board, make_boards
+from results.records.ranked_lists import load_ranked_lists, write_ranked_lists
 from results.records.schema import Record
 from results.records.store import PerQuery, load_per_query, write_record
 from results.render.leaderboard import write_leaderboard
@@ -96,6 +97,8 @@ class Evaluation:
             RecordError: The disk is full or the folder refuses.
         """
         path = write_record(self.record, Path(folder), self.per_query)
+        if (lists := load_ranked_lists(self.path)) is not None:
+            write_ranked_lists(lists, path)
         write_leaderboard(self.boards, Path(folder))
         return path
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -69,7 +69,7 @@ def load_encoder(
 
 
 def load_images(
-    dataset: str = "synthped-plaza", split: Split = "query", **options: Any
+    dataset: str | Sequence[str] = "synthped-plaza", split: Split = "query", **options: Any
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return the images of a split, to attack or to look at.
 
@@ -88,7 +88,7 @@ def load_images(
     wanted = {"defense": ["none"], "dataset": dataset, "test_dataset": ["none"], **options}
     config = load_run_config(wanted)
     opened = RunDatasets(config, choose(config), make_progress())
-    images = opened.split(dataset, split)
+    images = opened.split(config.dataset, split)
     pixels = images.tensor(slice(None)).contiguous()
     return pixels, torch.from_numpy(images.pids), torch.from_numpy(images.camids)
 

@@ -12,6 +12,8 @@ from rich.table import Table
 
 BENCHES: Mapping[str, str] = {
     "ranking": "benchmark.bench.ranking:bench_ranking",
+    "ranking-msmt17": "benchmark.bench.ranking:bench_ranking_msmt17",
+    "ranking-500k": "benchmark.bench.ranking:bench_ranking_500k",
     "attack-overhead": "benchmark.bench.attack_overhead:bench_attack_overhead",
     "attack-overhead-resnet18": "benchmark.bench.attack_overhead:bench_attack_overhead_resnet18",
     "training-step": "benchmark.bench.training_step:bench_training_step",

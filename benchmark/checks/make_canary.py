@@ -20,6 +20,7 @@ import logging
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -142,8 +143,8 @@ def _gallery_rows(gallery: ImageSet, identities: list[int]) -> NDArray[np.int64]
     strangers = [pid for pid in gallery.identities.tolist() if pid not in identities]
     others = {
         "another identity": _spread(gallery, strangers, 1),
-        "distractor": np.flatnonzero(gallery.pids == 0),
-        "junk": np.flatnonzero(gallery.pids < 0),
+        "distractor": np.flatnonzero(gallery.distractor),
+        "junk": np.flatnonzero(gallery.junk),
     }
     parts = [_spread(gallery, identities, MATCHES)]
     parts += [others[kind][:count] for kind, count in OTHERS.items()]
@@ -153,7 +154,7 @@ def _gallery_rows(gallery: ImageSet, identities: list[int]) -> NDArray[np.int64]
 def _reduced(images: ImageSet) -> ImageSet:
     step = 256 // LEVELS
     pixels = images.pixels(slice(None)) // step * step
-    return ImageSet(pixels, images.pids, images.camids, images.names)
+    return replace(images, images=pixels, rows=np.arange(len(images)))
 
 
 def write_card(folder: Path, dataset: Dataset, names: Mapping[CanarySplit, list[str]]) -> None:

@@ -17,6 +17,8 @@ from torch import nn
 from benchmark.core.device import DevicePolicy
 from benchmark.core.fingerprint import sha256_file
 from benchmark.core.image_set import ImageSet
+from benchmark.data.dataset import labelled_images
+from benchmark.data.image_label import market_label
 from benchmark.data.layout import parse_name
 from benchmark.models.backbone import BackboneConfig
 from benchmark.models.checkpoint import restore_encoder
@@ -68,13 +70,8 @@ def read_images(split: CanarySplit, folder: Path = FOLDER) -> ImageSet:
     with Image.open(folder / f"{split}.png") as picture:
         tiled = np.asarray(picture)
     tiles = tiled.reshape(-1, height, COLUMNS, width, 3).swapaxes(1, 2)
-    labels = [parse_name(name) for name in names]
-    return ImageSet(
-        np.ascontiguousarray(tiles.reshape(-1, height, width, 3)[: len(names)]),
-        np.array([label.pid for label in labels], np.int64),
-        np.array([label.camid for label in labels], np.int64),
-        names,
-    )
+    pixels = np.ascontiguousarray(tiles.reshape(-1, height, width, 3)[: len(names)])
+    return labelled_images(pixels, [market_label(name, parse_name(name)) for name in names])
 
 
 def write_images(images: ImageSet, split: CanarySplit, folder: Path = FOLDER) -> None:

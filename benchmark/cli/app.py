@@ -18,10 +18,11 @@ from benchmark.cli.check import check
 from benchmark.cli.compare import compare
 from benchmark.cli.describe import describe
 from benchmark.cli.doctor import doctor
+from benchmark.cli.errors import report_error, report_unwritten
 from benchmark.cli.experiment import ExperimentCommand, experiment
 from benchmark.cli.list import list_names
 from benchmark.cli.plan import plan
-from benchmark.cli.report import report, report_unwritten
+from benchmark.cli.report import report
 from benchmark.cli.run import run
 from benchmark.cli.screen import take_document, write_line
 from benchmark.cli.streams import (
@@ -53,6 +54,7 @@ app.command("describe")(describe)
 app.add_typer(data.app, name="data")
 app.command("board")(board)
 app.command("compare")(compare)
+app.command("report")(report)
 app.command("check")(check)
 app.command("validate")(validate)
 app.command("doctor")(doctor)
@@ -98,7 +100,7 @@ def exit_code(arguments: Sequence[str]) -> int:
             )
             code = code if isinstance(code, int) else 0
         except BaseException as error:
-            code = report(error, as_json=as_json)
+            code = report_error(error, as_json=as_json)
         stdout.stream.write(take_document())
         return report_unwritten(stdout.error, code)
 

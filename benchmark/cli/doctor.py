@@ -7,16 +7,20 @@ import platform
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, cast
 
 import typer
 
-from benchmark.cli.options import CacheDir, Json
+from benchmark.cli.options import CacheDir, DataRoot, Json
 from benchmark.cli.paths import absolute
 from benchmark.cli.screen import write_json, write_line
+
+if TYPE_CHECKING:
+    from benchmark.data.dataset import Dataset
 
 Level = Literal["ok", "warn", "fail"]
 GIB = 2**30
@@ -37,13 +41,14 @@ def doctor(
         Path, typer.Option(help="Where results would go.", metavar="DIR", parser=absolute)
     ] = Path("runs"),
     cache_dir: CacheDir = None,
+    data_root: DataRoot = None,
     json_: Json = False,
 ) -> int:
-    """Check Python, torch, device, memory, disk, cache and every registered plugin."""
+    """Check Python, torch, device, memory, disk, cache, every plugin, and which data are there."""
     from benchmark.core.errors import EXIT_ENVIRONMENT, EXIT_OK
 
     lines = [line for check in CHECKS for line in check()]
-    lines += [*check_cache(cache_dir), *check_disk(output)]
+    lines += [*check_cache(cache_dir), *check_disk(output), *check_data(data_root)]
     if json_:
         write_json([line._asdict() for line in lines])
     else:
@@ -99,6 +104,40 @@ def check_disk(output: Path) -> Iterator[Line]:
     yield from _writable("output", output, "choose another --output")
     free = shutil.disk_usage(_existing(output)).free / GIB
     yield Line("ok" if free >= 1 else "warn", "disk", f"{free:.1f} GiB free")
+
+
+def check_data(given: Sequence[str] | None) -> Iterator[Line]:
+    """Tell which data sets that read files were found, and where."""
+    from benchmark.config.data_roots import DATA_VARIABLE, data_roots, folders_of_environment
+    from benchmark.core.errors import BenchmarkError
+    from benchmark.core.registry import DATASETS
+    from benchmark.data.folder_listing import is_folder
+    from benchmark.runner.datasets import find_roots
+
+    plugins = {}
+    for name in DATASETS.names():
+        with suppress(BenchmarkError):  # told by `check_plugins`
+            plugins[name] = cast("type[Dataset]", DATASETS.get(name))
+    try:
+        roots = data_roots(given)
+        folders = (*roots.folders, *roots.named.values(), *folders_of_environment())
+        lost = [folder for folder in folders if not is_folder(folder)]
+        found = find_roots(plugins, roots, {})
+    except (BenchmarkError, ValueError) as error:
+        hint = f" → {error.hint}" if isinstance(error, BenchmarkError) else ""
+        yield Line("fail", "data", f"{error}{hint}")
+        return
+    for folder in lost:
+        yield Line("warn", "data", f"no folder {folder}")
+    for name, root in found.items():
+        if root.problem is None and not plugins[name].rendered:
+            yield Line("ok", "data", f"{name}: {root.path or 'needs no files'}")
+    absent = [name for name, root in found.items() if root.problem is not None]
+    if absent and folders:
+        yield Line("ok", "data", f"not found: {', '.join(absent)}")
+    elif absent:
+        where = f"give a folder with --data-root or {DATA_VARIABLE}"
+        yield Line("ok", "data", f"not looked for: {', '.join(absent)}; {where}")
 
 
 def check_plugins() -> Iterator[Line]:

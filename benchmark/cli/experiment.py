@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperCommand
 
 from benchmark.cli import options as o
-from benchmark.cli.report import InterruptedRunError, show_error
+from benchmark.cli.errors import InterruptedRunError, show_error
 from benchmark.cli.screen import write_json
 
 if TYPE_CHECKING:

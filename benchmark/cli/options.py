@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from benchmark.cli.paths import absolute
+from benchmark.cli.paths import absolute, root
 from benchmark.cli.screen import logging_to_screen
 
 if TYPE_CHECKING:
@@ -33,12 +33,27 @@ Weights = Annotated[
 ]
 Preset = Annotated[
     str | None,
-    typer.Option(help="Preset, or a YAML file. Default: embedded.", metavar="NAME|FILE.yaml"),
+    typer.Option(
+        help="Preset, or a YAML file. Default: one that is made for the data set, else embedded.",
+        metavar="NAME|FILE.yaml",
+    ),
 ]
-Dataset = Annotated[str | None, typer.Option(help="Data set to train and test on.", metavar="NAME")]
+Dataset = Annotated[
+    str | None,
+    typer.Option(
+        help="Data set to train and test on; several with commas are joined.",
+        metavar="NAME[,NAME…]",
+    ),
+]
 DataRoot = Annotated[
-    Path | None,
-    typer.Option(help="Folder of a data set of your own.", metavar="DIR", parser=absolute),
+    list[str] | None,
+    typer.Option(
+        "--data-root",
+        help="Folder that is a data set or holds some, or the folder of one. Default: "
+        "$REID_ROBUSTBENCH_DATA.",
+        metavar="DIR|NAME=DIR …",
+        parser=root,
+    ),
 ]
 TestDataset = Annotated[
     list[str] | None,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import typer
 
+from benchmark.config.data_roots import data_roots
 from benchmark.config.paths import user_path
 
 
@@ -21,3 +22,12 @@ def as_given(text: str | Path) -> Path:
     """Return the path of a command that runs no plugin as it was written, for what it prints."""
     absolute(text)
     return Path(text).expanduser()
+
+
+def root(text: str) -> str:
+    """Return DIR or ``NAME=DIR`` as it was written, which the configuration reads."""
+    try:
+        data_roots(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    return text

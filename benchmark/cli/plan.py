@@ -56,6 +56,8 @@ def _print(shown: Preview) -> None:
         f"about {_duration(60 * shown.minutes)}, {shown.disk_bytes / 2**20:.0f} MiB of disk "
         f"({shown.free_bytes / 2**30:.1f} GiB free)"
     )
+    for name, where in shown.found.items():
+        console.print(f"found: {name} in {where}", markup=False, soft_wrap=True)
     if shown.to_render:
         console.print(f"to be rendered or decoded first: {', '.join(shown.to_render)}")
     for line in shown.missing:

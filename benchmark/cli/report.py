@@ -1,86 +1,135 @@
-"""How an error reaches the user: what went wrong, how to mend it, an exit code; no traceback."""
+"""``report``: the robustness report of one encoder as a page to hand on."""
 
 from __future__ import annotations
 
-import errno
-import os
-import sys
-import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from benchmark.cli.screen import write_json
-from benchmark.core.errors import (
-    EXIT_DATA,
-    EXIT_ENVIRONMENT,
-    EXIT_INTERRUPTED,
-    EXIT_USAGE,
-    BenchmarkError,
-)
-from results.errors import RecordError, WriteRefusedError
+import typer
 
-TRACEBACK_VARIABLE = "REID_ROBUSTBENCH_TRACEBACK"
+from benchmark.cli.options import Json
+from benchmark.cli.paths import as_given
+from benchmark.cli.screen import write_json, write_line
+
+if TYPE_CHECKING:
+    from results.records.schema import Record
+    from results.records.store import PerQuery
+    from results.report.content import Glossary
 
 
-class InterruptedRunError(BenchmarkError):
-    """The user stopped a run."""
+def report(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="A record, or the folder of a run.", metavar="RECORD.json|RUN_DIR", parser=as_given
+        ),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            help="The page. Default: beside the record.", metavar="FILE.html", parser=as_given
+        ),
+    ] = None,
+    records: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Records to stand among. Default: those that the project publishes.",
+            metavar="DIR …",
+            parser=as_given,
+        ),
+    ] = None,
+    json_: Json = False,
+) -> None:
+    """Write a page on one encoder: what was attacked and how, what is left, and what to make of it.
 
-    exit_code = EXIT_INTERRUPTED
+    It is one file that loads nothing. A folder with several records gives a page for each, beside
+    its record. See docs/report.md.
 
+    Examples:
+      python -m benchmark report runs
 
-def report(error: BaseException, *, as_json: bool = False) -> int:
-    """Show an error on stderr, and as a JSON document on stdout if asked; return the exit code."""
-    if isinstance(error, SystemExit):
-        return error.code if isinstance(error.code, int) else int(error.code is not None)
-    what, hint, code = describe_error(error)
-    if not what:
-        return code
-    show_error(what, hint, is_stop=code == EXIT_INTERRUPTED)
-    if os.environ.get(TRACEBACK_VARIABLE):
-        traceback.print_exception(error)
-    if as_json:
-        write_json({"error": {"what": what, "hint": hint, "exit_code": code}})
-    return code
+      python -m benchmark report runs/records/ddid--synthped-plaza--seed0--1a2b3c4d.json
 
-
-def report_unwritten(error: OSError | None, code: int) -> int:
-    """Tell why stdout took not everything, and return the exit code of a command that gave `code`.
-
-    A reader that has read enough, as ``head`` has, is no error.
+      python -m benchmark report RECORD.json --output robustness.html --json > robustness.json
     """
-    if error is None or error.errno == errno.EPIPE:
-        return code
-    show_error(
-        f"standard output cannot be written: {error.strerror}",
-        "free some space or print elsewhere; what is finished on disk is kept",
-    )
-    return code or EXIT_ENVIRONMENT
+    from dataclasses import asdict
+
+    from benchmark.runner.error_translation import machine_problems
+    from results.errors import RecordError
+    from results.records.atomic import publish
+    from results.records.ranked_lists import load_ranked_lists
+    from results.records.store import read_record_files
+    from results.render.report_page import report_page
+    from results.report.build import make_report
+
+    found = read_record_files([source])
+    if not found:
+        raise RecordError(
+            f"no records in {source}", "give a record or the folder of a finished run"
+        )
+    _check_output(output, [path for path, _ in found])
+    published, glossary = _published(records), _glossary()
+    reports = []
+    for path, record in found:
+        lists = load_ranked_lists(path)
+        made = make_report(
+            record,
+            outcomes=_outcomes(path, record),
+            lists=lists,
+            published=published,
+            glossary=glossary,
+        )
+        page = report_page(made, lists.pictures if lists is not None else {})
+        target = output or path.with_suffix(".html")
+        with machine_problems(target):
+            publish(target, page.encode())
+        reports.append(made)
+        if not json_:
+            write_line(f"wrote {target}")
+    if json_:
+        documents = [asdict(one) for one in reports]
+        write_json(documents[0] if len(documents) == 1 else documents)
 
 
-def show_error(what: str, hint: str, *, is_stop: bool = False) -> None:
-    """Write an error in two lines on stderr; a stop by the user in one."""
-    lines = f"{what}\n" if is_stop else f"error: {what}\n" + (f"  → {hint}\n" if hint else "")
-    sys.stderr.write(lines)
-    sys.stderr.flush()
+def _check_output(output: Path | None, records: Sequence[Path]) -> None:
+    """Refuse one page for several records, and a page in place of a folder or of a record."""
+    from benchmark.core.errors import UsageError
+
+    if output is None:
+        return
+    if len(records) > 1:
+        raise UsageError(
+            f"{len(records)} records do not fit into one page",
+            f"name one, such as {records[0]}, or leave --output out to get a page beside each",
+        )
+    if output.is_dir() or output.suffix not in (".html", ".htm"):
+        raise UsageError(f"{output} is no name of a page", "name a file that ends in .html")
 
 
-def describe_error(error: BaseException) -> tuple[str, str, int]:
-    """Return what went wrong, how to mend it, and the exit code."""
-    if isinstance(error, BenchmarkError):
-        return error.what, error.hint, error.exit_code
-    if isinstance(error, WriteRefusedError):
-        return error.what, error.hint, EXIT_ENVIRONMENT
-    if isinstance(error, RecordError):
-        return error.what, error.hint, EXIT_DATA
-    if isinstance(error, OSError) and error.filename is not None:  # a path that a user gave
-        return f"{error.filename}: {error.strerror}", "check the path", EXIT_ENVIRONMENT
-    if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "Abort":
-        return "stopped", "", EXIT_INTERRUPTED
-    format_message = getattr(error, "format_message", None)
-    if format_message is not None:  # an error of the option parser
-        message = str(format_message()).strip()
-        return message.rstrip("."), "see the command's --help", EXIT_USAGE
-    first = next(iter(str(error).strip().splitlines()), "")
-    return (
-        f"unexpected {type(error).__name__}: {first}",
-        f"please report it; set {TRACEBACK_VARIABLE}=1 to see the traceback",
-        1,
+def _outcomes(path: Path, record: Record) -> PerQuery | None:
+    """Return the outcomes of the queries of a record, where they lie beside it."""
+    from results.records.store import load_per_query
+
+    beside = None if record.per_query is None else path.with_name(record.per_query)
+    return load_per_query(beside) if beside is not None and beside.is_file() else None
+
+
+def _published(folders: Sequence[Path] | None) -> list[Record]:
+    """Return the records to stand among; none where the project's are not installed."""
+    import results
+    from results.records.store import read_records
+
+    own = Path(results.__file__).parent / "published"
+    return read_records(folders or ([own] if own.is_dir() else []))
+
+
+def _glossary() -> Glossary:
+    from benchmark.checks.flag_words import flag_words
+    from benchmark.core.registry import ATTACKS
+    from results.report.content import FlagHelp, Glossary
+
+    return Glossary(
+        attacks={name: ATTACKS.summary(name) for name in ATTACKS.names()},
+        flags={name: FlagHelp(*words) for name, words in flag_words().items()},
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from benchmark.cli import options as o
-from benchmark.cli.report import InterruptedRunError, show_error
+from benchmark.cli.errors import InterruptedRunError, show_error
 from benchmark.cli.screen import write_json
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from benchmark.cli.errors import show_error
 from benchmark.cli.paths import as_given
-from benchmark.cli.report import show_error
 from benchmark.cli.screen import write_line
 
 

@@ -19,7 +19,8 @@ from benchmark.config.assignments import (
 )
 from benchmark.config.attack_groups import expand_attacks
 from benchmark.config.explain import explain
-from benchmark.config.presets import DEFAULT_PRESET, read_preset
+from benchmark.config.preset_choice import preset_of
+from benchmark.config.presets import read_preset
 from benchmark.config.schema import RunConfig
 from benchmark.core.registry import ATTACKS, DEFENSES, load_plugin_file
 
@@ -71,11 +72,8 @@ def to_yaml(config: RunConfig) -> str:
 
 
 def _layers(given: dict[str, Any], assignments: Sequence[Assignment]) -> dict[str, Any]:
-    name = given.get("preset")
-    for assignment in assignments:
-        if assignment.path == ("preset",):
-            name = assignment.value
-    name = str(name) if name is not None else DEFAULT_PRESET
+    assigned = {one.path[0]: one.value for one in assignments if len(one.path) == 1}
+    name = preset_of({**given, **assigned})
     raw = {**deepcopy(read_preset(name)), **deepcopy(given)}
     if isinstance(raw.get("encoder"), str):
         raw["encoder"] = {"spec": raw["encoder"]}

@@ -12,6 +12,8 @@ from benchmark.config.yaml_text import read_yaml, yaml_problem
 from benchmark.core.errors import UsageError, unknown_name
 
 DEFAULT_PRESET = "embedded"
+ABOUT = ("description", "default_for")
+"""Keys that say what a preset is for and are no part of a configuration."""
 _SUFFIXES = (".yaml", ".yml")
 
 
@@ -77,7 +79,8 @@ def read_preset(name: str) -> dict[str, Any]:
             )
         seen.append(current)
         layer = read_layer(current)
-        layer.pop("description", None)
+        for key in ABOUT:
+            layer.pop(key, None)
         below = layer.pop("preset", None)
         chain.append(layer)
         if below is not None and not isinstance(below, str):

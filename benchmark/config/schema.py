@@ -14,12 +14,15 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
     model_validator,
 )
 
+from benchmark.config.data_roots import DataRoots, data_roots
 from benchmark.config.paths import user_path
 from benchmark.config.presets import read_preset
 from benchmark.core.budget import Eps255, split_budgets
+from benchmark.core.dataset_names import joined, sources_of
 from benchmark.core.errors import UsageError
 from benchmark.core.parametrised import SEPARATOR
 from benchmark.core.threat import EOT_SAMPLES, Scenario
@@ -123,6 +126,8 @@ Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
 TrainingSeed = Annotated[Seed, AfterValidator(check_training_seed)]
 Encoder = Annotated[EncoderConfig | None, BeforeValidator(_as_encoder)]
 UserPath = Annotated[Path, BeforeValidator(_as_path)]
+Roots = Annotated[DataRoots, BeforeValidator(data_roots), PlainSerializer(DataRoots.written)]
+DatasetName = Annotated[str, BeforeValidator(joined)]
 Executor = Annotated[Literal["local", "ray"], AfterValidator(_local_only)]
 Recipe = Annotated[TrainingConfig, BeforeValidator(_recipe_of_preset)]
 ImageSize = tuple[Annotated[int, Field(ge=8, le=1024)], Annotated[int, Field(ge=8, le=1024)]]
@@ -156,15 +161,18 @@ class RunConfig(_Section):
     """An encoder that exists already, by its spec; the defense is then ``pretrained``."""
     preset: str = "embedded"
     """The preset or the YAML file that the run started from."""
-    dataset: str = "synthped-plaza"
-    """Data set to train and test on."""
-    data_root: UserPath | None = None
-    """Folder of a data set that is not rendered by the benchmark."""
+    dataset: DatasetName = "synthped-plaza"
+    """Data set to train and test on; of a list, the sets are joined, identities and cameras kept
+    apart."""
+    data_root: Roots = DataRoots()
+    """Where data sets lie: a folder that is one or holds some, NAME=DIR, a mapping from names to
+    folders, or a list of these; then the folders of $REID_ROBUSTBENCH_DATA."""
     on_corrupt: Literal["fail", "skip"] = "fail"
     """What an image file that cannot be decoded does: end the run, or be left out with a
     warning; the hash of the data is then that of the other files."""
     test_dataset: Names | None = None
-    """Further data sets to test on; unset: the data set's usual counterpart; none: no other."""
+    """Further data sets to test on; unset: the data set's usual counterpart, or each of those that
+    were joined; none: no other."""
     attack: Names = ["default"]
     """Attacks, by name or group; ``default`` is the published grid and the standard ensemble."""
     eps: Annotated[
@@ -226,6 +234,8 @@ class RunConfig(_Section):
     """Options of defenses, by name."""
     attack_config: Options = {}
     """Options of attacks, by name."""
+    dataset_config: Options = {}
+    """Options of data sets, by name; what they change is in the hash of the data."""
     cache_dir: UserPath = Field(default_factory=default_cache_dir)
     """Folder for rendered data."""
 
@@ -255,5 +265,6 @@ class RunConfig(_Section):
     def test_datasets(self) -> list[str]:
         """Data sets to test on beside the training one's own test split."""
         if self.test_dataset is None:
-            return list(CROSS_DATASETS.get(self.dataset, ()))
+            sources = sources_of(self.dataset)
+            return list(sources if len(sources) > 1 else CROSS_DATASETS.get(self.dataset, ()))
         return [n for n in self.test_dataset if n not in (self.dataset, NO_CROSS_DATASET)]

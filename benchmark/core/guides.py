@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 
 import torch
@@ -21,13 +21,23 @@ class Guides:
 
     Attributes:
         embeddings: (N, D), as the encoder returns them (not normalised).
-        pids: (N,) identities; 0 and -1 (distractors, junk) never guide.
+        pids: (N,) identities.
         camids: (N,) cameras.
+        junk: (N,) bool; these images are not ranked and never guide. Unset: none is junk.
+        distractor: (N,) bool; these are wrong for everybody and never guide. Unset: none is one.
     """
 
     embeddings: Tensor
     pids: Tensor
     camids: Tensor
+    junk: Tensor = field(default=None, kw_only=True)  # type: ignore[assignment]
+    distractor: Tensor = field(default=None, kw_only=True)  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        for flag in ("junk", "distractor"):
+            if getattr(self, flag) is None:
+                none = torch.zeros_like(self.pids, dtype=torch.bool)
+                object.__setattr__(self, flag, none)
 
     @staticmethod
     def of(images: ImageSet, embeddings: Tensor, device: torch.device) -> Guides:
@@ -39,12 +49,19 @@ class Guides:
             embeddings.to(device, copy=True),
             torch.from_numpy(images.pids).to(device),
             torch.from_numpy(images.camids).to(device),
+            junk=torch.from_numpy(images.junk).to(device),
+            distractor=torch.from_numpy(images.distractor).to(device),
         )
 
     @cached_property
+    def people(self) -> Tensor:
+        """Which images guide: (N,) bool, neither junk nor distractor."""
+        return ~(self.junk | self.distractor)
+
+    @cached_property
     def identities(self) -> Tensor:
-        """Sorted positive identities, (K,)."""
-        identities: Tensor = torch.unique(self.pids[self.pids > 0])
+        """Sorted identities of the people, (K,)."""
+        identities: Tensor = torch.unique(self.pids[self.people])
         return identities
 
     def vectors(self, unit: bool) -> Tensor:
@@ -64,7 +81,7 @@ class Guides:
         return self._mean_by_identity(self.embeddings)
 
     def _mean_by_identity(self, vectors: Tensor) -> Tensor:
-        kept = self.pids > 0
+        kept = self.people
         index = torch.searchsorted(self.identities, self.pids[kept])
         sums = vectors.new_zeros(len(self.identities), vectors.shape[1])
         counts = torch.bincount(index, minlength=len(self.identities))
@@ -80,7 +97,7 @@ class Guides:
             camids: (B,) cameras; if given, guides of the same camera are left out, as in ranking.
             own_rows: (B,) row of each image among the guides, -1 for none; that row is left out.
         """
-        mask = (self.pids[None, :] == pids[:, None]) & (self.pids > 0)[None, :]
+        mask = (self.pids[None, :] == pids[:, None]) & self.people[None, :]
         if camids is not None:
             mask &= self.camids[None, :] != camids[:, None]
         if own_rows is not None:

@@ -11,9 +11,6 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import torch
 
-JUNK_PID = -1
-DISTRACTOR_PID = 0
-
 
 @dataclass(frozen=True)
 class ImageSet:
@@ -21,8 +18,9 @@ class ImageSet:
 
     Attributes:
         images: uint8 (N, H, W, 3), RGB; may be a read-only memory map.
-        pids: int64 (N,); identities are positive, 0 is a distractor, -1 is junk (Market-1501).
-        camids: int64 (N,), 1-based as on disk.
+        pids: int64 (N,) identities; any number names a person unless `junk` or `distractor` say
+            otherwise.
+        camids: int64 (N,) cameras, not negative.
         names: File name of each image, such as ``0002_c1s1_000451_03.jpg``.
     """
 
@@ -32,12 +30,25 @@ class ImageSet:
     names: tuple[str, ...]
     rows: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     """Rows of `images` that this set holds, in order; set by `subset`, else all of them."""
+    junk: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, np.bool_))
+    """bool (N,), true for images that are neither right nor wrong, such as parts of bodies: they
+    are not ranked. Unset: none is."""
+    distractor: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, np.bool_))
+    """bool (N,), true for images of nobody who is looked for: they are wrong for every query.
+    Unset: none is."""
 
     def __post_init__(self) -> None:
-        if self.rows.size == 0 and len(self.names):
-            object.__setattr__(self, "rows", np.arange(len(self.names), dtype=np.int64))
-        if not len(self.rows) == len(self.pids) == len(self.camids) == len(self.names):
-            raise ValueError("rows, pids, camids and names must have the same length")
+        count = len(self.names)
+        if self.rows.size == 0:
+            object.__setattr__(self, "rows", np.arange(count, dtype=np.int64))
+        for flag in ("junk", "distractor"):
+            if getattr(self, flag).size == 0:
+                object.__setattr__(self, flag, np.zeros(count, np.bool_))
+        parts = (self.rows, self.pids, self.camids, self.junk, self.distractor)
+        if any(len(part) != count for part in parts):
+            raise ValueError(
+                "rows, pids, camids, names, junk and distractor must have the same length"
+            )
 
     def __len__(self) -> int:
         return len(self.names)
@@ -54,6 +65,8 @@ class ImageSet:
             self.camids[chosen],
             tuple(self.names[i] for i in chosen),
             self.rows[chosen],
+            self.junk[chosen],
+            self.distractor[chosen],
         )
 
     def pixels(self, index: NDArray[np.int64] | slice) -> NDArray[np.uint8]:
@@ -68,9 +81,14 @@ class ImageSet:
         return pixels.float().div_(255)
 
     @property
+    def people(self) -> NDArray[np.bool_]:
+        """Which images show somebody with an identity: bool (N,), neither junk nor distractor."""
+        return ~(self.junk | self.distractor)
+
+    @property
     def identities(self) -> NDArray[np.int64]:
-        """Sorted positive identities in this set."""
-        return np.unique(self.pids[self.pids > 0])
+        """Sorted identities of the people in this set."""
+        return np.unique(self.pids[self.people])
 
 
 def no_images(size: tuple[int, int]) -> ImageSet:
@@ -90,4 +108,6 @@ def concatenate(first: ImageSet, second: ImageSet) -> ImageSet:
         np.concatenate([first.pids, second.pids]),
         np.concatenate([first.camids, second.camids]),
         first.names + second.names,
+        junk=np.concatenate([first.junk, second.junk]),
+        distractor=np.concatenate([first.distractor, second.distractor]),
     )

@@ -81,9 +81,8 @@ class DecisionOracle(nn.Module):
         super().__init__()
         self._encoder, self._counter, self._owner = [encoder], counter, owner
         self._gallery = gallery.vectors(unit=True)
-        same = gallery.pids[None, :] == pids[:, None]
-        junk = (gallery.pids < 0)[None, :]
-        self._hidden = junk | (same & (gallery.camids[None, :] == camids[:, None]))
+        same = (gallery.pids[None, :] == pids[:, None]) & ~gallery.distractor[None, :]
+        self._hidden = gallery.junk[None, :] | (same & (gallery.camids[None, :] == camids[:, None]))
 
     @torch.no_grad()
     def forward(self, images: Tensor, rows: Tensor, k: int) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,7 +17,8 @@ from benchmark.core.plugin import Plugin, PluginConfig
 from benchmark.core.progress import Progress
 from benchmark.data.cache import PixelCache
 from benchmark.data.image_file import ImageFileError
-from benchmark.data.layout import SPLITS, ImageName, Split, parse_name
+from benchmark.data.image_label import ImageLabel, SplitCounts, market_label
+from benchmark.data.layout import SPLITS, Split, parse_name
 from benchmark.data.split_statistics import split_statistics
 
 CACHE_VERSION = 1
@@ -40,6 +41,25 @@ class Dataset(Plugin, ABC):
 
     rendered: ClassVar[bool] = False
     """Whether code makes every pixel, so that images may be kept in figures: nobody is shown."""
+
+    published: ClassVar[Mapping[Split, SplitCounts]] = {}
+    """What the paper states of each split; empty where nothing is known."""
+
+    source: ClassVar[str] = ""
+    """Where the files are asked for, in one line."""
+
+    folder_names: ClassVar[tuple[str, ...]] = ()
+    """Usual names of the folder that holds the files, the most usual first."""
+
+    restricted: ClassVar[str] = ""
+    """Why the data set is read only by those who say that they know; empty where it is free."""
+
+    @property
+    def cameras(self) -> bool:
+        """Whether cameras are known. If not, each image is its own camera: ranking then leaves
+        out the query's own image and nothing else.
+        """
+        return True
 
     def __init__(
         self,
@@ -89,12 +109,24 @@ class Dataset(Plugin, ABC):
     def _about(self) -> dict[str, Any]:
         """Return the card without name, size, manifest and statistics."""
 
+    def expected(self) -> Mapping[Split, SplitCounts]:
+        """Return the published counts of what this configuration reads; empty if unknown."""
+        return self.published
+
+    def known_sha256(self) -> str:
+        """Return the hash of the content that every sound copy has; empty if it is not known."""
+        return ""
+
     def present(self) -> tuple[Split, ...]:
         """Return the splits that there are; a set may be for testing or for training only."""
         return SPLITS
 
     def unreadable(self, split: Split) -> list[ImageFileError]:
         """Read all files of `split` again; return what is wrong with those that do not decode."""
+        return []
+
+    def conversions(self, split: Split) -> list[str]:
+        """Return lines that count the images of `split` that are not read as they are."""
         return []
 
     def changed(self) -> list[str]:
@@ -139,20 +171,17 @@ class Dataset(Plugin, ABC):
             EnvironmentProblem: The cache cannot be written.
         """
         if split not in self._splits:
-            names = self.names(split)
-            labels = [parse_name(name) for name in names]
+            names, labels = self.names(split), self.labels(split)
             pixels = self.cache.load(split, names, self.image_size, lambda: self._decoded(split))
-            self._splits[split] = ImageSet(
-                pixels,
-                np.array([label.pid for label in labels], np.int64),
-                np.array([label.camid for label in labels], np.int64),
-                names,
-            )
+            self._splits[split] = labelled_images(pixels, labels)
         return self._splits[split]
 
-    def labels(self, split: Split) -> list[ImageName]:
-        """Return what the file names of `split` say; reads no pixels."""
-        return [parse_name(name) for name in self.names(split)]
+    def labels(self, split: Split) -> Sequence[ImageLabel]:
+        """Return what is known of the images of `split`, in the order of `names`.
+
+        Reads no pixels. By default the names say it, as in Market-1501.
+        """
+        return [market_label(name, parse_name(name)) for name in self.names(split)]
 
     def card(self) -> dict[str, Any]:  # type: ignore[override]
         """Return what the data set is, what it is not, its licence and its statistics."""
@@ -164,6 +193,18 @@ class Dataset(Plugin, ABC):
             "manifest_sha256": self.manifest_sha256(),
             "statistics": {split: split_statistics(self.labels(split)) for split in self.present()},
         }
+
+
+def labelled_images(pixels: NDArray[np.uint8], labels: Sequence[ImageLabel]) -> ImageSet:
+    """Return the images (N, H, W, 3) with what is known of each."""
+    return ImageSet(
+        pixels,
+        np.array([label.pid for label in labels], np.int64),
+        np.array([label.camid for label in labels], np.int64),
+        tuple(label.name for label in labels),
+        junk=np.array([label.junk for label in labels], np.bool_),
+        distractor=np.array([label.distractor for label in labels], np.bool_),
+    )
 
 
 __all__ = ["Dataset", "Split"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import math
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,13 @@ Rule 1 turned 16-bit grey white and left pictures as the sensor held them. All o
 decoded as they always were."""
 
 
+warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # told by MOST_PIXELS
+
+MOST_PIXELS = 64_000_000
+"""A crop of a person has some ten thousand; larger pictures are a mistake, or an attempt to fill
+the memory."""
+
+
 def decode_file(path: Path, image_size: tuple[int, int]) -> NDArray[np.uint8]:
     """Return the pixels (H, W, 3) of an image file at `image_size`.
 
@@ -25,7 +34,18 @@ def decode_file(path: Path, image_size: tuple[int, int]) -> NDArray[np.uint8]:
     the first is taken.
 
     Raises:
-        ImageFileError: The file is truncated, not an image, or cannot be read.
+        ImageFileError: The file is truncated, not an image, too large, or cannot be read.
+    """
+    return decode_noted(path, image_size)[0]
+
+
+def decode_noted(
+    path: Path, image_size: tuple[int, int]
+) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    """Return what `decode_file` does, and in words what was converted beside the size.
+
+    Raises:
+        ImageFileError: As `decode_file`.
     """
     height, width = image_size
     data = read_file(path)
@@ -33,19 +53,57 @@ def decode_file(path: Path, image_size: tuple[int, int]) -> NDArray[np.uint8]:
         raise ImageFileError("empty files", f"the image {path} is empty")
     try:
         with Image.open(io.BytesIO(data)) as picture:
+            if math.prod(picture.size) > MOST_PIXELS:
+                raise Image.DecompressionBombError("{} x {} pixels".format(*picture.size))
+            notes = _notes(picture)
             rgb = _rgb(picture)
         if rgb.size != (width, height):
             rgb = rgb.resize((width, height), Image.Resampling.BILINEAR)
-        return np.asarray(rgb)
+        return np.asarray(rgb), notes
     except UnidentifiedImageError as error:
-        what = f"cannot decode the image {path}: it is not an image"
+        what = f"cannot decode the image {path}: it is {_kind(data)}"
         raise ImageFileError("not images", what) from error
     except Image.DecompressionBombError as error:
-        what = f"the image {path} is too large: {error}"
+        what = f"the image {path} is too large for a crop of a person: {error}"
         raise ImageFileError("too large images", what) from error
     except Exception as error:  # Pillow lets through whatever its parsers stumble over
         what = f"cannot decode the image {path}: {str(error) or type(error).__name__}"
         raise ImageFileError("damaged images", what) from error
+
+
+def _kind(data: bytes) -> str:
+    start = data[:256].lstrip().lower()
+    if start.startswith((b"<!doctype", b"<html", b"<?xml")):
+        return "a web page, not an image"
+    if start.startswith(b"version https://git-lfs"):
+        return "the pointer of a file in Git LFS, not an image"
+    return "not an image"
+
+
+def _notes(picture: Image.Image) -> tuple[str, ...]:
+    made = {
+        "turned as their EXIF data say": _orientation(picture) != 1,
+        "of 16 bits a channel, the upper 8 are taken": _is_deep(picture),
+        "CMYK, read as RGB": picture.mode == "CMYK",
+        "with a palette, read as RGB": picture.mode in ("P", "PA"),
+        "with transparency, which is dropped": picture.has_transparency_data,
+    }
+    return tuple(note for note, is_so in made.items() if is_so)
+
+
+def notes_of_file(path: Path) -> tuple[str, ...]:
+    """Return in words what decoding converts beside the size; reads the head of the file.
+
+    Raises:
+        ImageFileError: The file cannot be read.
+    """
+    try:
+        with Image.open(io.BytesIO(read_file(path))) as picture:
+            return _notes(picture)
+    except ImageFileError:
+        raise
+    except Exception:  # decoding tells what is wrong with it
+        return ()
 
 
 def has_own_rule(data: bytes) -> bool:

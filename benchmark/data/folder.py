@@ -1,187 +1,136 @@
-"""Data sets that lie on disk in the layout of Market-1501."""
+"""Anyone's crops: named as in Market-1501, or listed in a table."""
 
 from __future__ import annotations
 
-import logging
-from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
-from typing import ClassVar, Literal
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, ClassVar, Literal
 
 from benchmark.core.errors import DataError
-from benchmark.core.fingerprint import fingerprint
 from benchmark.core.listing import listed
-from benchmark.core.plugin import PluginConfig
-from benchmark.data.checked_names import CheckedNames
-from benchmark.data.corrupt import DecodingCheck
-from benchmark.data.dataset import Dataset
-from benchmark.data.decode import decode_file
-from benchmark.data.file_hashes import FileHashes
-from benchmark.data.folder_listing import is_folder
-from benchmark.data.image_file import ImageFileError, read_file
-from benchmark.data.layout import FOLDERS, SPLITS, Split
-
-CHUNK = 64
-_LOG = logging.getLogger(__name__)
+from benchmark.data.checked_splits import SplitListing
+from benchmark.data.disk_dataset import DiskDataset
+from benchmark.data.image_label import ImageLabel
+from benchmark.data.label_table import NEEDED, LabelTable, read_table, unread_columns
+from benchmark.data.layout import FOLDERS, SPLITS, Split, parse_unseen_name
+from benchmark.data.three_folders import ThreeFolders
 
 
-class MarketLayout(Dataset):
-    """A data set in three folders named as Market-1501 names them.
+class Folder(ThreeFolders):
+    """Your own images: three folders with names as in Market-1501, or a CSV file that lists them.
 
-    Subclasses give `name`, `folders_within` and `_about`.
+    The CSV file lies in the root, above the images; see docs/data.md for its columns.
     """
 
-    class Config(PluginConfig):
+    class Config(DiskDataset.Config):
         """Options."""
 
-        on_corrupt: Literal["fail", "skip"] = "fail"
-        """What a file that cannot be decoded does: end the work, or be left out, as if it were
-        not there; the hash of the content is then that of the other files."""
+        table: str = ""
+        """Name of the CSV file in the root; empty: the only one there, if there are no three
+        folders."""
+        cameras: Literal["known", "none"] = "known"
+        """None: nobody knows which camera took which image. Ranking then leaves out the query's
+        own image and nothing else, and results have a protocol of their own."""
 
     config: Config
 
-    folders_within: ClassVar[tuple[str, ...]] = ()
-    """Sub-folders of the root that may hold the three folders."""
+    name: ClassVar[str] = "folder"
+    contents: ClassVar[str] = f"{ThreeFolders.contents}, or a table {','.join(NEEDED)} (.csv)"
+    source: ClassVar[str] = "your own"
 
-    def default_image_size(self) -> tuple[int, int]:
-        """Return 256 x 128, the field's usual size."""
-        return 256, 128
+    @property
+    def cameras(self) -> bool:
+        """Whether cameras are known."""
+        return self.config.cameras == "known"
 
-    @cached_property
-    def folder(self) -> Path:
-        """The folder that holds the three folders.
-
-        Raises:
-            DataError: The root is not given, is missing, or holds nothing of the kind.
-        """
-        folders = ", ".join(FOLDERS.values())
-        hint = f"pass --data-root DIR, where DIR holds {folders}"
-        if self.root is None:
-            raise DataError(f"the data set {self.name} needs files, and no root was given", hint)
-        if not is_folder(self.root):
-            raise DataError(f"no folder {self.root} for the data set {self.name}", hint)
-        for candidate in (self.root, *(self.root / sub for sub in self.folders_within)):
-            if any(is_folder(candidate / folder) for folder in FOLDERS.values()):
-                return candidate
-        root = self.root.resolve()
-        if root.name in FOLDERS.values():
-            hint = f"pass --data-root {root.parent}, the folder that holds {root.name}"
-        raise DataError(f"{self.root} holds none of {folders}", hint)
-
-    def names(self, split: Split) -> tuple[str, ...]:
-        """Return the file names of `split`, sorted, after checking what they say.
-
-        Raises:
-            DataError: The folder is missing or empty, a name does not follow the pattern, or no
-                query has a match in the gallery.
-        """
-        return self._checked[split]
+    def _is_here(self, folder: Path) -> bool:
+        return bool(self.config.table) or super()._is_here(folder) or bool(_tables(folder))
 
     @cached_property
-    def _checked(self) -> CheckedNames:
-        return CheckedNames(self.folder, self._broken)
+    def _table_path(self) -> Path | None:
+        if self.config.table:
+            return self.folder / self.config.table
+        if super()._is_here(self.folder):
+            return None
+        found = _tables(self.folder)
+        if len(found) > 1:
+            raise DataError(
+                f"{self.folder} holds several tables: {listed([path.name for path in found])}",
+                f"say which: --set dataset_config.folder.table={found[0].name}",
+            )
+        return found[0]
 
     @cached_property
-    def _decoding(self) -> DecodingCheck:
-        store = self.cache_dir / f"{self.name}-decoding.json"
-        return DecodingCheck(self.folder, store, self.progress, self.workers)
-
-    def _broken(self, split: Split, names: list[str]) -> list[str]:
-        """Return the files of `split` to leave out; none unless so configured."""
-        if self.config.on_corrupt == "fail":
-            return []
-        within = FOLDERS[split]
-        broken = self._decoding.broken([f"{within}/{name}" for name in names])
-        return sorted(path.removeprefix(f"{within}/") for path in broken)
-
-    def _path(self, split: Split, name: str) -> Path:
-        return self.folder / FOLDERS[split] / name
-
-    def files(self, split: Split) -> Iterator[tuple[str, bytes]]:
-        """Yield name and bytes of each file of `split`, in the order of `names`."""
-        for name in self.names(split):
-            yield name, read_file(self._path(split, name))
-
-    def _decoded(self, split: Split) -> Iterator[NDArray[np.uint8]]:
-        for warning in self._single_images() if split == "train" else []:
-            _LOG.warning("%s: %s", self.name, warning)
-        names = iter(self.names(split))
-        title = f"decoding {self.name} {split}"
-        with (
-            self.progress.task(title, len(self.names(split))) as bar,
-            ThreadPoolExecutor(self.workers) as pool,
-        ):
-            while chunk := list(islice(names, CHUNK)):
-                paths = [self._path(split, name) for name in chunk]
-                pixels = pool.map(lambda path: decode_file(path, self.image_size), paths)
-                yield np.stack(list(pixels))
-                bar.advance(len(chunk))
-
-    def unreadable(self, split: Split) -> list[ImageFileError]:
-        """Read all files of `split` again; return what is wrong with those that do not decode."""
-        return list(self._decoding.broken(self._paths(split), anew=True).values())
-
-    def changed(self) -> list[str]:
-        """Read all files again; return those that changed while size and time did not."""
-        return self._hashes.changed(self._paths(*self.present()))
-
-    def without_unreadable(self) -> MarketLayout:
-        """Return the data set without the files that cannot be decoded."""
-        return type(self)(
-            {**self.config.model_dump(), "on_corrupt": "skip"},
-            image_size=self.image_size,
-            root=self.root,
-            cache_dir=self.cache_dir,
-            progress=self.progress,
-            workers=self.workers,
-        )
-
-    def left_out(self) -> list[str]:
-        """Return lines that count and name what lies in the folders and is not used."""
-        return self._checked.left_out(self.present())
-
-    def warnings(self) -> list[str]:
-        """Return what is unusual about the data, yet usable."""
-        present = self.present()
-        lines = self.left_out()
-        lines += self._single_images() + self._blind_cameras() if "train" in present else []
-        lost = self._checked.unmatched() if {"query", "gallery"} <= set(present) else 0
-        if lost:
-            lines.append(f"{lost} queries have no match in the gallery and are not scored")
-        return lines
+    def _table(self) -> LabelTable | None:
+        return None if self._table_path is None else read_table(self._table_path, self.cameras)
 
     def present(self) -> tuple[Split, ...]:
-        """Return the splits whose folders there are."""
-        return tuple(split for split in SPLITS if is_folder(self.folder / FOLDERS[split]))
+        """Return the splits that there are."""
+        if self._table is None:
+            return super().present()
+        return tuple(split for split in SPLITS if split in self._table.splits)
 
-    def _single_images(self) -> list[str]:
-        counts = Counter(label.pid for label in self.labels("train") if label.pid > 0)
-        single = sorted(pid for pid, count in counts.items() if count == 1)
-        if not single:
-            return []
-        return [f"{len(single)} training identities have a single image ({listed(single, 5)})"]
+    def _list(self, split: Split) -> SplitListing:
+        listing = super()._list(split) if self._table is None else self._listed(self._table, split)
+        if self.cameras:
+            return listing
+        places = self._own_cameras
+        images = {p: replace(one, camid=places[one.name]) for p, one in listing.images.items()}
+        return replace(listing, images=images)
 
-    def _blind_cameras(self) -> list[str]:
-        """Return a line on cameras of any split that have no training images."""
-        cameras = {s: {label.camid for label in self.labels(s)} for s in self.present()}
-        missing = sorted(set().union(*cameras.values()) - cameras["train"])
-        return [f"cameras without a training image: {listed(missing)}"] if missing else []
+    def _listed(self, table: LabelTable, split: Split) -> SplitListing:
+        assert self._table_path is not None
+        place = self._table_path.name
+        images = table.splits.get(split)
+        if not images:
+            raise DataError(f"{self._table_path} lists no image of {split}", "add some lines")
+        if self.config.on_corrupt == "fail":
+            absent = [path for path in images if not (self.folder / path).exists()]
+            if absent:
+                raise DataError(
+                    f"{place}: {len(absent)} of {len(images)} images of {split} are not in "
+                    f"{self.folder}: {listed(absent, 5)}",
+                    "correct the paths, or leave such files out with --set on_corrupt=skip",
+                )
+        return SplitListing(place, images)
 
     @cached_property
-    def _hashes(self) -> FileHashes:
-        store = self.cache_dir / f"{self.name}-files.json"
-        return FileHashes(self.folder, store, self.progress, f"hashing {self.name}")
+    def _own_cameras(self) -> dict[str, int]:
+        """A camera for each image; one that is query and in the gallery is the same image."""
+        listings = [
+            super(Folder, self)._list(s) if self._table is None else self._listed(self._table, s)
+            for s in self.present()
+        ]
+        names = sorted({one.name for listing in listings for one in listing.images.values()})
+        return {name: camid for camid, name in enumerate(names, 1)}
 
-    def _paths(self, *splits: Split) -> list[str]:
-        return [f"{FOLDERS[split]}/{name}" for split in splits for name in self.names(split)]
+    def _label(self, name: str) -> ImageLabel:
+        if self.cameras:
+            return super()._label(name)
+        pid = parse_unseen_name(name)
+        return ImageLabel(name, pid, 0, junk=pid < 0, distractor=pid == 0)
 
-    def _compute_manifest(self) -> str:
-        """Hash path, size and SHA-256 of every file; known files are not read again."""
-        content = self._hashes.content(self._paths(*self.present()))
-        return fingerprint({"layout": "market1501", "files": content})
+    def left_out(self) -> list[str]:
+        """Return lines that count and name what lies beside the images and is not used."""
+        lines = super().left_out()
+        if self._table is not None and self._table_path is not None:
+            lines += unread_columns(self._table, self._table_path.name)
+        return lines
+
+    def _about(self) -> dict[str, Any]:
+        return {
+            "title": "Your own images",
+            "description": f"Images in {', '.join(FOLDERS.values())} or listed in a table.",
+            "not": "Not delivered with this project.",
+            "licence": "That of the files.",
+            "source": "files given by the user",
+            "cameras": self.config.cameras,
+        }
+
+
+def _tables(folder: Path) -> list[Path]:
+    try:
+        return sorted(path for path in folder.iterdir() if path.suffix.lower() == ".csv")
+    except OSError:  # whoever opens the folder tells what is wrong with it
+        return []

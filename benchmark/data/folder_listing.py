@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmark.core.errors import DataError
 from benchmark.core.listing import listed
-from benchmark.data.layout import FOLDERS, PATTERN, SUFFIXES
+from benchmark.data.layout import SUFFIXES
 
 _HARMLESS = (".db", ".ini", ".mat", ".m", ".py", ".txt", ".log", ".md", ".html", ".pdf", ".json",
              ".csv", ".xml", ".yaml", ".yml")  # fmt: skip
@@ -27,26 +27,43 @@ class FolderListing:
     unread: tuple[str, ...]
 
 
-def list_folder(folder: Path) -> FolderListing:
+def list_folder(
+    folder: Path, hint: str = "put images there", *, deep: bool = False
+) -> FolderListing:
     """List a folder that should hold images.
+
+    Args:
+        folder: The folder.
+        hint: How to mend it if it holds none.
+        deep: Whether images may lie in its sub-folders, too; names are then paths with ``/``.
 
     Raises:
         DataError: There is no such folder, it cannot be read, or it holds no image.
     """
-    hint = f"the root must hold {', '.join(FOLDERS.values())} with images named {PATTERN}"
     if not is_folder(folder):
         raise DataError(f"no folder {folder}", hint)
-    try:
-        entries = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
-    except OSError as error:
-        raise _unreadable(folder, error) from error
-    images = tuple(path.name for path in entries if path.suffix.lower() in SUFFIXES)
+    entries = dict(_entries(folder))
+    for name, path in list(entries.items()) if deep else []:
+        if path.suffix.lower() not in SUFFIXES and is_folder(path):
+            del entries[name]
+            entries |= {f"{name}/{inner}": found for inner, found in _entries(path)}
+    images = tuple(
+        sorted(name for name, path in entries.items() if path.suffix.lower() in SUFFIXES)
+    )
     known = {*SUFFIXES, *_HARMLESS}
-    unread = tuple(path.name for path in entries if path.suffix.lower() not in known)
+    unread = tuple(name for name, path in entries.items() if path.suffix.lower() not in known)
     if not images:
         others = f"; {unread_line(unread)}" if unread else ""
         raise DataError(f"no images in {folder}{others}", hint)
     return FolderListing(images, unread)
+
+
+def _entries(folder: Path) -> list[tuple[str, Path]]:
+    try:
+        paths = sorted(folder.iterdir())
+    except OSError as error:
+        raise _unreadable(folder, error) from error
+    return [(path.name, path) for path in paths if not path.name.startswith(".")]
 
 
 def is_folder(path: Path) -> bool:

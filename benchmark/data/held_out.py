@@ -47,7 +47,8 @@ def check_fitted(fitted: ImageSet, held_out: ImageSet) -> None:
 def query_and_gallery(images: ImageSet) -> tuple[ImageSet, ImageSet]:
     """Split images the way test sets are: one query for each identity and camera.
 
-    Identities seen by a single camera give no query: they would have no match.
+    Identities seen by a single camera give no query: they would have no match. If no camera has a
+    second image of anybody, as where each image is its own camera, each identity gives one query.
     """
     queries: dict[tuple[int, int], int] = {}
     cameras: dict[int, set[int]] = {}
@@ -59,6 +60,10 @@ def query_and_gallery(images: ImageSet) -> tuple[ImageSet, ImageSet]:
     chosen = [row for (pid, _), row in queries.items() if len(cameras[pid]) > 1]
     is_query = np.zeros(len(images), bool)
     is_query[chosen] = True
+    if not np.isin(images.pids[chosen], images.pids[~is_query]).any():
+        first = np.unique(images.pids[chosen], return_index=True)[1]
+        is_query[:] = False
+        is_query[np.array(chosen, np.int64)[first]] = True
     return images.subset(is_query), images.subset(~is_query)
 
 

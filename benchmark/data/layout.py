@@ -29,6 +29,13 @@ _NAME = re.compile(
 )
 
 
+_SHORT_NAME = re.compile(
+    r"(-1|\d+)_c(\d+)(?:s(\d+))?(?:_f?(\d+))?(?:[^0-9].*)?\.(?:jpe?g|png|bmp|webp|tiff?)",
+    re.IGNORECASE | re.ASCII,
+)
+SHORT_PATTERN = "pppp_cX_….jpg"
+
+
 @dataclass(frozen=True)
 class ImageName:
     """What a file name says.
@@ -67,9 +74,50 @@ def parse_name(name: str) -> ImageName:
             "X the camera, Y the sequence, ffffff the frame, bb the box",
         )
     pid, camid, sequence, frame, box = (int(group) for group in match.groups())
-    if max(pid, camid) >= 10**MOST_DIGITS:
+    _check_size(name, pid, camid)
+    return ImageName(pid, camid, sequence, frame, box)
+
+
+def parse_short_name(name: str) -> tuple[int, int, int | None]:
+    """Read identity, camera and, if it is there, frame off a name such as 0001_c2_f0046182.jpg.
+
+    DukeMTMC-reID, CUHK03-NP and PersonX name their images so.
+
+    Raises:
+        DataError: The name does not follow the pattern, or a label has too many digits.
+    """
+    match = _SHORT_NAME.fullmatch(name)
+    if match is None:
+        raise DataError(
+            f"the file name {name!r} does not follow the pattern {SHORT_PATTERN}",
+            "rename or remove the file; pppp is the identity, X the camera",
+        )
+    pid, camid, _, frame = (None if group is None else int(group) for group in match.groups())
+    assert pid is not None
+    assert camid is not None
+    _check_size(name, pid, camid)
+    return pid, camid, frame
+
+
+def parse_unseen_name(name: str) -> int:
+    """Read the identity off a name such as 0007_entrance.jpg, which tells no camera.
+
+    Raises:
+        DataError: The name does not begin with one, or it has too many digits.
+    """
+    match = re.match(r"-1(?!\d)|\d+", name, re.ASCII)
+    if match is None:
+        raise DataError(
+            f"the file name {name!r} does not begin with an identity",
+            "rename or remove the file: 0007_….jpg (0000 distractor, -1 junk)",
+        )
+    _check_size(name, int(match[0]))
+    return int(match[0])
+
+
+def _check_size(name: str, *numbers: int) -> None:
+    if max(numbers) >= 10**MOST_DIGITS:
         raise DataError(
             f"the file name {name!r} gives a number that does not fit 64 bits",
             f"rename the file: identity and camera have {MOST_DIGITS} digits at most",
         )
-    return ImageName(pid, camid, sequence, frame, box)

@@ -1,4 +1,4 @@
-"""Writing a data set to disk in the layout of Market-1501, with its card and a contact sheet."""
+"""Writing a data set to disk, with its card and a contact sheet."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from benchmark.core.image_set import ImageSet
 from benchmark.core.progress import Progress
 from benchmark.data.contact_sheet import contact_sheet
 from benchmark.data.dataset import Dataset
-from benchmark.data.layout import FOLDERS
+from benchmark.data.written_images import write_images
 
 CARD = "card.json"
 SHEET_ROWS, SHEET_COLUMNS = 8, 8
@@ -74,15 +74,15 @@ def dataset_sheet(dataset: Dataset, scale: int | None = None) -> Image.Image:
     scale = scale or max(1, round(192 / dataset.image_size[0]))
     present = dataset.present()
     train = dataset.split("train" if "train" in present else "gallery")
-    known, counts = np.unique(train.pids[train.pids > 0], return_counts=True)
+    known, counts = np.unique(train.pids[train.people], return_counts=True)
     chosen = known[counts >= min(SHEET_COLUMNS, int(counts.max()))][:SHEET_ROWS]
-    rows = [_spread(train, np.flatnonzero(train.pids == pid)) for pid in chosen]
+    rows = [_spread(train, np.flatnonzero(train.people & (train.pids == pid))) for pid in chosen]
     labels = [f"{pid:04d}" for pid in chosen]
     if "gallery" not in present:
         return contact_sheet(rows, labels, scale)
     gallery = dataset.split("gallery")
-    for pid, label in ((0, "distractors"), (-1, "junk")):
-        found = np.flatnonzero(gallery.pids == pid)
+    for flag, label in ((gallery.distractor, "distractors"), (gallery.junk, "junk")):
+        found = np.flatnonzero(flag)
         if len(found):
             rows.append(_spread(gallery, found))
             labels.append(label)
@@ -134,11 +134,7 @@ def make_dataset(dataset: Dataset, output: Path, progress: Progress) -> Path:
         draft = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
         draft.chmod(0o755)
         try:
-            for split in dataset.present():
-                folder = draft / FOLDERS[split]
-                folder.mkdir()
-                for name, data in dataset.files(split):
-                    (folder / name).write_bytes(data)
+            write_images(dataset, draft)
             card = dataset.card()
             with progress.task(f"card and contact sheet of {dataset.name}", 1) as bar:
                 dataset_sheet(dataset).save(draft / "contact_sheet.png")

@@ -1,4 +1,4 @@
-"""What a data set holds, counted from its file names alone."""
+"""What a data set holds, counted from its labels alone."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.data.layout import ImageName
+from benchmark.data.image_label import ImageLabel
 
 
-def split_statistics(names: Sequence[ImageName]) -> dict[str, Any]:
+def split_statistics(labels: Sequence[ImageLabel]) -> dict[str, Any]:
     """Count images, identities and cameras of a split, and measure its biases.
 
     Args:
-        names: Parsed file names of the split.
+        labels: What is known of the images of the split.
 
     Returns:
         Counts; minimum, mean, maximum and quantiles of images per identity; and the shares of
         identities with more than half of their images from one camera, and with one image.
     """
     cameras: dict[int, Counter[int]] = defaultdict(Counter)
-    for name in names:
-        if name.pid > 0:
-            cameras[name.pid][name.camid] += 1
+    for label in labels:
+        if label.is_person:
+            cameras[label.pid][label.camid] += 1
     counts = np.array([sum(c.values()) for c in cameras.values()], dtype=np.int64)
     result: dict[str, Any] = {
-        "images": len(names),
+        "images": len(labels),
         "identities": len(cameras),
-        "cameras": len({name.camid for name in names}),
-        "distractors": sum(name.pid == 0 for name in names),
-        "junk": sum(name.pid < 0 for name in names),
+        "cameras": len({label.camid for label in labels}),
+        "distractors": sum(label.distractor for label in labels),
+        "junk": sum(label.junk for label in labels),
     }
     if len(counts):
         skewed = [max(c.values()) / sum(c.values()) > 0.5 for c in cameras.values()]

@@ -127,5 +127,5 @@ def attacked_images(query: ImageSet, gallery: ImageSet, scenario: Scenario) -> i
 
 def own_images(gallery: ImageSet, query: ImageSet) -> NDArray[np.int64]:
     """Return the rows of the gallery that show an identity of the queries."""
-    shown = np.isin(gallery.pids, query.identities) & (gallery.pids > 0)
+    shown = np.isin(gallery.pids, query.identities) & gallery.people
     return np.flatnonzero(shown)

@@ -28,6 +28,9 @@ Form = Literal["rounded", "float", "jpeg"]
 FORMS: tuple[Form, ...] = get_args(Form)
 """Rounded to 8 bits, as PNG keeps them: the headline; as crafted; after JPEG."""
 
+MOST_KEPT_BYTES = 64 * 2**20
+"""Adversarial images of a set that are kept until they are ranked, so that some can be shown."""
+
 
 @dataclass
 class PerturbedImages:
@@ -44,6 +47,7 @@ class PerturbedImages:
         max_distance_255: Largest change of a pixel of the 8-bit images.
         trace: Mean objective at each step.
         images_sha256: Hash of the adversarial images as crafted, in the order of the rows.
+        images: uint8 (N, H, W, 3) rounded to 8 bits; None where there are too many to keep.
     """
 
     rows: NDArray[np.int64]
@@ -56,6 +60,7 @@ class PerturbedImages:
     max_distance_255: float
     trace: list[float]
     images_sha256: str
+    images: NDArray[np.uint8] | None
 
     def placed(self, form: Form, clean: Tensor) -> Tensor:
         """Return the (M, D) clean embeddings of the set with the perturbed rows replaced."""
@@ -95,6 +100,7 @@ def craft(
         PluginError: The attack or the encoder broke its contract.
     """
     tally, view, rows = _Tally(), inputs.view.encoder, inputs.rows(side)
+    keeps = len(rows) * inputs.images(side).images[0].nbytes <= MOST_KEPT_BYTES
     for start in range(0, len(rows), batch):
         attack_batch = inputs.batch(side, rows[start : start + batch], attack.name)
         if start == 0 and attack.threat_with(attack.config).knowledge != "none":
@@ -113,6 +119,8 @@ def craft(
                 embedded = _embed(encoder, kept, noise, owner)
                 tally.snapshots.setdefault(spent, []).append(embedded)
         tally.add(outcome, float((rounded - attack_batch.images).abs().max()) * 255)
+        if keeps:
+            tally.kept.append((rounded * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy())
         bar.advance(len(attack_batch.images))
     return tally.total(rows)
 
@@ -149,6 +157,7 @@ class _Tally:
     weights: list[int] = field(default_factory=list)
     farthest: float = 0.0
     images: hashlib._Hash = field(default_factory=hashlib.sha256)
+    kept: list[NDArray[np.uint8]] = field(default_factory=list)
 
     def add(self, outcome: AttackOutcome, farthest: float) -> None:
         self.images.update(outcome.images.contiguous().cpu().numpy().tobytes())
@@ -168,6 +177,7 @@ class _Tally:
             max_distance_255=self.farthest,
             trace=self._mean_trace(),
             images_sha256=self.images.hexdigest(),
+            images=np.concatenate(self.kept) if self.kept else None,
         )
 
     def _mean_trace(self) -> list[float]:

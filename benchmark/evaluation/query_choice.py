@@ -31,8 +31,8 @@ def choose_queries(
         names: (Q,) file names of the queries.
         pids: (Q,) their identities.
         camids: (Q,) their cameras.
-        gallery_pids: (G,) identities of the gallery.
-        gallery_camids: (G,) its cameras.
+        gallery_pids: (G,) identities of the people in the gallery.
+        gallery_camids: (G,) their cameras.
         count: How many to choose; of fewer, all are taken.
 
     Returns:
@@ -40,8 +40,7 @@ def choose_queries(
     """
     cameras: dict[int, set[int]] = {}
     for pid, camid in zip(gallery_pids.tolist(), gallery_camids.tolist(), strict=True):
-        if pid > 0:
-            cameras.setdefault(pid, set()).add(camid)
+        cameras.setdefault(pid, set()).add(camid)
     places: list[tuple[bool, int, int, int]] = []
     taken: dict[tuple[bool, int], int] = {}
     drawn = sorted((derive_seed("queries", name), row) for row, name in enumerate(names))

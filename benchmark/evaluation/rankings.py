@@ -13,6 +13,7 @@ from torch import Tensor
 from benchmark.core.image_set import ImageSet
 from benchmark.evaluation.attack_inputs import ImageSide
 from benchmark.evaluation.crafting import FORMS, PerturbedImages
+from benchmark.evaluation.ranked_lists import ListedQueries, losing_queries, nearest_images
 from benchmark.metrics.ranking import RankingResult, rank_queries
 
 
@@ -71,6 +72,7 @@ class AttackedRanking:
         images_sha256: Hashes of the adversarial images as crafted, one for each attacked side.
         curve: mAP after so many answers for each image; for black-box attacks.
         target: Ranking of the target identities; for attacks that have some.
+        listed: Ranked lists of the queries that lose most.
     """
 
     ranking: RankingResult
@@ -86,6 +88,7 @@ class AttackedRanking:
     images_sha256: str
     curve: dict[int, float]
     target: TargetRanking | None
+    listed: ListedQueries
 
     @property
     def map(self) -> float:
@@ -143,6 +146,27 @@ def rank_attacked(
         images_sha256="-".join(one.images_sha256 for one in parts),
         curve=curve,
         target=target,
+        listed=_listed(query, gallery, clean, rankings["rounded"], own, rounded, perturbed),
+    )
+
+
+def _listed(
+    query: ImageSet,
+    gallery: ImageSet,
+    clean: CleanRanking,
+    attacked: RankingResult,
+    before: Mapping[ImageSide, Tensor],
+    under: Mapping[ImageSide, Tensor],
+    perturbed: Mapping[ImageSide, PerturbedImages],
+) -> ListedQueries:
+    rows = losing_queries(clean.ranking, attacked, query.pids)
+    few, chosen = query.subset(rows), torch.from_numpy(rows)
+    images = perturbed["query"].images if "query" in perturbed else None
+    return ListedQueries(
+        rows,
+        nearest_images(before["query"][chosen], before["gallery"], few, gallery),
+        nearest_images(under["query"][chosen], under["gallery"], few, gallery),
+        None if images is None else images[rows],
     )
 
 
@@ -165,4 +189,6 @@ def rank_sets(
         gallery_embeddings,
         gallery.pids,
         gallery.camids,
+        gallery_junk=gallery.junk,
+        gallery_distractor=gallery.distractor,
     )

@@ -29,8 +29,8 @@ def choose_targets(
     Raises:
         DataError: The gallery holds no other identity.
     """
-    check_targets(query.pids, gallery_guides.pids.cpu().numpy())
     identities = gallery_guides.identities
+    check_targets(query.pids, identities.cpu().numpy())
     own = query_guides.pids[:, None] == identities[None, :]
     if rule == "random":
         scores = torch.stack([_draws(seed, name, len(identities)) for name in query.names])
@@ -44,17 +44,16 @@ def choose_targets(
     return chosen
 
 
-def check_targets(query_pids: NDArray[np.int64], gallery_pids: NDArray[np.int64]) -> None:
+def check_targets(query_pids: NDArray[np.int64], shown: NDArray[np.int64]) -> None:
     """Look whether each query can be told to come close to somebody else.
 
     Args:
         query_pids: (Q,) identities of the queries.
-        gallery_pids: (G,) identities of the gallery; distractors and junk are no targets.
+        shown: (K,) identities of people in the gallery, each once; others are no targets.
 
     Raises:
         DataError: The gallery holds no other identity than a query's own.
     """
-    shown = np.unique(gallery_pids[gallery_pids > 0])
     alone = len(query_pids) if not len(shown) else 0
     if len(shown) == 1:
         alone = int((query_pids == shown[0]).sum())

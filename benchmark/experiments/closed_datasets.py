@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from benchmark.core.errors import DataError
 from benchmark.core.image_set import ImageSet
 from benchmark.data.dataset import Dataset, Split
-from benchmark.data.layout import ImageName
+from benchmark.data.image_label import ImageLabel
 from benchmark.runner.datasets import RunDatasets
 
 
@@ -39,8 +39,8 @@ class ClosedDataset:
         """Return the file names of an open split."""
         return self._dataset.names(self._checked(split))
 
-    def labels(self, split: Split) -> list[ImageName]:
-        """Return what the file names of an open split say."""
+    def labels(self, split: Split) -> Sequence[ImageLabel]:
+        """Return what is known of the images of an open split."""
         return self._dataset.labels(self._checked(split))
 
     def files(self, split: Split) -> Iterator[tuple[str, bytes]]:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmark.config.presets import DEFAULT_PRESET, read_preset
+from benchmark.config.preset_choice import preset_of
+from benchmark.config.presets import read_preset
 from benchmark.config.schema import RunConfig
 from benchmark.core.device import choose_device
 from benchmark.core.errors import PluginError, UsageError
@@ -76,7 +77,7 @@ def with_defaults(
         options: Options by key; ``set_`` holds assignments.
     """
     given = {k: v for k, v in options.items() if v not in (None, (), [], False) and k != "set_"}
-    preset = read_preset(str(given.get("preset", DEFAULT_PRESET)))
+    preset = read_preset(preset_of(given))
     own = {key: value for key, value in experiment.defaults.items() if key not in preset}
     return {**own, **given}, [*experiment.settings, *(options.get("set_") or ())]
 

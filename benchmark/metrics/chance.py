@@ -16,9 +16,9 @@ def chance_map(query: ImageSet, gallery: ImageSet) -> float:
     """
     expected = []
     for pid, camid in zip(query.pids, query.camids, strict=True):
-        same = gallery.pids == pid
+        same = gallery.people & (gallery.pids == pid)
         matches = int((same & (gallery.camids != camid)).sum())
-        ranked = int((gallery.pids >= 0).sum()) - (int(same.sum()) - matches)
+        ranked = int((~gallery.junk).sum()) - (int(same.sum()) - matches)
         if matches:
             harmonic = float((1 / np.arange(1, ranked + 1)).sum())
             share = (matches - 1) / max(ranked - 1, 1)

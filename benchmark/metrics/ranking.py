@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from benchmark.core.errors import DataError, PluginError
-from benchmark.metrics.distance import check_embeddings, cosine_distance_blocks
+from benchmark.metrics.distance import check_embeddings, each_distance_block
+from benchmark.metrics.match_ranks import RankedGallery, labels
+from benchmark.metrics.reciprocal import EncodedGallery
 
 PrecisionRule = Literal["step", "trapezoid"]
 
@@ -74,59 +77,69 @@ def rank_queries(
     gallery_pids: ArrayLike,
     gallery_camids: ArrayLike,
     *,
+    gallery_junk: ArrayLike | None = None,
+    gallery_distractor: ArrayLike | None = None,
+    rerank: EncodedGallery | None = None,
     ap: PrecisionRule = "step",
-    block: int = 256,
+    block: int | None = None,
+    device: torch.device | None = None,
 ) -> RankingResult:
     """Rank the gallery for each query by cosine distance, exactly and in bounded memory.
 
-    Gallery images of the query's identity *and* camera are left out, and so is junk (identity
-    below 0). Distractors (identity 0) stay as negatives; neither ever is a match. Where distances
-    are equal the matches come last, so that collapsed embeddings earn nothing by luck.
-
-    Only the ranks of matches matter: the k-th nearest match of a query has rank ``n_k + k`` where
-    ``n_k`` counts the negatives that are as near or nearer. The distances of the negatives are
-    sorted by value and ``n_k`` is looked up; no permutation of the gallery is computed.
+    Gallery images of the query's identity *and* camera are left out, and so is junk. Distractors
+    stay as negatives; neither ever is a match, whatever its identity number. Where distances are
+    equal the matches come last, so that collapsed embeddings earn nothing by luck.
 
     Args:
         query_embeddings: (Q, D), finite, need not be normalised; a zero vector is at distance 1
-            from everything.
+            from everything. May be a memory map, and of any floating type.
         query_pids: (Q,) identities.
         query_camids: (Q,) cameras.
-        gallery_embeddings: (G, D) on the same device.
+        gallery_embeddings: (G, D), likewise.
         gallery_pids: (G,) identities.
         gallery_camids: (G,) cameras.
+        gallery_junk: bool (G,), true for images that are not ranked; None for none.
+        gallery_distractor: bool (G,), true for images of nobody who is asked for; None for none.
+        rerank: The same gallery, encoded, where the distances are to be re-ranked.
         ap: ``step`` averages precision over the hits (as torchreid does); ``trapezoid`` averages
             the precision before and at each hit (Market-1501's own code), for old tables only.
-        block: Queries whose distances are held at once; does not change the result.
+        block: Queries whose distances are held at once, which does not change the result; None
+            for as many as memory and speed ask for.
+        device: Where to compute; None for where the query embeddings are. Embeddings elsewhere
+            are moved there part by part.
 
     Raises:
         PluginError: Embeddings of the wrong shape, or not finite.
+        ValueError: As many flags as there are gallery images are needed.
     """
-    query_ids, query_cams = _labels(query_pids), _labels(query_camids)
-    check_embeddings(query_embeddings, len(query_ids), "query")
-    check_embeddings(gallery_embeddings, len(_labels(gallery_pids)), "gallery")
+    pids, camids = labels(query_pids), labels(query_camids)
+    check_embeddings(query_embeddings, len(pids), "query")
+    check_embeddings(gallery_embeddings, len(labels(gallery_pids)), "gallery")
     if query_embeddings.shape[1] != gallery_embeddings.shape[1]:
         raise PluginError(
             f"query embeddings have {query_embeddings.shape[1]} dimensions, "
             f"gallery embeddings {gallery_embeddings.shape[1]}",
             "encode queries and gallery with the same encoder",
         )
-    gallery = _Gallery.of(_labels(gallery_pids), _labels(gallery_camids))
-    average_precision = _AVERAGE_PRECISION[ap]
-
-    queries = len(query_ids)
+    gallery = RankedGallery.of(gallery_pids, gallery_camids, gallery_junk, gallery_distractor)
+    queries, average_precision = len(pids), _AVERAGE_PRECISION[ap]
     result = RankingResult(
         np.full(queries, np.nan), np.full(queries, np.nan), np.zeros(queries, np.int64)
     )
-    for part, distances in cosine_distance_blocks(
-        query_embeddings, gallery_embeddings, block=block
-    ):
-        for row, query in zip(distances, range(part.start, part.stop), strict=True):
-            ranks = gallery.ranks_of_matches(row, query_ids[query], query_cams[query])
-            if len(ranks):
-                result.ap[query] = average_precision(ranks)
-                result.inp[query] = len(ranks) / ranks[-1]
-                result.rank[query] = ranks[0]
+
+    def rank(part: slice, distances: Tensor) -> None:
+        if rerank is not None:
+            rerank.rerank(distances)
+        found = gallery.ranks(distances, pids[part], camids[part])
+        # Queries with as many matches are averaged together, each with the sum of its own row.
+        for matches in np.unique(found.counts[found.counts > 0]):
+            rows = np.flatnonzero(found.counts == matches)
+            ranks = np.ascontiguousarray(found.ranks[rows, :matches])
+            result.ap[part.start + rows] = average_precision(ranks)
+            result.inp[part.start + rows] = matches / ranks[:, -1]
+            result.rank[part.start + rows] = ranks[:, 0]
+
+    each_distance_block(query_embeddings, gallery_embeddings, rank, block=block, device=device)
     return result
 
 
@@ -135,72 +148,34 @@ def trivial_queries(
     query_camids: ArrayLike,
     gallery_pids: ArrayLike,
     gallery_camids: ArrayLike,
+    *,
+    gallery_junk: ArrayLike | None = None,
+    gallery_distractor: ArrayLike | None = None,
 ) -> int:
     """Return how many queries have a match and no wrong image that could be ranked before it.
 
     Distractors are wrong images; junk, and the own identity in the own camera, are not ranked.
+    The arguments are those of `rank_queries`.
     """
-    pids, camids = _labels(gallery_pids), _labels(gallery_camids)
-    gallery, ranked = _Gallery.of(pids, camids), int((pids >= 0).sum())
-    trivial = 0
-    for pid, camid in zip(_labels(query_pids), _labels(query_camids), strict=True):
-        rows, matches = gallery.same(pid, camid)
-        trivial += bool(len(matches)) and len(rows) == ranked
-    return trivial
+    gallery = RankedGallery.of(gallery_pids, gallery_camids, gallery_junk, gallery_distractor)
+    ranked = len(labels(gallery_pids)) - len(gallery.junk)
+    starts, stops = gallery.spans(labels(query_pids))
+    return sum(
+        int(stop - start) == ranked and bool((gallery.camids[start:stop] != camid).any())
+        for start, stop, camid in zip(starts, stops, labels(query_camids), strict=True)
+    )
 
 
-@dataclass(frozen=True)
-class _Gallery:
-    """Where each identity sits in the gallery."""
-
-    rows: NDArray[np.int64]
-    """Gallery rows ordered by identity."""
-    pids: NDArray[np.int64]
-    """Their identities, ascending."""
-    camids: NDArray[np.int64]
-    """Their cameras."""
-
-    @classmethod
-    def of(cls, pids: NDArray[np.int64], camids: NDArray[np.int64]) -> _Gallery:
-        order = np.argsort(pids, kind="stable")
-        return cls(order, pids[order], camids[order])
-
-    def same(self, pid: np.int64, camid: np.int64) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the rows of identity `pid`, and those of them that are matches for a query."""
-        if pid <= 0:
-            return self.rows[:0], self.rows[:0]
-        start, stop = np.searchsorted(self.pids, [pid, pid + 1])
-        rows = self.rows[start:stop]
-        return rows, rows[self.camids[start:stop] != camid]
-
-    def ranks_of_matches(
-        self, distances: NDArray[np.float32], pid: np.int64, camid: np.int64
-    ) -> NDArray[np.int64]:
-        """Return the 1-based ranks of a query's matches, ascending; overwrites `distances`."""
-        rows, matches = self.same(pid, camid)
-        if not len(matches):
-            return matches
-        wanted = np.sort(distances[matches])
-        distances[rows] = np.inf
-        distances[self.rows[: np.searchsorted(self.pids, 0)]] = np.inf
-        distances.sort()
-        nearer = np.searchsorted(distances, wanted, side="right")
-        return nearer + np.arange(1, len(wanted) + 1)
+def _step_precision(ranks: NDArray[np.int64]) -> NDArray[np.float64]:
+    precision: NDArray[np.float64] = np.arange(1, ranks.shape[1] + 1) / ranks
+    return precision.mean(axis=1)
 
 
-def _step_precision(ranks: NDArray[np.int64]) -> float:
-    hits = np.arange(1, len(ranks) + 1)
-    return float((hits / ranks).mean())
-
-
-def _trapezoid_precision(ranks: NDArray[np.int64]) -> float:
-    hits = np.arange(1, len(ranks) + 1)
+def _trapezoid_precision(ranks: NDArray[np.int64]) -> NDArray[np.float64]:
+    hits = np.arange(1, ranks.shape[1] + 1)
     before = np.where(ranks > 1, (hits - 1) / np.maximum(ranks - 1, 1), 1.0)
-    return float(((before + hits / ranks) / 2).mean())
+    both: NDArray[np.float64] = (before + hits / ranks) / 2
+    return both.mean(axis=1)
 
 
 _AVERAGE_PRECISION = {"step": _step_precision, "trapezoid": _trapezoid_precision}
-
-
-def _labels(values: ArrayLike) -> NDArray[np.int64]:
-    return np.asarray(values, dtype=np.int64).reshape(-1)

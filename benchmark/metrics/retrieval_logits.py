@@ -48,7 +48,7 @@ def identity_logits(
 ) -> Tensor:
     """Return (B, K) logits over the sorted `gallery.identities`.
 
-    Distractors (identity 0), if there are any, are one further class at the end; junk is left out.
+    Distractors, if there are any, are one further class at the end; junk is left out.
 
     Args:
         embeddings: (B, D) of the images, not normalised.
@@ -78,12 +78,13 @@ class IdentityClasses:
     """
 
     def __init__(self, gallery: Guides) -> None:
-        self._rows = torch.nonzero(gallery.pids >= 0)[:, 0]
+        self._rows = torch.nonzero(~gallery.junk)[:, 0]
+        self._people = gallery.people[self._rows]
         self._pids = gallery.pids[self._rows]
         self._camids = gallery.camids[self._rows]
         self._vectors = gallery.vectors(unit=True)[self._rows]
         identities = len(gallery.identities)
-        index = class_indices(gallery, self._pids)
+        index = class_indices(gallery, self._pids).where(self._people, -1)
         self._index = torch.where(index < 0, identities, index)
         self.count = identities + int((index < 0).any())
         self._blocks = [_block(self._index, 0, identities)] if identities else []
@@ -96,7 +97,7 @@ class IdentityClasses:
         G is the gallery without its junk.
         """
         mask = (self._pids == pids[:, None]) & (self._camids == camids[:, None])
-        mask &= (self._pids > 0) & (camids >= 0)[:, None]
+        mask &= self._people & (camids >= 0)[:, None]
         if own_rows is not None:
             mask |= self._rows == own_rows[:, None]
         return mask

@@ -8,6 +8,7 @@ from typing import Any
 from benchmark.config.attack_groups import expand_attacks
 from benchmark.config.schema import CROSS_DATASETS, NO_CROSS_DATASET, OF_ENCODERS, RunConfig
 from benchmark.core.attack import Attack
+from benchmark.core.dataset_names import sources_of
 from benchmark.core.defense import Defense
 from benchmark.core.errors import BenchmarkError, PluginError, UsageError, unknown_name
 from benchmark.core.listing import listed
@@ -18,6 +19,7 @@ from benchmark.core.registry import ATTACKS, BACKBONES, DATASETS, DEFENSES, Regi
 from benchmark.core.surrogate import Surrogate
 from benchmark.core.threat import Scenario, ThreatModel
 from benchmark.data.dataset import Dataset
+from benchmark.data.joint import joint_class
 from benchmark.models.backbone import Backbone
 from benchmark.runner.stand_ins import check_unseen, stand_ins
 
@@ -101,6 +103,7 @@ def choose(config: RunConfig) -> Choice:
     defenses = {n: _defense(n, _options(n, config)) for n in config.defense}
     _check_options(DEFENSES, config.defense_config)
     _check_options(ATTACKS, config.attack_config)
+    _check_options(DATASETS, config.dataset_config)
     attacks = tuple(_attack(name, config.attack_config) for name in attack_names)
     _check_intent(attacks, config.scenario)
     prerequisites = _prerequisites(defenses, attacks, config)
@@ -111,7 +114,7 @@ def choose(config: RunConfig) -> Choice:
         prerequisites=prerequisites,
         attacks=attacks,
         backbone=_class(BACKBONES, config.backbone.name, Backbone),
-        datasets={name: _class(DATASETS, name, Dataset) for name in _dataset_names(config)},
+        datasets={name: _dataset(name) for name in _dataset_names(config)},
         other=_other_dataset(config, attacks),
     )
 
@@ -120,14 +123,21 @@ def _dataset_names(config: RunConfig) -> list[str]:
     return [config.dataset, *config.test_datasets]
 
 
+def _dataset(name: str) -> type[Dataset]:
+    members: list[type[Dataset]] = [_class(DATASETS, one, Dataset) for one in sources_of(name)]
+    return joint_class(members) if len(members) > 1 else members[0]
+
+
 def _other_dataset(
     config: RunConfig, attacks: tuple[ChosenAttack, ...]
 ) -> tuple[str, type[Dataset]] | None:
     wanting = [a.name for a in attacks if any(s.data == "other" for s in a.surrogates)]
     if not wanting:
         return None
+    trained_on = set(sources_of(config.dataset))
     for name in (*config.test_datasets, *CROSS_DATASETS.get(config.dataset, ())):
-        return name, _class(DATASETS, name, Dataset)
+        if trained_on.isdisjoint(sources_of(name)):
+            return name, _dataset(name)
     raise UsageError(
         f"attack {wanting[0]!r} needs a surrogate of another data set",
         "add one with --test-dataset, or leave the attack out",
@@ -137,12 +147,14 @@ def _other_dataset(
 def _check_names(config: RunConfig) -> None:
     """Refuse unknown names before anything is imported."""
     stand_in = config.training.inner.attack
+    named = (config.dataset, *(config.test_dataset or ()))
     wanted: list[tuple[Registry[Any], list[str]]] = [
         (DEFENSES, [*config.defense, *config.defense_config]),
         (ATTACKS, [*config.attack_config, *config.train_attacks]),
         (ATTACKS, [stand_in] if stand_in is not None else []),
         (BACKBONES, [config.backbone.name]),
-        (DATASETS, [config.dataset, *(config.test_dataset or ())]),
+        (DATASETS, [one for name in named for one in sources_of(name)]),
+        (DATASETS, [*config.data_root.named, *config.dataset_config]),
     ]
     for registry, names in wanted:
         for name in names:

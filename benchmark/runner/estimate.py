@@ -13,7 +13,7 @@ import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache
 from statistics import median
 from typing import Any, ClassVar, NamedTuple, Protocol
 
@@ -24,7 +24,9 @@ from benchmark.config.schema import RunConfig
 from benchmark.core.defense import Defense
 from benchmark.core.device import DevicePolicy
 from benchmark.core.plugin import Plugin
+from benchmark.core.registry import BACKBONES
 from benchmark.data.layout import Split
+from benchmark.models.backbone import BackboneConfig
 from benchmark.models.encoder import build_encoder
 from benchmark.runner.datasets import RunDatasets
 
@@ -129,10 +131,12 @@ class Estimator:
 
     def slowdown(self, plugin: Defense) -> float:
         """Return what embedding an image costs beside the plain encoder; 1 if it cannot be told."""
+        if type(plugin).build_encoder is Defense.build_encoder:
+            return 1.0
         key = f"{plugin.name} {plugin.config.model_dump_json()}"
         if key not in self._slowdowns:
             try:
-                flops = self._network_of(plugin.build_encoder).flops
+                flops = _network_of(plugin.build_encoder, self._plain, self.config.image_size).flops
             except (Exception, SystemExit) as error:  # it may not run on a device without numbers
                 logger.debug("the size of the encoder of %s is not known: %s", key, error)
                 flops = self.network.flops
@@ -149,29 +153,45 @@ class Estimator:
         speed = GPU_FLOPS if on_gpu else CPU_FLOPS_PER_CORE * torch.get_num_threads()
         return 3 * self.network.flops / speed
 
-    @cached_property
+    @property
     def network(self) -> NetworkSize:
         """Size and cost of the plain encoder."""
-        return self._network_of(lambda plain: plain())
+        return _plain_network(self._plain, self.config.image_size, BACKBONES.get(self._plain.name))
 
-    def _network_of(self, build: Callable[[Callable[[], nn.Module]], nn.Module]) -> NetworkSize:
-        """Return size and cost of what `build` makes of the plain encoder.
+    @property
+    def _plain(self) -> BackboneConfig:
+        return self.config.backbone.model_copy(update={"weights": "none"})
 
-        What it warns of is not shown: weights that it loads go nowhere, and torch warns of each.
-        """
-        from torch.utils.flop_counter import FlopCounterMode  # slow to import, not always needed
 
-        config = self.config.backbone.model_copy(update={"weights": "none"})
-        with (
-            warnings.catch_warnings(action="ignore"),
-            torch.device("meta"),
-            torch.no_grad(),
-            FlopCounterMode(display=False) as counter,
-        ):
-            encoder = build(lambda: build_encoder(config)).eval()
-            embeddings = encoder(torch.empty(1, 3, *self.config.image_size))
-        return NetworkSize(
-            flops=counter.get_total_flops(),
-            parameters=sum(p.numel() for p in encoder.parameters()),
-            dim=embeddings.shape[1],
-        )
+@cache
+def _plain_network(
+    plain: BackboneConfig, size: tuple[int, int], backbone: type[Plugin]
+) -> NetworkSize:
+    """Return size and cost of the plain encoder of a backbone, which is the one of that name."""
+    return _network_of(lambda encoder: encoder(), plain, size)
+
+
+def _network_of(
+    build: Callable[[Callable[[], nn.Module]], nn.Module],
+    plain: BackboneConfig,
+    size: tuple[int, int],
+) -> NetworkSize:
+    """Return size and cost of what `build` makes of the plain encoder.
+
+    What it warns of is not shown: weights that it loads go nowhere, and torch warns of each.
+    """
+    from torch.utils.flop_counter import FlopCounterMode  # slow to import, not always needed
+
+    with (
+        warnings.catch_warnings(action="ignore"),
+        torch.device("meta"),
+        torch.no_grad(),
+        FlopCounterMode(display=False) as counter,
+    ):
+        encoder = build(lambda: build_encoder(plain)).eval()
+        embeddings = encoder(torch.empty(1, 3, *size))
+    return NetworkSize(
+        flops=counter.get_total_flops(),
+        parameters=sum(p.numel() for p in encoder.parameters()),
+        dim=embeddings.shape[1],
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -80,6 +80,7 @@ def make_plan(
     choice: Choice,
     manifests: Mapping[str, str],
     query_counts: Mapping[str, int] = MappingProxyType({}),
+    without_cameras: Sequence[str] = (),
 ) -> Plan:
     """Lay out the cells of a run.
 
@@ -89,6 +90,7 @@ def make_plan(
         manifests: Hash of the content of each data set, by name.
         query_counts: Queries of each data set, where that is known; where no more are there than
             are asked for, the cells are those of all queries.
+        without_cameras: Data sets of which nobody knows the cameras.
     """
     queries = {n: queries_content(config.queries, query_counts.get(n)) for n in choice.datasets}
     planner = _Planner(config, choice, manifests, queries)
@@ -101,7 +103,7 @@ def make_plan(
     for trial in trials:
         for cell in trial.cells:
             cells.setdefault(cell.fingerprint, cell)
-    return Plan(tuple(cells.values()), tuple(trials), planner.protocol())
+    return Plan(tuple(cells.values()), tuple(trials), planner.protocol(without_cameras))
 
 
 class _Planner:
@@ -144,7 +146,7 @@ class _Planner:
             canaries={attack.name: CanaryCell.build(attack) for attack in tried},
         )
 
-    def protocol(self) -> str:
+    def protocol(self, without_cameras: Sequence[str]) -> str:
         """Return the fingerprint of what all records of the run have in common."""
         wanted = dict.fromkeys(s for attack in self._choice.attacks for s in attack.surrogates)
         return protocol_fingerprint(
@@ -153,6 +155,7 @@ class _Planner:
             {name: self._manifests[name] for name in self._choice.datasets},
             tuple(map(self._surrogate, wanted)),
             next((chosen for chosen in self._queries.values() if chosen), {}),
+            without_cameras,
         )
 
     def _train(

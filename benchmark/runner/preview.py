@@ -56,6 +56,7 @@ class Preview:
         minutes: Predicted minutes of what is not finished, rendering included.
         disk_bytes: Predicted bytes to be written.
         free_bytes: Free bytes on the disk of the output folder.
+        found: Folder of each data set that reads files and was found.
         to_render: Data sets whose pixels are not in the cache yet.
         missing: What stands in the way: data that is not there, one line each.
         protocol: Fingerprint of the protocol.
@@ -65,6 +66,7 @@ class Preview:
     minutes: float
     disk_bytes: int
     free_bytes: int
+    found: dict[str, str]
     to_render: list[str]
     missing: list[str]
     protocol: str
@@ -105,16 +107,18 @@ def preview(config: RunConfig) -> Preview:
 
     cells = [planned(cell) for cell in plan.cells]
     at_hand = {name: splits for name, splits in reads.items() if name not in missing}
+    members = datasets.members(at_hand)
     waiting = [c for c, p in zip(plan.cells, cells, strict=True) if not p.finished]
     written = sum(c.bytes(estimator) for c in waiting if c.dataset in at_hand)
-    data = {name: estimator.data_bytes(name, splits) for name, splits in at_hand.items()}
-    rendering = sum(estimator.render_seconds(name, splits) for name, splits in at_hand.items())
+    data = {name: estimator.data_bytes(name, splits) for name, splits in members.items()}
+    rendering = sum(estimator.render_seconds(name, splits) for name, splits in members.items())
     seconds = sum(p.seconds for p in cells) + rendering
     return Preview(
         cells=cells,
         minutes=seconds / 60,
         disk_bytes=written + sum(data.values()),
         free_bytes=shutil.disk_usage(_existing(config.output)).free,
+        found={n: str(root.path) for n, root in datasets.roots.items() if root.path is not None},
         to_render=[name for name, size in data.items() if size],
         missing=list(missing.values()),
         protocol=plan.protocol,

@@ -24,11 +24,12 @@ def protocol_fingerprint(
     manifests: Mapping[str, str],
     surrogates: Sequence[TrainCell],
     queries: Mapping[str, object],
+    without_cameras: Sequence[str] = (),
 ) -> str:
     """Return the fingerprint of data, attacks, budgets and scoring.
 
     What goes without saying is left out, so that records from before it could be said stay
-    comparable: the default scenario, and the default number of draws of EOT.
+    comparable: the default scenario, the default draws of EOT, and that cameras are known.
 
     Args:
         config: The configuration.
@@ -36,6 +37,7 @@ def protocol_fingerprint(
         manifests: Hash of the content of each data set that is attacked, by name, in order.
         surrogates: Trainings of what attackers attack in place of the target.
         queries: How some queries are chosen; empty where all are taken.
+        without_cameras: Data sets whose ranking leaves out nothing but the query's own image.
     """
     seeds = config.attack_seed
     content: dict[str, object] = {
@@ -51,6 +53,8 @@ def protocol_fingerprint(
         content["scenario"] = config.scenario.model_dump(mode="json")
     if config.evaluation.eot_samples != EOT_SAMPLES:
         content["eot_samples"] = config.evaluation.eot_samples
+    if without_cameras:
+        content["without_cameras"] = sorted(without_cameras)
     if surrogates:
         seen = [
             {"defense": cell.defense, **{key: cell.content[key] for key in _OF_A_SURROGATE}}

@@ -240,6 +240,8 @@ class RecordMaker:
             [one.camid for one in query],
             [one.pid for one in gallery],
             [one.camid for one in gallery],
+            gallery_junk=[one.junk for one in gallery],
+            gallery_distractor=[one.distractor for one in gallery],
         )
 
     def _flags(self, trial: Trial) -> list[RaisedFlag]:

@@ -16,7 +16,6 @@ from benchmark.core.files import publish
 from benchmark.core.plugin import Plugin
 from benchmark.core.progress import Progress
 from benchmark.core.provenance import environment
-from benchmark.data.layout import Split
 from benchmark.evaluation.targets import check_targets
 from benchmark.runner.cell_context import CellContext
 from benchmark.runner.cells.train import REPORT_FOLDER
@@ -28,10 +27,12 @@ from benchmark.runner.held_output import held_output
 from benchmark.runner.journal import Journal
 from benchmark.runner.output import OutputFolder, copy_folder
 from benchmark.runner.plan import Plan, make_plan
+from benchmark.runner.ranked_lists import ranked_lists_of
 from benchmark.runner.record import RecordMaker
 from benchmark.runner.store import CellStore
 from results.board.boards import Board, make_boards
 from results.records.query_outcomes import read_measured
+from results.records.ranked_lists import write_ranked_lists
 from results.records.schema import Record
 from results.records.store import load_record, write_record
 from results.render.leaderboard import write_leaderboard
@@ -87,7 +88,8 @@ def run_benchmark(config: RunConfig, progress: Progress) -> RunOutcome:
             read_measured([folder.records])  # a damaged one is told before any work
         datasets = RunDatasets(config, choice, progress)
         counts = datasets.query_counts(choice.datasets)
-        plan = make_plan(config, choice, datasets.manifests(), counts)
+        without = datasets.without_cameras(choice.datasets)
+        plan = make_plan(config, choice, datasets.manifests(), counts, without)
         datasets.check(plan.cells)
         _check_scenario(config, choice, datasets)
         publish(folder.config, to_yaml(config).encode())
@@ -118,6 +120,8 @@ def _compute(
     for trial in executor.run(plan):
         record, per_query = maker.make(trial)
         path = write_record(record, folder.path, per_query)
+        if (lists := ranked_lists_of(record, trial, store, datasets)) is not None:
+            write_ranked_lists(lists, path)
         source = store.get(trial.train.fingerprint).folder / REPORT_FOLDER
         if source.is_dir():
             outcome.reports.append(copy_folder(source, folder.reports / path.stem))
@@ -162,13 +166,10 @@ def _check_scenario(config: RunConfig, choice: Choice, datasets: RunDatasets) ->
     """Refuse targets that there are not, before any work."""
     if config.scenario.intent == "dodge" or not choice.attacks:
         return
-    splits: tuple[Split, Split] = ("query", "gallery")
     for name in choice.datasets:
-        query, gallery = (
-            np.array([label.pid for label in datasets.labels(name, split)], np.int64)
-            for split in splits
-        )
-        check_targets(query, gallery)
+        query, gallery = datasets.labels(name, "query"), datasets.labels(name, "gallery")
+        shown = {label.pid for label in gallery if label.is_person}
+        check_targets(np.array([label.pid for label in query]), np.array(sorted(shown), np.int64))
 
 
 def _warn_of_data(datasets: RunDatasets, choice: Choice) -> None:

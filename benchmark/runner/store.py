@@ -49,6 +49,11 @@ class StoredCell:
         with np.load(self.folder / ARRAYS_FILE, allow_pickle=False) as stored:
             return {name: stored[name] for name in names or stored.files}
 
+    def array_names(self) -> list[str]:
+        """Return the names of its arrays."""
+        with np.load(self.folder / ARRAYS_FILE, allow_pickle=False) as stored:
+            return list(stored.files)
+
     def ranking(self) -> RankingResult:
         """Return the outcome of each query; `ranking_arrays` is what keeps it."""
         return RankingResult(**self.arrays(*RANKING_ARRAYS))

@@ -40,14 +40,14 @@ def plan_balance(train: ImageSet, delta1: int, delta2: float) -> list[SynthesisR
     gets one image for each other camera of the split. Shares are those of the real images.
 
     Args:
-        train: Training split; distractors and junk (pid <= 0) are left alone.
+        train: Training split; distractors and junk are left alone.
         delta1: Images that every identity should have; 0 turns (a) off.
         delta2: Largest share of one camera, in [0, 1]; 1 turns (b) off.
 
     Returns:
         Requests in the order of identity, reason (inter first) and camera.
     """
-    cameras = np.unique(train.camids[train.pids > 0])
+    cameras = np.unique(train.camids[train.people])
     requests: list[SynthesisRequest] = []
     for pid in train.identities.tolist():
         own = train.camids[train.pids == pid]

@@ -105,7 +105,7 @@ def balance(
         PluginError: The diffusion model's loss is not finite.
         UsageError: The image size does not suit the diffusion model.
     """
-    train = train.subset(train.pids > 0)
+    train = train.subset(train.people)
     requests = plan_balance(train, config.delta1, config.delta2)
     gate = QualityGate(
         encoder,

@@ -119,7 +119,7 @@ def train_diffusion(
     """Train on a training split, or go on from `checkpoint` if it is of the same work.
 
     Args:
-        train: Training split; images without an identity (pid <= 0) are left out.
+        train: Training split; junk and distractors are left out.
         config: Sizes and schedule.
         seed: Seed of the weights and of everything that the steps draw.
         device: Where to train.
@@ -131,7 +131,7 @@ def train_diffusion(
         PluginError: The loss is not finite.
         UsageError: The image size does not suit the network.
     """
-    train = train.subset(train.pids > 0)
+    train = train.subset(train.people)
     run = _DiffusionTraining(train, config, seed, device, autocast_dtype)
     work = work_identity(train, config.model_dump(mode="json"), seed, str(autocast_dtype))
     losses = load_checkpoint(checkpoint, work, run.denoiser, run.average, run.optimiser)

@@ -77,7 +77,7 @@ class QualityGate:
         device: torch.device,
     ) -> None:
         self._encoder, self._device, self._min_distance = encoder, device, min_distance
-        self._train = train.subset(train.pids > 0)
+        self._train = train.subset(train.people)
         self._pids, label = np.unique(self._train.pids, return_inverse=True)
         rows = [self._train.pixels(np.flatnonzero(label == i)) for i in range(len(self._pids))]
         self._real = dict(zip(self._pids.tolist(), rows, strict=True))

@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-import pandas as pd
-
 from results.board.boards import Board, Row
 from results.board.columns import (
     MISSING,
@@ -21,13 +19,12 @@ from results.board.columns import (
     under_attack,
 )
 from results.board.curves import attack_area, is_swept, worst_area
-from results.board.frame import METRICS, SHARE
+from results.board.frame import SHARE
 from results.board.labels import attack_labels
+from results.board.plain_rows import Value
 from results.board.record_metrics import Read
 from results.records.retrieval import AttackId, AttackResult
 from results.statistics.bootstrap import mean_std
-
-_DECIMALS = 6
 
 _COSTS = {
     "Seconds": ("seconds", ",.1f"),
@@ -93,7 +90,7 @@ def areas(board: Board) -> Listing:
     return Listing(list(reads), columns)
 
 
-def attacks_frame(boards: Iterable[Board]) -> pd.DataFrame:
+def attack_rows(boards: Iterable[Board]) -> list[dict[str, Value]]:
     """Return one row for each attack on each row of each board; numbers are means over seeds.
 
     Percentages are 0-100, ``share_of_worst`` among them; costs are for all images together.
@@ -105,8 +102,7 @@ def attacks_frame(boards: Iterable[Board]) -> pd.DataFrame:
         for row in board.rows
         for attack in threats
     ]
-    frame = pd.DataFrame([row for row in rows if row])
-    return frame.round(_DECIMALS)
+    return [row for row in rows if row]
 
 
 def _by_row(
@@ -137,11 +133,11 @@ def _threats(board: Board) -> dict[AttackId, str]:
     }
 
 
-def _entries(board: Board, row: Row, attack: AttackId, threat: str) -> dict[str, object]:
+def _entries(board: Board, row: Row, attack: AttackId, threat: str) -> dict[str, Value]:
     found = board.frame.results(row, attack)
     if not found:
         return {}
-    entries: dict[str, object] = {
+    entries: dict[str, Value] = {
         "dataset": board.example.dataset,
         "backbone": board.backbones,
         "protocol": board.example.protocol.fingerprint,
@@ -158,8 +154,7 @@ def _entries(board: Board, row: Row, attack: AttackId, threat: str) -> dict[str,
         "seeds": len(row.records),
         "seen_in_training": any(one.seen_in_training for one in found),
     }
-    for name in (*METRICS, SHARE):
-        entries[name], _ = board.frame.mean_std(row, attack, name)
+    entries |= board.frame.means(row, attack)
     entries["flags"] = " ".join(_flags(found))
     return entries
 

@@ -8,10 +8,9 @@ from functools import partial
 from itertools import pairwise
 from typing import Literal
 
-import pandas as pd
-
 from results.board.boards import Board, Row
 from results.board.labels import attack_labels
+from results.board.plain_rows import Value
 from results.board.record_metrics import clean_target, result_of, target_of
 from results.records.retrieval import AttackId, AttackResult
 from results.records.schema import Record
@@ -22,7 +21,6 @@ FEWEST_BUDGETS = 3
 
 WORST = "worst case"
 
-_DECIMALS = 6
 
 Axis = Literal["eps", "answers"]
 Points = Mapping[float, float]
@@ -178,12 +176,12 @@ def _curve(row: Row, points: Sequence[Points]) -> Curve | None:
     )
 
 
-def curves_frame(boards: Iterable[Board]) -> pd.DataFrame:
+def curve_rows(boards: Iterable[Board]) -> list[dict[str, Value]]:
     """Return one row for each point of each curve of some boards.
 
     ``x`` is a budget in 1/255 units or the answers given for each image, as ``axis`` says.
     """
-    rows = [
+    return [
         {
             "dataset": board.example.dataset,
             "protocol": board.example.protocol.fingerprint,
@@ -202,4 +200,3 @@ def curves_frame(boards: Iterable[Board]) -> pd.DataFrame:
         for curve in panel.curves
         for x, mean, low, high in zip(curve.x, curve.mean, curve.low, curve.high, strict=True)
     ]
-    return pd.DataFrame(rows).round(_DECIMALS)

@@ -8,7 +8,6 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from results.board.record_metrics import ReadResult, target_of
@@ -16,6 +15,8 @@ from results.records.retrieval import AttackId, AttackResult
 from results.records.schema import Record
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from results.board.boards import Row
 
 METRICS: dict[str, ReadResult] = {
@@ -75,6 +76,11 @@ class ResultFrame:
         attacked, measured = self._attacks[attack], self._metrics[metric]
         return self._means[number][attacked][measured], self._stds[number][attacked][measured]
 
+    def means(self, row: Row, attack: AttackId) -> dict[str, float | None]:
+        """Return every metric of a row under an attack, by its name."""
+        found = self._means[self._rows[row.label]][self._attacks[attack]]
+        return dict(zip(self._metrics, found, strict=True))
+
     def values(self, attack: AttackId, metric: str) -> list[float]:
         """Return a metric under an attack for each record that has it, in the order of the rows."""
         place = self._attacks[attack], self._metrics[metric]
@@ -86,6 +92,8 @@ class ResultFrame:
 
         A line for each number that a record holds.
         """
+        import pandas as pd  # slow to import, and not needed to write the files of a board
+
         names = list(self._metrics)
         parts = []
         for row, number in self._rows.items():

@@ -1,12 +1,11 @@
-"""The leaderboard as one pandas frame of raw numbers, for programs."""
+"""The leaderboard as rows of raw numbers, for programs."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
 from functools import partial
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from results.board import record_metrics as metrics
 from results.board.boards import Board, Row
@@ -14,16 +13,26 @@ from results.board.columns import TARGET_METRICS
 from results.board.curves import attack_area, is_swept, worst_area
 from results.board.frame import Mean
 from results.board.labels import attack_labels, trained_on
+from results.board.plain_rows import Value, columns_of
 from results.board.record_metrics import Read
 from results.records.retrieval import AttackId
 from results.statistics.bootstrap import mean_std
 
-_DECIMALS = 6
-
-Value = str | int | float | None
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def leaderboard_frame(boards: Iterable[Board]) -> pd.DataFrame:
+    """Return `leaderboard_rows` as a pandas frame."""
+    import pandas as pd  # slow to import, and not needed to write the files of a board
+
+    frame = pd.DataFrame(columns_of(leaderboard_rows(boards)))
+    if "group" in frame:
+        frame["group"] = frame["group"].astype("Int64")
+    return frame
+
+
+def leaderboard_rows(boards: Iterable[Board]) -> list[dict[str, Value]]:
     """Return one row for each row of each board, best first within a board.
 
     ``group`` is the tie group of a row, where its board has groups.
@@ -35,10 +44,8 @@ def leaderboard_frame(boards: Iterable[Board]) -> pd.DataFrame:
     """
     rows = [_entries(board, row) for board in boards for row in board.rows]
     names = dict.fromkeys(key for row in rows for key in row)
-    frame = pd.DataFrame(rows, columns=sorted(names, key=lambda name: name.startswith("cross_")))
-    if "group" in frame:
-        frame["group"] = frame["group"].astype("Int64")
-    return frame.round(_DECIMALS)
+    in_order = sorted(names, key=lambda name: name.startswith("cross_"))
+    return [dict.fromkeys(in_order) | row for row in rows[:1]] + rows[1:]
 
 
 def board_entries(board: Board, row: Row) -> dict[str, Value]:

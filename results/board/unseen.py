@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import pandas as pd
-
 from results.board.boards import Board, Row
 from results.board.labels import given_label, trained_on
 from results.board.leaderboard_frame import board_entries, mean_and_std, under_names
+from results.board.plain_rows import Value
 from results.board.record_metrics import counted, result_of, worst_map, worst_unseen_map
 from results.records.retrieval import AttackId
 from results.records.schema import Record
-
-_DECIMALS = 6
 
 
 @dataclass(frozen=True)
@@ -61,7 +58,7 @@ def make_matrices(boards: Iterable[Board]) -> list[Matrix]:
     return [matrix for board in boards if (matrix := _matrix(board))]
 
 
-def unseen_frame(matrices: Iterable[Matrix]) -> pd.DataFrame:
+def unseen_rows(matrices: Iterable[Matrix]) -> list[dict[str, Value]]:
     """Return one row for each training and test attack; numbers are means over seeds."""
     rows = []
     for matrix in matrices:
@@ -74,7 +71,7 @@ def unseen_frame(matrices: Iterable[Matrix]) -> pd.DataFrame:
                 entries |= mean_and_std("unseen_mean_map", row, matrix.unseen_mean)
                 entries |= mean_and_std("worst_unseen_map", row, worst_unseen)
                 rows.append(entries)
-    return pd.DataFrame(rows).round(_DECIMALS)
+    return rows
 
 
 def worst_unseen(record: Record) -> float | None:

@@ -13,6 +13,8 @@ from rich.text import Text
 from results.board.attack_table import effects
 from results.board.boards import Board
 from results.board.columns import SEEN, Block, TableCell, board_columns
+from results.claims.load import claims_beside
+from results.render.claims import NOTE, TITLE, claim_text
 
 _LABEL_WIDTH = 34
 _HEADING_WIDTH = 22
@@ -50,6 +52,21 @@ def print_leaderboard(boards: Sequence[Board], console: Console | None = None) -
         for line in board.remarks:
             console.print(Text(line, style="dim"))
         console.print(Text(_legend(board), style="dim"))
+        _print_claims(board, console)
+
+
+def _print_claims(board: Board, console: Console) -> None:
+    claims = claims_beside(board.records)
+    if not claims:
+        return
+    table = _plain_table()
+    for title in ("Method", "Claimed", "By"):
+        table.add_column(title, overflow="fold")
+    for one in claims:
+        table.add_row(one.method, claim_text(one), one.origin)
+    console.print(Text(f"\n{TITLE}", style="bold"))
+    console.print(table)
+    console.print(Text(NOTE, style="dim"))
 
 
 Filled = tuple[str, list[TableCell]]
@@ -113,13 +130,7 @@ def _width(column: Filled) -> int:
 
 
 def _table(head: str, labels: Sequence[str], columns: Sequence[Filled]) -> Table:
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        pad_edge=False,
-        padding=(0, _GAP - 1, 0, 0),  # the divider of the box is the rest of the gap
-        header_style="bold",
-    )
+    table = _plain_table()
     table.add_column(head, max_width=_LABEL_WIDTH, overflow="fold")
     for title, _ in columns:
         table.add_column(title, justify="right", overflow="fold", max_width=_HEADING_WIDTH)
@@ -129,6 +140,16 @@ def _table(head: str, labels: Sequence[str], columns: Sequence[Filled]) -> Table
             Text(label), *(Text(c.text, style="bold green" if c.best else "") for c in cells)
         )
     return table
+
+
+def _plain_table() -> Table:
+    return Table(
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, _GAP - 1, 0, 0),  # the divider of the box is the rest of the gap
+        header_style="bold",
+    )
 
 
 def _legend(board: Board) -> str:

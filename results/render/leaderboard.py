@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-import pandas as pd
-
-from results.board.attack_table import attacks_frame
+from results.board.attack_table import attack_rows
 from results.board.boards import Board
-from results.board.curves import curves_frame
-from results.board.leaderboard_frame import leaderboard_frame
-from results.board.unseen import make_matrices, unseen_frame
+from results.board.curves import curve_rows
+from results.board.leaderboard_frame import leaderboard_rows
+from results.board.plain_rows import csv_text, json_text
+from results.board.unseen import make_matrices, unseen_rows
 from results.records.atomic import publish
 from results.render.figures import write_figures
 from results.render.markdown import boards_markdown, unseen_markdown
@@ -52,23 +50,12 @@ def texts(boards: Sequence[Board], formats: Collection[str] = ("md", "csv")) -> 
         files["leaderboard.md"] = boards_markdown(boards)
         if matrices:
             files["unseen.md"] = unseen_markdown(matrices)
-    rows = leaderboard_frame(boards) if {"csv", "json"} & set(formats) else pd.DataFrame()
+    rows = leaderboard_rows(boards) if {"csv", "json"} & set(formats) else []
     if "csv" in formats:
-        frames = {"leaderboard": rows, "attacks": attacks_frame(boards)}
-        frames |= {"curves": curves_frame(boards), "unseen": unseen_frame(matrices)}
-        wanted = {n: f for n, f in frames.items() if n in ("leaderboard", "attacks") or len(f)}
-        files |= {f"{name}.csv": _csv(frame) for name, frame in wanted.items()}
+        tables = {"leaderboard": rows, "attacks": attack_rows(boards)}
+        tables |= {"curves": curve_rows(boards), "unseen": unseen_rows(matrices)}
+        wanted = {n: t for n, t in tables.items() if n in ("leaderboard", "attacks") or t}
+        files |= {f"{name}.csv": csv_text(table) for name, table in wanted.items()}
     if "json" in formats:
-        files["leaderboard.json"] = _json(json.loads(rows.to_json(orient="records")))
+        files["leaderboard.json"] = json_text(rows)
     return files
-
-
-def _json(rows: Sequence[dict[str, object]]) -> str:
-    """Return rows of plain values as JSON, as with ``indent=1``, which is slow for many rows."""
-    write = json.JSONEncoder(ensure_ascii=False).encode
-    lines = (",\n".join(f"  {write(k)}: {write(v)}" for k, v in row.items()) for row in rows)
-    return "[\n" + ",\n".join(f" {{\n{line}\n }}" for line in lines) + "\n]\n"
-
-
-def _csv(frame: pd.DataFrame) -> str:
-    return frame.to_csv(index=False, lineterminator="\n")

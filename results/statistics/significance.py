@@ -91,8 +91,8 @@ def _patterns(identities: int, draws: int, seed: int) -> Iterator[NDArray[np.flo
 def _as_extreme(signs: NDArray[np.float64], rows: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return for each of P comparisons how many patterns are as far from zero as what was seen."""
     seen = np.abs(rows.sum(1)) - _TIE * np.abs(rows).sum(1)
-    found: NDArray[np.int64] = (np.abs(signs @ rows.T) >= seen).sum(0)
-    return found
+    drawn = np.abs(rows @ signs.T)
+    return np.count_nonzero(drawn >= seen[:, None], axis=1)
 
 
 def sign_flip_bound(sums: ArrayLike) -> NDArray[np.float64]:

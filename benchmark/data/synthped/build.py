@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import lru_cache
 
-from benchmark.core.image_set import DISTRACTOR_PID, JUNK_PID
 from benchmark.data.layout import ImageName
 from benchmark.data.synthped.domains import DOMAINS, Domain
 from benchmark.data.synthped.draw import Draw
 
 _COUNTS, _SHARES, _TRACKLETS, _EXTRAS, _QUERIES = range(11, 16)
 _DISTRACTORS, _JUNK = 100_000, 200_000
+DISTRACTOR_PID, JUNK_PID = 0, -1
+"""As Market-1501 names them."""
 
 
 class Kind(IntEnum):

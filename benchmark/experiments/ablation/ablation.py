@@ -21,22 +21,14 @@ from benchmark.experiments.compared_rows import (
     rows_json,
 )
 from benchmark.experiments.context import ExperimentContext
-from benchmark.experiments.ddid_paper import PAPER_ATTACKS, PAPER_PAIR, PAPER_SETTINGS
+from benchmark.experiments.ddid_paper import PAPER_ATTACKS, PAPER_PAIR, PAPER_SETTINGS, paper_gains
 from benchmark.experiments.experiment import Experiment
 from benchmark.experiments.findings import MISSING, Findings, Table, text
 from benchmark.experiments.summary import PairedGain
 from benchmark.experiments.variant import Variant
 from results.board.columns import TableCell
 
-PAPER_GAINS: dict[str, dict[str, float]] = {
-    "+ balancing": {"clean": -0.24, "fna@8": 1.47, "sma@8": 0.44, "metric-ifgsm@8": 1.35},
-    "+ discriminator": {"clean": 0.61, "fna@8": 1.96, "sma@8": 2.72, "metric-ifgsm@8": 1.73},
-    "+ self_meta": {"clean": 1.04, "fna@8": 1.10, "sma@8": 1.53, "metric-ifgsm@8": 1.12},
-    "+ fnes": {"clean": 1.09, "fna@8": 2.60, "sma@8": 3.87, "metric-ifgsm@8": 3.19},
-    "all": {"clean": 1.30, "fna@8": 3.61, "sma@8": 4.75, "metric-ifgsm@8": 3.64},
-}
-"""Gains in mAP over metric AT, ResNet-50 on Market-1501 (table 3, second-hand): differences of its
-rows, where "diffusion" is the balancing and "adversarial learning" the discriminator."""
+PAPER_GAINS = paper_gains()
 
 NOTE = (
     f"{PAIRED_NOTE}, the column by seed shows it. An interval that includes zero says that the two "

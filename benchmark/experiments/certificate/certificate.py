@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from benchmark.core.encoder import evaluating
 from benchmark.core.errors import DataError, PluginError
-from benchmark.core.image_set import JUNK_PID, ImageSet
+from benchmark.core.image_set import ImageSet
 from benchmark.core.plugin import Card, PluginConfig
 from benchmark.core.seeding import derive_seed
 from benchmark.experiments.certificate.certified_radius import (
@@ -218,6 +218,6 @@ def matches_and_others(
 
     Images of its identity by its own camera, and junk, are neither.
     """
-    same = gallery.pids == query.pids[row]
+    same = gallery.people & (gallery.pids == query.pids[row])
     right = np.flatnonzero(same & (gallery.camids != query.camids[row]))
-    return right, np.flatnonzero(~same & (gallery.pids != JUNK_PID))
+    return right, np.flatnonzero(~same & ~gallery.junk)

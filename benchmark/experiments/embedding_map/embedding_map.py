@@ -141,7 +141,7 @@ def figures_of(
     arrays: dict[str, NDArray[np.float32]], query: ImageSet, gallery: ImageSet
 ) -> dict[str, float]:
     """Return how far queries moved, beside the distance of identities, and their silhouettes."""
-    people = gallery.pids > 0
+    people = gallery.people
     owners = (arrays["gallery"][people], gallery.pids[people], gallery.camids[people])
     moved = displacement(arrays["clean"], arrays["attacked"])
     found = {"displacement": moved, "relative": moved / identity_distance(*owners[:2])}

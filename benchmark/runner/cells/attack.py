@@ -103,7 +103,8 @@ class AttackCell(Cell):
             attacked = evaluator.attacked(
                 attack, self.attack_seed, bar, surrogates=surrogates, scenario=scenario
             )
-        return lambda folder: _write(folder, attacked)
+        rendered = context.datasets.dataset(self.dataset).rendered
+        return lambda folder: _write(folder, attacked, with_images=rendered)
 
     def passes(self, costs: Estimator) -> float:
         """Return what the attack expects of every query, by the draws of a random encoder (EOT)."""
@@ -118,14 +119,19 @@ class AttackCell(Cell):
         return 48 * costs.images(self.dataset, "query")
 
 
-def _write(folder: Path, attacked: AttackedRanking) -> dict[str, Any]:
+def _write(folder: Path, attacked: AttackedRanking, with_images: bool) -> dict[str, Any]:
     """Write the rankings of an attacked data set into a folder; return its figures."""
-    target = attacked.target
+    target, listed = attacked.target, attacked.listed
+    images = listed.images if with_images else None
     save_arrays(
         folder,
         **ranking_arrays(attacked.ranking),
         **ranking_arrays(attacked.ranking_float, "float_"),
         **(ranking_arrays(target.attacked, "target_") if target else {}),
+        listed_rows=listed.rows,
+        listed_clean=listed.clean,
+        listed_attacked=listed.attacked,
+        **({} if images is None else {"listed_images": images}),
     )
     return {
         **attacked.ranking.summary(),

@@ -35,7 +35,8 @@ def awkward_batch() -> AttackBatch:
     rng = np.random.default_rng(2)
     pids = torch.tensor([1, 1, 1, 2, 2, 3, 0, 0, -1, -1, 4, 4])
     camids = torch.tensor([1, 2, 3, 1, 2, 1, 2, 3, 1, 2, 4, 5])
-    guides = Guides(torch.from_numpy(rng.normal(size=(12, 4))), pids, camids)
+    flags = {"junk": pids < 0, "distractor": pids == 0}
+    guides = Guides(torch.from_numpy(rng.normal(size=(12, 4))), pids, camids, **flags)
     # 3 has its only image on its own camera, 9 has none; the last is row 10 itself.
     own = torch.tensor([1, 2, 3, 9, 4])
     clean = torch.from_numpy(rng.normal(size=(5, 4)))
@@ -105,7 +106,7 @@ def test_the_margin_ignores_junk_the_same_camera_and_the_image_itself() -> None:
     for row, unmoved in ((0, [0]), (8, [0, 1, 2, 3, 4]), (10, [4])):
         moved = guides.embeddings.clone()
         moved[row] = -moved[row]
-        other = replace(batch, gallery_guides=Guides(moved, guides.pids, guides.camids))
+        other = replace(batch, gallery_guides=replace(guides, embeddings=moved))
         same = (values_of(make("apgd-snn"), other, vectors) - before).abs() < 1e-12
         assert same.nonzero().flatten().tolist() == unmoved
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -167,14 +168,12 @@ def test_chance_is_the_mean_of_random_rankings() -> None:
 
 def test_distractors_count_and_junk_does_not() -> None:
     query, gallery = halves(image_set(identities=3, size=(16, 8)))
-    pids = gallery.pids.copy()
-    pids[pids == 3] = -1
-    junk = ImageSet(gallery.images, pids, gallery.camids, gallery.names, gallery.rows)
-    without = gallery.subset(gallery.pids != 3)
+    third = gallery.pids == 3
+    junk = replace(gallery, junk=third)
+    without = gallery.subset(~third)
     first = query.subset(query.pids == 1)
     assert chance_map(first, junk) == pytest.approx(chance_map(first, without))
-    pids = np.where(pids == -1, 0, pids)
-    distractors = ImageSet(gallery.images, pids, gallery.camids, gallery.names, gallery.rows)
+    distractors = replace(gallery, distractor=third)
     assert chance_map(first, distractors) == pytest.approx(chance_map(first, gallery))
 
 

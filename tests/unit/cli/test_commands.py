@@ -212,6 +212,25 @@ def test_doctor_reports_every_subject(cli, tmp_path):
     assert code in (0, 6)
 
 
+def test_doctor_tells_which_data_sets_are_where(cli, tmp_path, monkeypatch):
+    def lines(*roots):
+        _, out, _ = cli("doctor", "--output", tmp_path, *roots)
+        return [line for line in out.splitlines() if " data: " in line]
+
+    monkeypatch.delenv("REID_ROBUSTBENCH_DATA", raising=False)
+    assert any("not looked for: " in line and "market1501" in line for line in lines())
+    (tmp_path / "market-1501" / "query").mkdir(parents=True)
+    found = f"ok    data: market1501: {tmp_path / 'market-1501'}"
+    assert found in lines("--data-root", tmp_path)
+    assert found in lines("--data-root", f"market1501={tmp_path}")
+    monkeypatch.setenv("REID_ROBUSTBENCH_DATA", str(tmp_path))
+    assert found in lines()
+    assert f"warn  data: no folder {tmp_path / 'lost'}" in lines("--data-root", tmp_path / "lost")
+    assert "is rendered" in lines("--data-root", f"synthped-plaza={tmp_path}")[0]
+    monkeypatch.setenv("REID_ROBUSTBENCH_DATA", "")
+    assert lines()[0].startswith("fail  data: REID_ROBUSTBENCH_DATA is set and names no folder")
+
+
 def test_help_is_quick_and_names_need_no_torch():
     start = time.monotonic()
     done = subprocess.run(

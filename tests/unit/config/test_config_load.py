@@ -111,7 +111,7 @@ def test_paths_are_absolute_from_the_start(tmp_path, monkeypatch):
     (tmp_path / "second_moving_plugin.py").write_text("")
     config = load(plugin=["moving_plugin.py", "second_moving_plugin.py"], data_root="images")
     assert config.output == tmp_path / "runs"
-    assert config.data_root == tmp_path / "images"
+    assert config.data_root.folders == (tmp_path / "images",)
     assert config.cache_dir == tmp_path / "cache"
     assert config.plugin[0] == tmp_path / "moving_plugin.py"
     assert Path.cwd() == tmp_path

@@ -17,7 +17,8 @@ def random_guides(pids: list[int], seed: int = 0) -> Guides:
     generator = torch.Generator().manual_seed(seed)
     embeddings = 3 * torch.randn(len(pids), DIM, generator=generator)
     camids = torch.randint(1, 4, (len(pids),), generator=generator)
-    return Guides(embeddings, torch.tensor(pids), camids)
+    known = torch.tensor(pids)
+    return Guides(embeddings, known, camids, junk=known < 0, distractor=known == 0)
 
 
 many_pids = st.lists(st.integers(-1, 4), min_size=2, max_size=20).filter(

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from benchmark.data.decode import decode_file, has_own_rule
+from benchmark.data.decode import decode_file, decode_noted, has_own_rule
 from benchmark.data.image_file import ImageFileError
 
 SIZE = (6, 4)
@@ -150,6 +150,52 @@ def test_a_transparent_palette_loses_its_alpha_without_a_warning(
     path = saved(tmp_path, picture, transparency=bytes(range(200)))
     np.testing.assert_array_equal(decode_file(path, SIZE), np.asarray(picture.convert("RGB")))
     assert not recwarn.list
+
+
+@pytest.mark.parametrize(
+    ("mode", "name", "options", "note"),
+    [
+        ("RGB", "a.png", {}, None),
+        ("L", "a.png", {}, None),
+        ("P", "a.png", {}, "with a palette, read as RGB"),
+        ("CMYK", "a.jpg", {}, "CMYK, read as RGB"),
+        ("RGBA", "a.png", {}, "with transparency, which is dropped"),
+        ("I;16", "a.png", {}, "of 16 bits a channel, the upper 8 are taken"),
+        ("RGB", "a.jpg", {"turned": True}, "turned as their EXIF data say"),
+    ],
+)
+def test_what_is_converted_is_said(
+    mode: str, name: str, options: dict[str, bool], note: str | None, tmp_path: Path
+) -> None:
+    deep = mode == "I;16"
+    picture = Image.fromarray(RAMP.astype(np.uint16) * 257 if deep else RAMP)
+    exif = Image.Exif()
+    if options:
+        exif[ExifTags.Base.Orientation] = 3
+    path = saved(tmp_path, picture if deep else picture.convert("RGB").convert(mode), name,
+                 exif=exif)  # fmt: skip
+    assert decode_noted(path, SIZE)[1] == (() if note is None else (note,))
+
+
+def test_a_picture_of_100_megapixels_is_refused_without_being_decoded(tmp_path: Path) -> None:
+    path = saved(tmp_path, Image.new("1", (10_000, 10_000)))
+    with pytest.raises(ImageFileError, match="too large for a crop of a person: 10000 x 10000"):
+        decode_file(path, SIZE)
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"<!DOCTYPE html><html>Sign in</html>", "a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "pointer of a file in Git"),
+        (b"hello", "it is not an image"),
+    ],
+)
+def test_what_is_no_image_is_named(content: bytes, what: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(content)
+    with pytest.raises(ImageFileError, match=what):
+        decode_file(path, SIZE)
 
 
 def test_pixels_of_32_bits_are_refused(tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ from defenses.ddid.balance_plan import SynthesisRequest, plan_balance
 def labels(counts: dict[tuple[int, int], int]) -> ImageSet:
     pairs = [pair for pair, count in counts.items() for _ in range(count)]
     pids, camids = np.array(pairs, np.int64).T
-    return ImageSet(
-        np.zeros((len(pairs), 2, 1, 3), np.uint8), pids, camids, ("x.jpg",) * len(pairs)
-    )
+    pixels = np.zeros((len(pairs), 2, 1, 3), np.uint8)
+    names = ("x.jpg",) * len(pairs)
+    return ImageSet(pixels, pids, camids, names, junk=pids < 0, distractor=pids == 0)
 
 
 def test_a_short_identity_is_filled_up_in_the_cameras_that_saw_it() -> None:

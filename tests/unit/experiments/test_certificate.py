@@ -14,9 +14,9 @@ QUICK = {"queries": 5, "selection": 20, "draws": 300}
 
 def image_set(pids: list[int], camids: list[int]) -> ImageSet:
     names = tuple(f"{pid:04d}_c{camid}" for pid, camid in zip(pids, camids, strict=True))
-    return ImageSet(
-        np.zeros((len(pids), 2, 2, 3), np.uint8), np.array(pids), np.array(camids), names
-    )
+    pixels, known = np.zeros((len(pids), 2, 2, 3), np.uint8), np.array(pids)
+    flags = {"junk": known < 0, "distractor": known == 0}
+    return ImageSet(pixels, known, np.array(camids), names, **flags)
 
 
 def test_own_camera_and_junk_are_on_no_side():

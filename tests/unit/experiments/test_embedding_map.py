@@ -102,6 +102,8 @@ def test_the_attacked_embeddings_are_those_that_a_run_ranks(run_tiny, tmp_path):
             torch.from_numpy(arrays["gallery"]),
             gallery.pids,
             gallery.camids,
+            gallery_junk=gallery.junk,
+            gallery_distractor=gallery.distractor,
         )
     np.testing.assert_allclose(ranking.ap, stored.ap["sma@8"], atol=1e-6)
 

@@ -135,7 +135,14 @@ def test_scores_are_those_of_the_held_out_identities(run_tiny, tmp_path, tiny_co
         embedded = encoder((adversarial * 255).round() / 255)
     gallery_embeddings = embed_images(encoder, gallery, policy=CPU, batch=64, owner="x")
     ranking = rank_queries(
-        embedded, query.pids, query.camids, gallery_embeddings, gallery.pids, gallery.camids
+        embedded,
+        query.pids,
+        query.camids,
+        gallery_embeddings,
+        gallery.pids,
+        gallery.camids,
+        gallery_junk=gallery.junk,
+        gallery_distractor=gallery.distractor,
     )
     measured = figures["light"]["tiny-attack"]["by_seed"]["1"]
     assert measured == pytest.approx(100 * np.nanmean(ranking.ap), abs=0.5)

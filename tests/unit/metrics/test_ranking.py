@@ -33,6 +33,8 @@ class Split:
             torch.from_numpy(self.gallery),
             self.gallery_pids,
             self.gallery_camids,
+            gallery_junk=self.gallery_pids < 0,
+            gallery_distractor=self.gallery_pids == 0,
             **options,  # type: ignore[arg-type]
         )
 
@@ -233,7 +235,15 @@ def test_other_floating_types_are_ranked(dtype: torch.dtype) -> None:
 
 def test_queries_without_a_match_are_skipped_not_scored() -> None:
     gallery = torch.eye(3)
-    result = rank_queries(gallery, [1, 9, 0], [1, 1, 1], gallery, [1, 2, 0], [2, 2, 2])
+    result = rank_queries(
+        gallery,
+        [1, 9, 0],
+        [1, 1, 1],
+        gallery,
+        [1, 2, 0],
+        [2, 2, 2],
+        gallery_distractor=[False, False, True],
+    )
     assert result.valid.tolist() == [True, False, False]
     assert np.isnan(result.ap[1:]).all()
     assert result.summary() == {
@@ -298,4 +308,37 @@ def test_embeddings_of_the_wrong_shape_are_a_plugin_error() -> None:
 def test_queries_with_nothing_to_rank_before_a_match_are_counted(
     gallery: list[int], trivial: int
 ) -> None:
-    assert trivial_queries([1, 2], [1, 1], gallery, [2] * len(gallery)) == trivial
+    pids = np.array(gallery)
+    counted = trivial_queries(
+        [1, 2],
+        [1, 1],
+        pids,
+        np.full(len(pids), 2),
+        gallery_junk=pids < 0,
+        gallery_distractor=pids == 0,
+    )
+    assert counted == trivial
+
+
+def test_flags_decide_and_not_the_sign_of_an_identity() -> None:
+    gallery = torch.tensor([[1.0, 0.0], [0.9, 0.1], [0.8, 0.2], [0.0, 1.0]])
+    query = torch.tensor([[1.0, 0.0]])
+
+    def rank(pid: int, **flags: list[bool]) -> int:
+        return int(
+            rank_queries(query, [pid], [1], gallery, [7, 7, pid, pid], [2] * 4, **flags).rank[0]
+        )
+
+    for pid in (0, -5):
+        assert rank(pid) == 3
+        assert rank(pid, gallery_junk=[True, False, False, False]) == 2
+        assert rank(pid, gallery_distractor=[False, False, True, False]) == 4
+        assert rank(pid, gallery_distractor=[True, True, False, False]) == 3
+        assert rank(pid, gallery_junk=[False, False, True, True]) == 0
+
+
+def test_flags_of_another_gallery_are_refused() -> None:
+    with pytest.raises(ValueError, match="3 flags for 2 gallery images"):
+        rank_queries(
+            torch.eye(2), [1, 2], [1, 1], torch.eye(2), [1, 2], [2, 2], gallery_junk=[0, 0, 1]
+        )

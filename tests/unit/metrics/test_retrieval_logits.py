@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -35,6 +36,8 @@ def random_case(seed, images=6, gallery=30, identities=5, cameras=3, lowest=-1, 
         torch.from_numpy(rng.normal(size=(gallery, width)) * rng.uniform(0.1, 9, (gallery, 1))),
         torch.from_numpy(pids),
         torch.from_numpy(rng.integers(1, cameras + 1, gallery)),
+        junk=torch.from_numpy(pids < 0),
+        distractor=torch.from_numpy(pids == 0),
     )
     embeddings = torch.from_numpy(rng.normal(size=(images, width)))
     own = torch.from_numpy(rng.integers(1, identities + 2, images))  # some have no match
@@ -101,11 +104,19 @@ def test_nearest_argmax_is_rank_1(seed, gallery, identities, cameras, lowest):
     embeddings, guides, pids, camids = random_case(
         seed, 12, gallery, identities, cameras, lowest, width=3
     )
-    embeddings, guides = embeddings.float(), Guides(guides.embeddings.float(), *labels(guides))
+    embeddings, guides = embeddings.float(), replace(guides, embeddings=guides.embeddings.float())
     has_match = guides.positive_mask(pids, camids).any(1)
     if not has_match.any():
         return
-    ranking = rank_queries(embeddings, pids, camids, guides.embeddings, *labels(guides))
+    ranking = rank_queries(
+        embeddings,
+        pids,
+        camids,
+        guides.embeddings,
+        *labels(guides),
+        gallery_junk=guides.pids < 0,
+        gallery_distractor=guides.pids == 0,
+    )
     logits = identity_logits(embeddings, guides, pids, camids, "nearest", 7.0)
     right = logits.argmax(1) == class_indices(guides, pids)
     assert has_match.tolist() == ranking.valid.tolist()
@@ -122,6 +133,8 @@ def test_distractors_are_one_class_at_the_end_and_junk_is_none():
         torch.tensor([[1.0, 0], [0, 1.0], [-1.0, 0], [0, -1.0]]),
         torch.tensor([7, -1, 0, 3]),
         torch.ones(4, dtype=torch.int64),
+        junk=torch.tensor([False, True, False, False]),
+        distractor=torch.tensor([False, False, True, False]),
     )
     image = torch.tensor([[0.0, 2.0]]), gallery, torch.tensor([7]), torch.tensor([2])
     logits = identity_logits(*image, "nearest", 1.0)

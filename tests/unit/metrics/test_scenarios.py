@@ -60,6 +60,8 @@ def test_gallery_images_of_no_query_identity_stay_clean():
         np.concatenate([gallery.pids, np.array([0, -1] * 4)]),
         np.concatenate([gallery.camids, strangers.camids]),
         gallery.names + strangers.names,
+        distractor=np.concatenate([gallery.distractor, np.array([True, False] * 4)]),
+        junk=np.concatenate([gallery.junk, np.array([False, True] * 4)]),
     )
     assert attacked_images(query, merged, Scenario(side="gallery")) == len(gallery)
 
@@ -112,6 +114,8 @@ def test_the_target_map_is_that_of_a_ranking_for_the_target():
         clean.gallery_embeddings,
         gallery.pids,
         gallery.camids,
+        gallery_junk=gallery.junk,
+        gallery_distractor=gallery.distractor,
     )
     np.testing.assert_allclose(attacked.target.clean.ap, manual.ap)
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from results.board.attack_table import areas
 from results.board.boards import make_boards
 from results.board.columns import board_columns
-from results.board.curves import answer_panels, area, budget_panels, curves_frame
+from results.board.curves import answer_panels, area, budget_panels, curve_rows
 from results.board.leaderboard_frame import leaderboard_frame
 from results.records.schema import Record
 from results.render.curve_figure import draw_panels
@@ -81,7 +81,7 @@ def test_the_area_is_in_the_tables(swept: list[Record]) -> None:
     assert shown["Worst area"][[r.label for r in board.rows].index("none")] == f"{expected:.1f}"
     listing = areas(board)
     assert listing.labels == ["worst case", "sma", "fna"]
-    points = curves_frame([board])
+    points = pd.DataFrame(curve_rows([board]))
     assert len(points) == 3 * 2 * 5
     assert set(points["axis"]) == {"eps"}
 
@@ -171,9 +171,9 @@ def test_files_are_the_same_bytes_again_and_hold_no_date(
     assert len(pd.read_csv(tmp_path / "a" / "curves.csv")) == 3 * 2 * 5
 
 
-def test_tables_need_no_matplotlib() -> None:
+def test_tables_need_neither_matplotlib_nor_pandas() -> None:
     code = (
         "import sys, results.render.leaderboard, results.render.figures, results.render.console\n"
-        "assert not {'matplotlib', 'torch'} & set(sys.modules)"
+        "assert not {'matplotlib', 'pandas', 'torch'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

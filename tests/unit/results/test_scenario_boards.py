@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from results.board.attack_table import attacks_frame
+from results.board.attack_table import attack_rows
 from results.board.boards import make_boards
 from results.board.columns import board_columns
 from results.board.leaderboard_frame import leaderboard_frame
@@ -164,7 +164,7 @@ def test_the_attack_table_holds_costs_and_shares(
     lines = boards_markdown(make_boards(records)).splitlines()
     cells = [cell.strip() for cell in next(x for x in lines if x.startswith("| sma")).split("|")]
     assert cells[1:-1] == ["sma", "30.0 ± 0.0", "25.0", "12.5", "2,365", "2,150", "7", "1"]
-    frame = attacks_frame(make_boards(records)).set_index("attack")
+    frame = pd.DataFrame(attack_rows(make_boards(records))).set_index("attack")
     assert frame.loc["fna", "seconds"] == 20.5
     assert frame.loc["fna", "share_of_worst"] == 75.0
     assert frame["seen_in_training"].tolist() == [False, True]

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from results.board.boards import make_boards
-from results.board.unseen import make_matrices, unseen_frame
+from results.board.unseen import make_matrices, unseen_rows
 from results.records.schema import Record
 from results.render.heat_map import draw_matrix
 from results.render.leaderboard import write_leaderboard
@@ -68,7 +68,7 @@ def test_the_matrix_marks_what_was_seen_and_averages_the_rest(trainings: list[Re
 
 
 def test_the_frame_is_long(trainings: list[Record]) -> None:
-    frame = unseen_frame(make_matrices(make_boards(trainings)))
+    frame = pd.DataFrame(unseen_rows(make_matrices(make_boards(trainings))))
     assert len(frame) == 3 * 3
     sma = frame[(frame["trained_against"] == "sma") & (frame["attack"] == "sma")].iloc[0]
     assert bool(sma["seen"])

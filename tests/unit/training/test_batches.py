@@ -116,6 +116,13 @@ def test_one_query_for_each_identity_and_camera() -> None:
     assert sorted(query.names + gallery.names) == sorted(alone.names)
 
 
+def test_where_each_image_is_its_own_camera_an_identity_gives_one_query() -> None:
+    images = image_set(identities=3, cameras=3, per_camera=1, size=(16, 8))
+    query, gallery = query_and_gallery(images)
+    assert query.pids.tolist() == [1, 2, 3]
+    assert len(gallery) == 6
+
+
 def test_an_empty_subset_is_a_set() -> None:
     images = image_set()
     empty: list[Any] = [[], np.zeros(len(images), bool), np.array([], np.int64)]

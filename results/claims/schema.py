@@ -1,0 +1,66 @@
+"""The file of a source: which numbers it published, of what, and how they came here."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from results.records.retrieval import Name, Percent
+
+CLEAN = "clean"
+
+
+def _known_key(key: str) -> str:
+    attack, at, eps = key.rpartition("@")
+    if key != CLEAN and not (attack and at and eps.replace(".", "", 1).isdigit()):
+        raise ValueError(f"{key!r} is neither {CLEAN!r} nor ATTACK@EPS")
+    return key
+
+
+Key = Annotated[str, AfterValidator(_known_key)]
+"""``clean``, or an attack and its budget in 1/255 units: ``sma@8``."""
+Numbers = tuple[Percent | None, Percent | None]
+"""mAP and rank-1 in percent; null where one was not published."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+
+class ClaimedTable(_Part):
+    """Numbers of one data set and one network."""
+
+    where: Name
+    """Place within the source, such as ``table 2``."""
+    dataset: Name
+    """Registry name of the data set that was tested on."""
+    trained_on: Name | None = None
+    """Registry name of another data set that was trained on."""
+    backbone: Name
+    """Registry name of the network, or the source's own where there is none here."""
+    setting: str = ""
+    """What differs from attacks on queries that are kept as 8-bit images."""
+    rows: Annotated[dict[Name, dict[Key, Numbers]], Field(min_length=1)]
+    """Numbers by method, ``none`` without a defense, and by attack; registry names of both where
+    the same thing is here."""
+
+    @property
+    def tested(self) -> str:
+        """The data sets, as the records of a board name them."""
+        return f"{self.trained_on} → {self.dataset}" if self.trained_on else self.dataset
+
+
+class Source(_Part):
+    """A paper or a project with published numbers."""
+
+    source: Name
+    """Authors, venue and year."""
+    url: Annotated[str, Field(pattern=r"^https://")]
+    """Where it is."""
+    provenance: Name
+    """How the numbers came here; second-hand ones say so."""
+    tables: Annotated[list[ClaimedTable], Field(min_length=1)]
+    """The numbers."""

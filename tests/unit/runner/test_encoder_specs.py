@@ -25,7 +25,7 @@ from benchmark.runner.store import CellStore
 from tests.conftest import TINY_OPTIONS
 from tests.tiny_scene import CPU, image_set
 from tests.unit.models.specs import layouts
-from tests.unit.models.specs.test_file_specs import export
+from tests.unit.models.specs.onnx_files import export
 
 SPEC = "torchreid:osnet_x0_25"
 SMALL = ["encoder.size=[32, 16]"]

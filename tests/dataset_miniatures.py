@@ -15,9 +15,9 @@ TWICE = 2
 
 
 def picture(path: Path, size: tuple[int, int] = (24, 48)) -> Path:
-    """Write noise that follows from the file's name; its folder is made."""
+    """Write noise that follows from the end of its path; its folder is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(derive_seed("miniature", path.parent.name, path.name))
+    rng = np.random.default_rng(derive_seed("miniature", *path.parts[-3:]))
     Image.fromarray(rng.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)).save(path)
     return path
 

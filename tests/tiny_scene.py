@@ -119,6 +119,7 @@ SHORT = {
     "epochs": 1,
     "epoch_steps": 1,
     "width": 2,
+    "discriminator_width": 2,
     "options": {"steps": 3},
 }
 """Options that make an attack affordable."""

@@ -51,7 +51,7 @@ _PRESET: dict[str, Any] = {
     "image_size": [32, 16],
     "test_dataset": ["none"],
     "training": {"epochs": 1, "identities": 4, "images": 2},
-    "evaluation": {"checks": False},
+    "evaluation": {"checks": False, "eot_samples": 2},
 }
 _ALWAYS: dict[str, dict[str, Any]] = {
     "ddid": _BALANCING,
@@ -67,6 +67,7 @@ _ATTACKS: dict[str, dict[str, Any]] = {
     "hsja": {"queries": 200},
     "bandits": {"queries": 100},
     "square": {"queries": 100},
+    **{name: {"steps": 4} for name in ("di", "tim", "ti-dim", "ensemble-transfer")},
 }
 _OFF = {"balancing": False, "discriminator": False, "fnes": False, "self_meta": False}
 _VARIANTS: dict[str, tuple[dict[str, Any], ...]] = {
@@ -84,6 +85,15 @@ _VARIANTS: dict[str, tuple[dict[str, Any], ...]] = {
     "free-ddid": ({**_OFF, "fnes": True}, {**_OFF, "discriminator": True, "replays": 2}),
 }
 """Options beside the default ones, as published results use them."""
+
+ALIKE = {
+    **{f"osnet-{width}": "osnet-x0-25" for width in ("x1-0", "x0-75", "x0-5")},
+    "vit-base": "vit-small",
+}
+"""Backbones that differ from another by their size alone: it shows what they do."""
+_FEW_STEPS = {"training": {"epochs": 1, "identities": 16, "images": 4}}
+_BACKBONES = {"resnet50-ibn-a": _FEW_STEPS, "vit-small": _FEW_STEPS}
+"""Options for backbones whose steps are slow."""
 
 _ATTACK_OF_DEFENSES = "metric-ifgsm"
 WITH_ARGUMENT = {"torchattacks": "torchattacks:PGD"}
@@ -119,7 +129,16 @@ def scenes(kind: str, names: Sequence[str]) -> list[Scene]:
         attacks = tuple(WITH_ARGUMENT.get(name, name) for name in names)
         return [Scene(DEFAULT, ("none",), attacks, {})]
     if kind == "backbone":
-        return [Scene(n, ("none",), ("random-noise",), {"backbone": {"name": n}}) for n in names]
+        shown = dict.fromkeys(ALIKE.get(name, name) for name in names)
+        return [
+            Scene(
+                name,
+                ("none",),
+                ("random-noise",),
+                {"backbone": {"name": name}, **_BACKBONES.get(name, {})},
+            )
+            for name in shown
+        ]
     found = [Scene(DEFAULT, tuple(names), (_ATTACK_OF_DEFENSES,), {})]
     for name in names:
         for number, options in enumerate(_VARIANTS.get(name, ())):

@@ -25,7 +25,14 @@ from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
 
-from benchmark.checks.behaviour_scenes import DEFAULT, WITH_ARGUMENT, Outputs, play, scenes
+from benchmark.checks.behaviour_scenes import (
+    ALIKE,
+    DEFAULT,
+    WITH_ARGUMENT,
+    Outputs,
+    play,
+    scenes,
+)
 from benchmark.checks.behaviour_table import Entry, Table, latest, next_id, read_table, write_table
 from benchmark.core.behaviour import behaviour_of_source
 from benchmark.core.own_packages import ROOT
@@ -100,7 +107,9 @@ def outputs_of(plugin: str, outputs: Outputs) -> Outputs:
         "attack": f" {WITH_ARGUMENT.get(name, name)} ",
         "backbone": "",
     }
-    runs = (f"{plugin}: ",) if kind == "backbone" else (f"{kind} {DEFAULT}: ", f"{plugin}-")
+    runs = (f"{kind} {DEFAULT}: ", f"{plugin}-")
+    if kind == "backbone":
+        runs = (f"{kind} {ALIKE.get(name, name)}: ",)
     return {
         key: value for key, value in outputs.items() if key.startswith(runs) and mark[kind] in key
     }

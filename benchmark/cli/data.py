@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from benchmark.cli.options import CacheDir, DataRoot, Json
 from benchmark.cli.paths import absolute
 from benchmark.cli.screen import logging_to_screen, write_json, write_line
-from benchmark.core.listing import SHOWN
 
 if TYPE_CHECKING:
     from benchmark.data.dataset import Dataset
-    from benchmark.data.verify import Defect
 
 app = typer.Typer(
     help="Look at a data set, write it to disk, verify it.",
@@ -41,21 +39,36 @@ def info(
     data_root: DataRoot = None,
     size: Size = None,
     options: Options = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            help="Draw images by camera and by identity into this file.",
+            metavar="FILE.png|pdf|svg",
+            parser=absolute,
+        ),
+    ] = None,
     cache_dir: CacheDir = None,
     json_: Json = False,
 ) -> None:
-    """Show what a data set is, what it holds and where it is cached.
+    """Show what a data set is, what it holds, how it is spread, and where it is cached.
 
     Example:
       python -m benchmark data info synthped-plaza
     """
-    from benchmark.data.verify import dataset_info
+    from benchmark.cli.data_text import spread_lines, value_lines
+    from benchmark.cli.spread_figure import check_figure, write_spread
+    from benchmark.data.distribution import dataset_info
 
+    if output is not None:
+        check_figure(output)
     card = dataset_info(_open(name, data_root, size, options, cache_dir))
+    if output is not None:
+        write_spread(output, card)
     if json_:
         write_json(card)
         return
-    for line in _lines(card):
+    spread = card.pop("spread")
+    for line in (*value_lines(card), *spread_lines(spread)):
         write_line(line)
 
 
@@ -91,30 +104,71 @@ def verify(
     data_root: DataRoot = None,
     size: Size = None,
     options: Options = None,
+    sha256: Annotated[
+        str,
+        typer.Option(
+            help="Hash of the content of a sound copy, or its first digits.", metavar="HASH"
+        ),
+    ] = "",
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 on warnings, too.")] = False,
     cache_dir: CacheDir = None,
     json_: Json = False,
 ) -> int:
-    """Check files, pixels, identities and leaks between splits; exit with 3 on an error.
+    """Check counts, files, pixels, hash, identities and leaks between splits; errors exit with 3.
 
     Example:
       python -m benchmark data verify market1501 --data-root DIR
     """
     from dataclasses import asdict
 
+    from benchmark.cli import data_text
     from benchmark.core.errors import EXIT_DATA, EXIT_OK, DataError
-    from benchmark.data.verify import Defect, verify_dataset
+    from benchmark.data.defect import Defect
+    from benchmark.data.verify import verify_dataset
 
+    _check_hash(sha256)
+    counts: dict[str, Any] = {}
     try:
-        findings = verify_dataset(_open(name, data_root, size, options, cache_dir))
+        dataset = _open(name, data_root, size, options, cache_dir)
+        defects = verify_dataset(dataset, sha256)
+        counts = data_text.counts_of(dataset)
     except DataError as error:
-        findings = [Defect("error", "root", error.what, error.hint)]
-    failed = any(finding.level == "error" for finding in findings)
+        asked = f"; the set is asked for at {_source(name)}" if _source(name) else ""
+        defects = [Defect("error", "root", error.what, error.hint + asked)]
+    levels = {one.level for one in defects}
+    failed = "error" in levels
     if json_:
-        write_json({"sound": not failed, "findings": [asdict(finding) for finding in findings]})
+        shown = {
+            split: {"found": found and asdict(found), "published": told and asdict(told)}
+            for split, (found, told) in counts.items()
+        }
+        findings = [asdict(one) for one in defects]
+        about = {"sound": not failed, "asked_for_at": _source(name)}
+        write_json({**about, "counts": shown, "findings": findings})
     else:
-        for line in _finding_lines(findings):
-            write_line(line)
-    return EXIT_DATA if failed else EXIT_OK
+        if counts:
+            data_text.print_counts(counts)
+        data_text.print_defects(defects)
+        write_line(data_text.verdict(defects))
+    return EXIT_DATA if failed or (strict and "warning" in levels) else EXIT_OK
+
+
+def _check_hash(given: str) -> None:
+    from benchmark.core.errors import UsageError
+
+    if given and not re.fullmatch(r"[0-9a-fA-F]{8,64}", given):
+        raise UsageError(
+            f"--sha256 {given!r} is no SHA-256",
+            "give 8 to 64 hexadecimal digits, as data info prints them",
+        )
+
+
+def _source(name: str) -> str:
+    """Return where others are asked for a data set; empty if it is the user's own or rendered."""
+    from benchmark.core.registry import DATASETS
+
+    plugin = cast("type[Dataset]", DATASETS.get(name))
+    return plugin.source if plugin.published else ""
 
 
 def _open(
@@ -163,33 +217,3 @@ def _options(name: str, assignments: Sequence[str]) -> dict[str, Any]:
         path = one.path[2:] if one.path[:2] == ("dataset_config", name) else one.path
         assign(options, path or one.path, one.value)
     return options
-
-
-def _finding_lines(findings: Sequence[Defect]) -> Iterator[str]:
-    """Yield a line for each finding, a bounded number of each kind, and the verdict."""
-    totals = Counter((finding.level, finding.check) for finding in findings)
-    shown: Counter[tuple[str, str]] = Counter()
-    for finding in findings:
-        kind = (finding.level, finding.check)
-        shown[kind] += 1
-        hint = f"  → {finding.hint}" if finding.hint else ""
-        if shown[kind] <= SHOWN:
-            yield f"{finding.level:<8} {finding.check}: {finding.message}{hint}"
-        elif shown[kind] == totals[kind]:
-            yield f"{finding.level:<8} {finding.check}: and {totals[kind] - SHOWN} more"
-    failed = any(level == "error" for level, _ in totals)
-    yield "not sound: see the errors above" if failed else "sound"
-
-
-def _lines(value: Any, indent: str = "") -> list[str]:
-    """Lay out nested values as indented lines."""
-    lines = []
-    for key, inner in value.items():
-        title = str(key).replace("_", " ")
-        if isinstance(inner, dict):
-            lines += [f"{indent}{title}:", *_lines(inner, indent + "  ")]
-        elif isinstance(inner, list):
-            lines.append(f"{indent}{title}: {', '.join(map(str, inner)) or 'none'}")
-        else:
-            lines.append(f"{indent}{title}: {inner}")
-    return lines

@@ -111,6 +111,7 @@ def check_data(given: Sequence[str] | None) -> Iterator[Line]:
     from benchmark.config.data_roots import DATA_VARIABLE, data_roots, folders_of_environment
     from benchmark.core.errors import BenchmarkError
     from benchmark.core.registry import DATASETS
+    from benchmark.data.folder_listing import is_folder
     from benchmark.runner.datasets import find_roots
 
     plugins = {}
@@ -119,17 +120,20 @@ def check_data(given: Sequence[str] | None) -> Iterator[Line]:
             plugins[name] = cast("type[Dataset]", DATASETS.get(name))
     try:
         roots = data_roots(given)
-        looked = bool(roots or folders_of_environment())
-        found = find_roots(plugins, roots)
+        folders = (*roots.folders, *roots.named.values(), *folders_of_environment())
+        lost = [folder for folder in folders if not is_folder(folder)]
+        found = find_roots(plugins, roots, {})
     except (BenchmarkError, ValueError) as error:
         hint = f" → {error.hint}" if isinstance(error, BenchmarkError) else ""
         yield Line("fail", "data", f"{error}{hint}")
         return
+    for folder in lost:
+        yield Line("warn", "data", f"no folder {folder}")
     for name, root in found.items():
         if root.problem is None and not plugins[name].rendered:
             yield Line("ok", "data", f"{name}: {root.path or 'needs no files'}")
     absent = [name for name, root in found.items() if root.problem is not None]
-    if absent and looked:
+    if absent and folders:
         yield Line("ok", "data", f"not found: {', '.join(absent)}")
     elif absent:
         where = f"give a folder with --data-root or {DATA_VARIABLE}"

@@ -53,6 +53,7 @@ class CheckedSplits:
     ) -> None:
         self._folder, self._listing, self._broken = folder, listing, broken
         self._splits: dict[Split, _Checked] = {}
+        self._unmatched: int | None = None
 
     def __getitem__(self, split: Split) -> Mapping[str, ImageLabel]:
         """Return the label of each image by its path, in the order of names."""
@@ -110,6 +111,11 @@ class CheckedSplits:
 
     def unmatched(self) -> int:
         """Return how many queries no gallery image of another camera matches."""
+        if self._unmatched is None:
+            self._unmatched = self._count_unmatched()
+        return self._unmatched
+
+    def _count_unmatched(self) -> int:
         gallery: dict[int, set[int]] = {}
         for label in self._checked("gallery").images.values():
             if label.is_person:

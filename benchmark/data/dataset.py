@@ -113,12 +113,20 @@ class Dataset(Plugin, ABC):
         """Return the published counts of what this configuration reads; empty if unknown."""
         return self.published
 
+    def known_sha256(self) -> str:
+        """Return the hash of the content that every sound copy has; empty if it is not known."""
+        return ""
+
     def present(self) -> tuple[Split, ...]:
         """Return the splits that there are; a set may be for testing or for training only."""
         return SPLITS
 
     def unreadable(self, split: Split) -> list[ImageFileError]:
         """Read all files of `split` again; return what is wrong with those that do not decode."""
+        return []
+
+    def conversions(self, split: Split) -> list[str]:
+        """Return lines that count the images of `split` that are not read as they are."""
         return []
 
     def changed(self) -> list[str]:

@@ -91,6 +91,21 @@ def _notes(picture: Image.Image) -> tuple[str, ...]:
     return tuple(note for note, is_so in made.items() if is_so)
 
 
+def notes_of_file(path: Path) -> tuple[str, ...]:
+    """Return in words what decoding converts beside the size; reads the head of the file.
+
+    Raises:
+        ImageFileError: The file cannot be read.
+    """
+    try:
+        with Image.open(io.BytesIO(read_file(path))) as picture:
+            return _notes(picture)
+    except ImageFileError:
+        raise
+    except Exception:  # decoding tells what is wrong with it
+        return ()
+
+
 def has_own_rule(data: bytes) -> bool:
     """Whether the pixels of a file are not just its first frame as RGB (`DECODING_RULE`)."""
     try:

@@ -7,6 +7,7 @@ from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -22,7 +23,7 @@ from benchmark.core.plugin import PluginConfig
 from benchmark.data.checked_splits import CheckedSplits, SplitListing
 from benchmark.data.corrupt import DecodingCheck
 from benchmark.data.dataset import Dataset
-from benchmark.data.decode import decode_noted
+from benchmark.data.decode import decode_noted, notes_of_file
 from benchmark.data.file_hashes import FileHashes
 from benchmark.data.folder_listing import is_folder
 from benchmark.data.image_file import ImageFileError, read_file
@@ -152,8 +153,16 @@ class DiskDataset(Dataset):
                 notes.update(note for _, made in found for note in made)
                 yield np.stack([pixels for pixels, _ in found])
                 bar.advance(len(chunk))
-        for note, count in notes.items():
-            _LOG.warning("%s: %d images of %s: %s", self.name, count, split, note)
+        for line in _conversions(split, notes):
+            _LOG.warning("%s: %s", self.name, line)
+
+    def conversions(self, split: Split) -> list[str]:
+        """Return lines that count the images of `split` that are not read as they are."""
+        notes = Counter[str]()
+        for path in self._paths(split):
+            with suppress(ImageFileError):  # told by `unreadable`
+                notes.update(notes_of_file(self.image_folder / path))
+        return _conversions(split, notes)
 
     def unreadable(self, split: Split) -> list[ImageFileError]:
         """Read all files of `split` again; return what is wrong with those that do not decode."""
@@ -228,3 +237,7 @@ class DiskDataset(Dataset):
             for split in self.present()
         }
         return {"layout": self.name, "labels": labels}
+
+
+def _conversions(split: Split, notes: Mapping[str, int]) -> list[str]:
+    return [f"{count} images of {split} are {note}" for note, count in notes.items()]

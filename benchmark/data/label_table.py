@@ -41,7 +41,17 @@ def read_table(path: Path, cameras: bool) -> LabelTable:
     Raises:
         DataError: A column is missing, or a row says something that cannot be used.
     """
-    rows = csv.DictReader(io.StringIO(_text(path), newline=""), delimiter=_delimiter(path))
+    text = _text(path)
+    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
+    try:
+        return _read(path, rows, cameras)
+    except csv.Error as error:
+        raise DataError(
+            f"{path}:{rows.line_num}: {error}", "look for a quote that is not closed"
+        ) from error
+
+
+def _read(path: Path, rows: csv.DictReader[str], cameras: bool) -> LabelTable:
     columns = [str(name).strip().lower() for name in rows.fieldnames or ()]
     rows.fieldnames = columns
     missing = [name for name in NEEDED if name not in columns and (cameras or name != "camid")]
@@ -148,9 +158,9 @@ def _text(path: Path) -> str:
     return text
 
 
-def _delimiter(path: Path) -> str:
+def _delimiter(text: str) -> str:
     """Return what stands between columns: spreadsheets of some countries write semicolons."""
-    head = _text(path).lstrip().splitlines()[0]
+    head = text.lstrip().splitlines()[0]
     return max(",;\t", key=head.count)
 
 

@@ -30,13 +30,6 @@ class FoundRoot:
     by_name: bool = False
     problem: DataError | None = None
 
-    @property
-    def where(self) -> str:
-        """The folder, or why there is none, in words."""
-        if self.problem is not None:
-            return f"not found: {self.problem.what}"
-        return str(self.path or "needs no files")
-
 
 @dataclass(frozen=True)
 class RootSearch:

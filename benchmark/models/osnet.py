@@ -111,7 +111,8 @@ class _Gate(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         pooled = x.mean((2, 3), keepdim=True)
-        return x * self.fc2(F.relu(self.fc1(pooled))).sigmoid()
+        gates: Tensor = self.fc2(F.relu(self.fc1(pooled))).sigmoid()
+        return x * gates
 
 
 class _Block(nn.Module):
@@ -125,9 +126,10 @@ class _Block(nn.Module):
         self.conv1 = _conv(channels_in, inner)
         streams = [[_light_conv(inner) for _ in range(t + 1)] for t in range(_SCALES)]
         if searched:
-            named = [OrderedDict(layers=nn.Sequential(*stream)) for stream in streams]
-            self.conv2 = nn.ModuleList(nn.Sequential(one) for one in named)
-            self._streams = [f"conv2.{t}" for t in range(_SCALES)]
+            self.conv2 = nn.ModuleList(
+                nn.ModuleDict({"layers": nn.Sequential(*stream)}) for stream in streams
+            )
+            self._streams = [f"conv2.{t}.layers" for t in range(_SCALES)]
         else:
             self._streams = [f"conv2{letter}" for letter in "abcd"]
             for name, stream in zip(self._streams, streams, strict=True):

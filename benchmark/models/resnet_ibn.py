@@ -27,13 +27,14 @@ class IBN(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.half = channels // 2
-        self.IN = nn.InstanceNorm2d(self.half, affine=True)
-        self.BN = nn.BatchNorm2d(channels - self.half)
+        self.by_image = channels // 2
+        self.IN = nn.InstanceNorm2d(self.by_image, affine=True)
+        self.BN = nn.BatchNorm2d(channels - self.by_image)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the normalised (B, C, h, w) map."""
-        return torch.cat((self.IN(x[:, : self.half]), self.BN(x[:, self.half :])), 1)
+        by_image, by_batch = x.tensor_split([self.by_image], 1)
+        return torch.cat((self.IN(by_image), self.BN(by_batch)), 1)
 
 
 def resnet50_trunk(

@@ -10,6 +10,7 @@ from importlib.resources import files
 import yaml
 
 from results.claims.schema import ClaimedTable, Numbers, Source
+from results.records.schema import Record
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,9 @@ class Claim:
     @property
     def origin(self) -> str:
         """Source, place and setting in one line."""
-        setting = f" ({self.table.setting})" if self.table.setting else ""
-        return f"{self.source.source}, {self.table.where}{setting}"
+        parts = (self.table.tested if self.table.trained_on else "", self.table.setting)
+        further = "; ".join(part for part in parts if part)
+        return f"{self.source.source}, {self.table.where}{f' ({further})' if further else ''}"
 
 
 @cache
@@ -53,17 +55,28 @@ def claimed_table(source: str, where: str) -> ClaimedTable:
     return next(one for one in sources()[source].tables if one.where == where)
 
 
-def claims_of(dataset: str, backbones: Collection[str]) -> list[Claim]:
-    """Return what was published of a data set with some networks, source by source.
+def claims_beside(records: Collection[Record]) -> list[Claim]:
+    """Return what was published of the data sets and the networks of some records."""
+    found: dict[tuple[str, str, str], Claim] = {}
+    for record in records:
+        others = (f"{record.dataset} → {one.dataset}" for one in record.cross_dataset)
+        for dataset in (record.dataset, *others):
+            for one in claims_of(dataset, record.backbone):
+                found.setdefault((one.source.source, one.table.where, one.method), one)
+    return list(found.values())
+
+
+def claims_of(dataset: str, backbone: str) -> list[Claim]:
+    """Return what was published of a data set with a network, source by source.
 
     Args:
         dataset: As records name it; ``market1501 → dukemtmcreid`` for a test on other data.
-        backbones: Registry names.
+        backbone: Registry name.
     """
     return [
         Claim(method, numbers, table, source)
         for source in sources().values()
         for table in source.tables
-        if table.tested == dataset and table.backbone in backbones
+        if table.tested == dataset and table.backbone == backbone
         for method, numbers in table.rows.items()
     ]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from results.board.boards import Board
 from results.board.columns import TableCell
-from results.claims.load import Claim, claims_of
+from results.claims.load import Claim
 
 TITLE = "Claimed, not measured here"
 NOTE = (
@@ -16,11 +15,6 @@ NOTE = (
 _MISSING = "–"
 
 Columns = list[tuple[str, list[TableCell]]]
-
-
-def claims_beside(board: Board) -> list[Claim]:
-    """Return what was published of the data set and the networks of a board."""
-    return claims_of(board.example.dataset, {record.backbone for record in board.records})
 
 
 def claims_columns(claims: Sequence[Claim]) -> tuple[list[str], Columns]:

@@ -13,7 +13,8 @@ from rich.text import Text
 from results.board.attack_table import effects
 from results.board.boards import Board
 from results.board.columns import SEEN, Block, TableCell, board_columns
-from results.render.claims import NOTE, TITLE, claim_text, claims_beside
+from results.claims.load import claims_beside
+from results.render.claims import NOTE, TITLE, claim_text
 
 _LABEL_WIDTH = 34
 _HEADING_WIDTH = 22
@@ -55,7 +56,7 @@ def print_leaderboard(boards: Sequence[Board], console: Console | None = None) -
 
 
 def _print_claims(board: Board, console: Console) -> None:
-    claims = claims_beside(board)
+    claims = claims_beside(board.records)
     if not claims:
         return
     table = _plain_table()

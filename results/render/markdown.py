@@ -10,8 +10,9 @@ from results.board.attack_table import Listing, areas, details
 from results.board.boards import Board, Row
 from results.board.columns import SEEN, TableCell, board_columns, percent, spread
 from results.board.unseen import Matrix, worst_unseen
+from results.claims.load import claims_beside
 from results.records.retrieval import AttackId
-from results.render.claims import NOTE, TITLE, claims_beside, claims_columns
+from results.render.claims import NOTE, TITLE, claims_columns
 
 LEGEND = (
     "mAP and R1 in percent, higher is better. ± is the standard deviation over training seeds; the "
@@ -95,7 +96,7 @@ def _sections(board: Board) -> Iterator[str]:
         yield "### Security curves"
         yield _listing(swept)
         yield _AREAS
-    if claims := claims_beside(board):
+    if claims := claims_beside(board.records):
         yield f"### {TITLE}"
         yield markdown_table("Method", *claims_columns(claims))
         yield NOTE

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from results.board.curves import attack_points, worst_points
 from results.board.record_metrics import counted, target_of
-from results.claims.load import claims_of
+from results.claims.load import claims_beside
 from results.records.query_outcomes import outcome_under
 from results.records.ranked_lists import RankedLists
 from results.records.retrieval import ADDITIVE, AttackId
@@ -201,6 +201,6 @@ def _others(record: Record) -> Iterator[OtherDataset]:
 
 
 def _claims(record: Record) -> Iterator[ClaimLine]:
-    for one in claims_of(record.dataset, [record.backbone]):
+    for one in claims_beside([record]):
         source = one.source
         yield ClaimLine(one.method, one.numbers, one.origin, source.provenance, source.url)

@@ -104,7 +104,8 @@ def making(record: Record) -> Iterator[tuple[str, str]]:
     yield "Data set", record.dataset
     yield "Training seed", str(record.seed)
     if training.epochs:
-        yield "Training", f"{training.epochs} epochs in {training.seconds / 60:.1f} minutes"
+        minutes, seconds = divmod(round(training.seconds), 60)
+        yield "Training", f"{training.epochs} epochs in {minutes} min {seconds} s"
     if record.defense.trained_against:
         yield "Trained against", ", ".join(record.defense.trained_against)
 

@@ -15,6 +15,7 @@ from benchmark.data.dataset import Dataset
 from benchmark.data.layout import SPLITS, Split
 from benchmark.data.synthped.build import BIAS, SIZES, Shot, plan_shots
 from benchmark.data.synthped.domains import DOMAINS
+from benchmark.data.synthped.known_hashes import KNOWN_SHA256
 from benchmark.data.synthped.pool import RenderPool
 from benchmark.data.synthped.renderer import RENDERER_VERSION, Recipe
 
@@ -88,6 +89,12 @@ class SynthPed(Dataset):
                 "files": {split: list(self.names(split)) for split in SPLITS},
             }
         )
+
+    def known_sha256(self) -> str:
+        """Return the stored hash of this size; empty for other seeds and image sizes."""
+        if self.config.seed or self.image_size != self.default_image_size():
+            return ""
+        return KNOWN_SHA256.get((self.name, self.config.size), "")
 
     def _about(self) -> dict[str, Any]:
         domain, size = DOMAINS[self.name], SIZES[self.config.size]

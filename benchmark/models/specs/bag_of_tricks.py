@@ -15,11 +15,13 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from benchmark.models.resnet_ibn import Layout, resnet50_trunk
 from benchmark.models.specs.key_rules import KeyRules
 from benchmark.models.specs.kinds import USUAL, SpecKind, check_known
 from benchmark.models.specs.preprocessing import LARGEST, Preprocessing
-from benchmark.models.specs.resnet import FEATURES, pooled_resnet50
 
+FEATURES = 2048
+"""Width of the embeddings."""
 NAMES = ("resnet50", "resnet50_ibn")
 PIXEL_KEYS = ("pixel_mean", "pixel_std")
 """Buffers of older releases: the normalisation, which the wrapper does here."""
@@ -29,7 +31,7 @@ class NeckedNetwork(nn.Module):
     """Pooled features and the BNNeck behind them.
 
     Args:
-        base: From images to pooled features (B, 2048).
+        base: From images to maps of 2048 channels.
         feature: ``before`` or ``after`` the BNNeck.
     """
 
@@ -40,7 +42,7 @@ class NeckedNetwork(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return (B, 2048) features."""
-        features: Tensor = self.base(images)
+        features: Tensor = self.base(images).mean((2, 3))
         return features if self.feature == "before" else self.bottleneck(features)
 
 
@@ -48,19 +50,16 @@ class StrongBaseline(SpecKind):
     """``strong-baseline:NAME``."""
 
     has_neck: ClassVar[bool] = True
-    project: ClassVar[str] = "strong-baseline"
+    project: ClassVar[Layout] = "strong-baseline"
+
+    def check(self, argument: str) -> None:
+        """Refuse an unknown network; see `SpecKind.check`."""
+        check_known(self.project, argument, NAMES)
 
     def build(self, argument: str, size: tuple[int, int], feature: str | None) -> nn.Module:
         """Build the network; see `SpecKind.build`."""
-        check_known(self.project, argument, NAMES)
-        base = pooled_resnet50(last_stride=1, ibn=argument == "resnet50_ibn")
-        self.adjust(base, argument)
+        base = resnet50_trunk(ibn=argument == "resnet50_ibn", layout=self.project)
         return NeckedNetwork(base, str(feature)).eval()
-
-    def adjust(self, base: nn.Module, argument: str) -> None:
-        """Make the network what its project has: the plain one has no ReLU after the first BN."""
-        if argument == "resnet50":
-            base.relu = nn.Identity()
 
     def rules(self, argument: str, network: nn.Module) -> KeyRules:
         """Return the rules: both classifiers are dropped, the one of ImageNet as well."""
@@ -70,7 +69,7 @@ class StrongBaseline(SpecKind):
 class FastReID(StrongBaseline):
     """``fastreid:NAME``."""
 
-    project: ClassVar[str] = "fastreid"
+    project: ClassVar[Layout] = "fastreid"
 
     def usual(self, argument: str) -> dict[str, Any]:
         """Return its preprocessing: bicubic, and ImageNet's statistics times 255."""
@@ -79,10 +78,6 @@ class FastReID(StrongBaseline):
             key: tuple(round(one * white, 3) for one in USUAL[key]) for key in ("mean", "std")
         }
         return super().usual(argument) | {"resize": "bicubic", "range": "0-255", **scaled}
-
-    def adjust(self, base: nn.Module, argument: str) -> None:
-        """Make the network what its project has: the first pooling rounds up and pads nothing."""
-        base.maxpool = nn.MaxPool2d(3, 2, ceil_mode=True)
 
     def rules(self, argument: str, network: nn.Module) -> KeyRules:
         """Return the rules: neck and trunk change their names, the classifier is dropped."""

@@ -45,6 +45,7 @@ class DeclaredEncoder(EncoderConfig):
         if name in FILE_KINDS:
             argument = str(_network_file(name, argument, values))
         kind = kind_named(name)
+        kind.check(argument)
         usual = kind.usual(argument)
         if values.get("channels", usual["channels"]) != usual["channels"]:
             usual |= {key: usual[key][::-1] for key in ("mean", "std")}
@@ -89,6 +90,8 @@ class DeclaredEncoder(EncoderConfig):
     @property
     def gradient_problem(self) -> str:
         """Why the network has no gradient, so that it is a black box; empty if it has one."""
+        if self.kind in FILE_KINDS:
+            self.check_file()
         return kind_named(self.kind).gradient_problem(self._argument, self.preprocessing.size)
 
     def build(self) -> SpecEncoder:
@@ -98,6 +101,8 @@ class DeclaredEncoder(EncoderConfig):
             UsageError: There is no such network, or its package is not installed.
             DataError: The file cannot be read.
         """
+        if self.kind in FILE_KINDS:
+            self.check_file()
         chosen = self.preprocessing
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(SEED)

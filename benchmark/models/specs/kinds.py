@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from importlib import import_module
-from types import ModuleType
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
@@ -36,6 +35,14 @@ class SpecKind(ABC):
 
     has_neck: ClassVar[bool] = False
     """Whether its networks end in a BNNeck."""
+
+    @abstractmethod
+    def check(self, argument: str) -> None:
+        """Refuse what it does not have, before any work.
+
+        Raises:
+            UsageError: There is no such network, or its package is not installed.
+        """
 
     def usual(self, argument: str) -> dict[str, Any]:
         """Return the preprocessing of its project, for all that is left unset."""
@@ -82,21 +89,6 @@ def kind_named(name: str) -> SpecKind:
     module, _, attribute = KINDS[name].partition(":")
     kind: SpecKind = getattr(import_module(module), attribute)()
     return kind
-
-
-def needed_package(module: str, extra: str, spec: str) -> ModuleType:
-    """Import a package that is an extra.
-
-    Raises:
-        UsageError: It is not installed.
-    """
-    try:
-        return import_module(module)
-    except ImportError as error:
-        raise UsageError(
-            f"{spec} needs the package {module}: {error}",
-            f"pip install 'reid-robustbench[{extra}]'",
-        ) from error
 
 
 def check_known(kind: str, name: str, known: Iterable[str]) -> None:

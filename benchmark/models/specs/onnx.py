@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,10 +20,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmark.core.errors import BenchmarkError, DataError
+from benchmark.core.errors import BenchmarkError, DataError, UsageError
 from benchmark.core.fingerprint import sha256_file
 from benchmark.models.foreign_weights import check_file_kind, first_line
-from benchmark.models.specs.kinds import USUAL, SpecKind, needed_package
+from benchmark.models.specs.kinds import USUAL, SpecKind
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +36,17 @@ Reading = Literal["as it is", "translated", "relabelled"]
 READINGS: tuple[Reading, ...] = ("as it is", "translated", "relabelled")
 """How a file is given to the converter. Many operators have not changed since that version, so that
 another number is enough; what that does is compared with onnxruntime as everything is."""
-EXTRA = "onnx"
+
+
+@contextmanager
+def _extra() -> Iterator[None]:
+    """Tell whose packages are missing in the body, which imports them."""
+    try:
+        yield
+    except ImportError as error:
+        raise UsageError(
+            f"ONNX files cannot be used: {error}", "pip install 'reid-robustbench[onnx]'"
+        ) from error
 
 
 class RuntimeNetwork(nn.Module):
@@ -46,9 +58,10 @@ class RuntimeNetwork(nn.Module):
 
     def __init__(self, path: Path) -> None:
         super().__init__()
-        runtime = needed_package("onnxruntime", EXTRA, f"onnx:{path.name}")
+        import onnxruntime
+
         try:
-            self._session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
+            self._session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
         except Exception as error:  # its errors share no class with others
             raise DataError(
                 f"{path} is no network that onnxruntime runs: {first_line(error)}",
@@ -118,6 +131,13 @@ class Opened:
 class Onnx(SpecKind):
     """``onnx:FILE``."""
 
+    def check(self, argument: str) -> None:
+        """Refuse to go on without the packages; see `SpecKind.check`."""
+        with _extra():
+            import onnx  # noqa: F401
+            import onnx2torch  # noqa: F401
+            import onnxruntime  # noqa: F401
+
     def usual(self, argument: str) -> dict[str, Any]:
         """Return the preprocessing; the size is that of the file, if it is fixed there."""
         path = Path(argument)
@@ -150,17 +170,16 @@ def _open(path: Path, size: tuple[int, int]) -> Opened:
 @lru_cache(maxsize=2)
 def _opened(path: Path, sha256: str, size: tuple[int, int]) -> Opened:
     """Convert a file, once for its content."""
+    warnings.filterwarnings("ignore", module=r"onnx2torch\.")  # torch, on code that is not ours
     runtime = _checked_runtime(path)
     batch = runtime.shape[0]
     reference = FixedBatch(runtime, batch) if isinstance(batch, int) else runtime
     problem, difference = "", None
     for reading in READINGS:
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of torch, about the converter's code
-                converted = _converted(path, reading).eval()
-                network = FixedBatch(converted, batch) if isinstance(batch, int) else converted
-                problem, difference = _compared(network, reference, size)
+            converted = _converted(path, reading).eval()
+            network = FixedBatch(converted, batch) if isinstance(batch, int) else converted
+            problem, difference = _compared(network, reference, size)
         except BenchmarkError:
             raise
         except Exception as error:  # whatever a converter of strangers' graphs meets
@@ -195,16 +214,18 @@ def _compared(
 
 
 def _converted(path: Path, reading: Reading) -> nn.Module:
-    package = needed_package("onnx2torch", EXTRA, f"onnx:{path.name}")
-    model = needed_package("onnx", EXTRA, f"onnx:{path.name}").load(path)
+    import onnx
+    import onnx2torch
+    from onnx import version_converter
+
+    model = onnx.load(path)
     if reading == "translated":
-        translator = needed_package("onnx.version_converter", EXTRA, f"onnx:{path.name}")
-        model = translator.convert_version(model, KNOWN_OPSET)
+        model = version_converter.convert_version(model, KNOWN_OPSET)
     elif reading == "relabelled":
         for one in model.opset_import:
             one.version = min(one.version, KNOWN_OPSET)
     _without_identities(model.graph)
-    network: nn.Module = package.convert(model)
+    network: nn.Module = onnx2torch.convert(model)
     return network.requires_grad_(False)
 
 

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from benchmark.core.errors import UsageError
 from benchmark.models.foreign_weights import first_line
 from benchmark.models.specs.key_rules import KeyRules
-from benchmark.models.specs.kinds import USUAL, SpecKind, check_known, needed_package
+from benchmark.models.specs.kinds import USUAL, SpecKind, check_known
+from benchmark.models.timm_vit import attention_layers, timm_library
 
 POSITIONS = "pos_embed"
 
@@ -24,17 +25,19 @@ POSITIONS = "pos_embed"
 class Timm(SpecKind):
     """``timm:NAME``."""
 
+    def check(self, argument: str) -> None:
+        """Refuse an unknown network; see `SpecKind.check`."""
+        check_known("timm", argument.split(".")[0], timm_library().list_models())
+
     def usual(self, argument: str) -> dict[str, Any]:
         """Return the preprocessing, with the statistics of the network's configuration."""
-        package = needed_package("timm", "timm", f"timm:{argument}")
-        check_known("timm", argument.split(".")[0], package.list_models())
-        found = package.get_pretrained_cfg(argument)
+        found = timm_library().get_pretrained_cfg(argument)
         statistics = {} if found is None else {"mean": found.mean, "std": found.std}
         return dict(USUAL) | statistics
 
     def build(self, argument: str, size: tuple[int, int], feature: str | None) -> nn.Module:
         """Build the network; see `SpecKind.build`."""
-        package = needed_package("timm", "timm", f"timm:{argument}")
+        package = timm_library()
         options: dict[str, Any] = {"pretrained": False, "num_classes": 0}
         try:
             network: nn.Module = package.create_model(argument, **options)
@@ -45,6 +48,8 @@ class Timm(SpecKind):
                 f"timm does not build {argument!r} for {size[0]}×{size[1]}: {first_line(error)}",
                 "give a size that it takes, such as --set encoder.size=[224,224]",
             ) from error
+        for layer in attention_layers(network):
+            layer.fused_attn = False  # type: ignore[assignment]  # as in our own transformers
         return network.eval()
 
     def rules(self, argument: str, network: nn.Module) -> KeyRules:
@@ -64,8 +69,9 @@ class Timm(SpecKind):
         side = math.isqrt(held.shape[1] - prefix)
         if side * side != held.shape[1] - prefix:
             return dict(state), []  # the grid is not known: the shapes are told as an error
-        layers = needed_package("timm.layers", "timm", "timm")
         grid = list(network.patch_embed.grid_size)
-        positions = layers.resample_abs_pos_embed(held.float(), grid, num_prefix_tokens=prefix)
+        positions = timm_library().layers.resample_abs_pos_embed(
+            held.float(), grid, num_prefix_tokens=prefix
+        )
         told = f"{POSITIONS}: positions of {side}×{side} to {grid[0]}×{grid[1]}"
         return {**state, POSITIONS: positions}, [told]

@@ -16,13 +16,17 @@ from benchmark.models.specs.kinds import SpecKind
 class TorchScript(SpecKind):
     """``torchscript:FILE``."""
 
+    def check(self, argument: str) -> None:
+        """Refuse a file that is something else by its beginning; see `SpecKind.check`."""
+        if Path(argument).is_file():  # a missing one is told of by its caller
+            check_file_kind(Path(argument))
+
     def build(self, argument: str, size: tuple[int, int], feature: str | None) -> nn.Module:
         """Read the network; see `SpecKind.build`.
 
         Raises:
             DataError: The file is no TorchScript.
         """
-        check_file_kind(Path(argument))
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # it is to be replaced, and the files are there

@@ -20,9 +20,12 @@ AUXILIARY = r"(AuxLogits|aux1|aux2)\..*"
 class Torchvision(SpecKind):
     """``torchvision:NAME``."""
 
+    def check(self, argument: str) -> None:
+        """Refuse an unknown network; see `SpecKind.check`."""
+        check_known("torchvision", argument, models.list_models(module=models))
+
     def build(self, argument: str, size: tuple[int, int], feature: str | None) -> nn.Module:
         """Build the network; see `SpecKind.build`."""
-        check_known("torchvision", argument, models.list_models(module=models))
         network: nn.Module = models.get_model(argument, weights=None)
         network.set_submodule(classifier_name(network, f"torchvision:{argument}"), nn.Identity())
         for name in ("AuxLogits", "aux1", "aux2"):

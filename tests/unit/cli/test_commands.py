@@ -225,6 +225,7 @@ def test_doctor_tells_which_data_sets_are_where(cli, tmp_path, monkeypatch):
     assert found in lines("--data-root", f"market1501={tmp_path}")
     monkeypatch.setenv("REID_ROBUSTBENCH_DATA", str(tmp_path))
     assert found in lines()
+    assert f"warn  data: no folder {tmp_path / 'lost'}" in lines("--data-root", tmp_path / "lost")
     assert "is rendered" in lines("--data-root", f"synthped-plaza={tmp_path}")[0]
     monkeypatch.setenv("REID_ROBUSTBENCH_DATA", "")
     assert lines()[0].startswith("fail  data: REID_ROBUSTBENCH_DATA is set and names no folder")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -13,10 +14,11 @@ from PIL import ExifTags, Image
 
 from benchmark.core.errors import DataError
 from benchmark.core.fingerprint import fingerprint
+from benchmark.data.defect import Defect
 from benchmark.data.image_file import ImageFileError
 from benchmark.data.layout import FOLDERS, SPLITS, Split
 from benchmark.data.market1501 import Market1501
-from benchmark.data.verify import Defect, verify_dataset
+from benchmark.data.verify import verify_dataset
 
 Open = Callable[..., Market1501]
 NAME = "0002_c2s1_000301_01.png"
@@ -218,3 +220,23 @@ def test_verify_reads_files_again_whatever_size_and_time_say(
     assert after.manifest_sha256() != before.manifest_sha256()
     np.testing.assert_array_equal(after.split("train").images[row], 2)
     assert not found(after, "changed")
+
+
+def test_conversions_are_counted_and_told(
+    market_root: Path, open_market: Open, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = market_root / FOLDERS["query"]
+    for number, mode in enumerate(("CMYK", "CMYK", "P")):
+        suffix = "jpg" if mode == "CMYK" else "png"
+        path = folder / f"0003_c1s1_{number:06d}_09.{suffix}"
+        Image.new("RGB", (24, 48), (9, 90, number)).convert(mode).save(path)
+    dataset = open_market(market_root)
+    told = ["2 images of query are CMYK, read as RGB",
+            "1 images of query are with a palette, read as RGB"]  # fmt: skip
+    assert dataset.conversions("query") == told
+    assert dataset.conversions("train") == []
+    with caplog.at_level(logging.WARNING):
+        dataset.split("query")
+    assert [record.getMessage() for record in caplog.records] == [
+        f"market1501: {line}" for line in told
+    ]

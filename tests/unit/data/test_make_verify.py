@@ -10,11 +10,12 @@ from PIL import Image
 
 from benchmark.core.errors import UsageError
 from benchmark.core.progress import SilentProgress
+from benchmark.data.distribution import dataset_info
 from benchmark.data.layout import FOLDERS, SPLITS
 from benchmark.data.make import make_dataset
 from benchmark.data.market1501 import Market1501
 from benchmark.data.synthped.dataset import SynthPed
-from benchmark.data.verify import dataset_info, verify_dataset
+from benchmark.data.verify import verify_dataset
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +82,7 @@ def test_a_failure_leaves_nothing_behind(
 def test_a_sound_set_has_no_errors(plaza: SynthPed) -> None:
     findings = verify_dataset(plaza)
     assert [f for f in findings if f.level != "info"] == []
-    assert {f.check for f in findings} == {"counts", "pixels"}
+    assert {f.check for f in findings} == {"counts", "pixels", "manifest"}
 
 
 def test_changed_pixels_are_told_and_made_again(

@@ -144,6 +144,13 @@ def test_what_is_no_table_is_told(content: bytes, opened: Open, tmp_path: Path) 
     assert caught.value.hint
 
 
+def test_a_quote_that_is_not_closed_is_told(opened: Open, tmp_path: Path) -> None:
+    rows = [f'"images/{n:05d}.jpg,1,1,train' for n in range(9_000)]
+    with pytest.raises(DataError, match=r"labels\.csv:\d+: ") as caught:
+        opened(miniatures.table(tmp_path, ['"' + "x" * 140_000, *rows])).present()
+    assert caught.value.hint
+
+
 def test_absent_files_are_told_or_left_out(opened: Open, tmp_path: Path) -> None:
     root = miniatures.table(tmp_path)
     (root / "images" / "b2.jpg").unlink()

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from benchmark.core.registry import BACKBONES, DATASETS
 from results.board.boards import make_boards
-from results.claims.load import claimed_table, claims_of, sources
+from results.claims.load import claimed_table, claims_beside, claims_of, sources
 from results.claims.schema import ClaimedTable
 from results.render.console import print_leaderboard
 from results.render.leaderboard import texts
@@ -20,22 +20,32 @@ FOREIGN_BACKBONES = {"agw", "aligned-reid", "densenet121", "hacnn", "pcb", "tran
 def test_names_of_data_sets_and_networks_are_the_registered_ones():
     tables = [table for source in sources().values() for table in source.tables]
     assert {one.backbone for one in tables} - set(BACKBONES.names()) == FOREIGN_BACKBONES
-    known = {*DATASETS.names(), "dukemtmcreid"}
-    assert {one.dataset for one in tables} <= known
+    assert {one.dataset for one in tables} <= set(DATASETS.names())
 
 
 def test_tables_are_found_by_data_sets_and_network():
     assert claimed_table("ddid", "table 2").rows["none"]["clean"] == (78.49, 92.01)
-    (moved,) = {one.table.where for one in claims_of("market1501 → dukemtmcreid", ["resnet50"])}
-    assert moved == "table 5"
-    assert not claims_of("synthped-plaza", ["resnet50"])
-    assert not claims_of("market1501", ["small-resnet"])
+    moved = claims_of("market1501 → dukemtmcreid", "resnet50")
+    assert {one.table.where for one in moved} == {"table 5"}
+    assert "market1501 → dukemtmcreid" in moved[0].origin
+    assert not claims_of("synthped-plaza", "resnet50")
+    assert not claims_of("market1501", "small-resnet")
 
 
 @pytest.mark.parametrize("key", ["sma", "@8", "sma@much", "clean@8@"])
 def test_a_key_is_clean_or_an_attack_with_its_budget(key):
     with pytest.raises(ValidationError):
         ClaimedTable(where="x", dataset="x", backbone="x", rows={"none": {key: (1, 2)}})
+
+
+def test_those_of_other_data_stand_beside_a_test_on_it(make_record):
+    record = make_record(dataset="market1501", backbone="resnet50", cross=True)
+    other = record.cross_dataset[0].model_copy(update={"dataset": "dukemtmcreid"})
+    crossed = record.model_copy(update={"cross_dataset": [other]})
+    (more,) = {one.table.where for one in claims_beside([crossed])} - {
+        one.table.where for one in claims_beside([record, record])
+    }
+    assert more == "table 5"
 
 
 def test_they_stand_under_a_board_and_never_in_it(make_record, capsys):

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+from pathlib import Path
+
 import pytest
 from PIL import Image
 
-from benchmark.core.errors import UsageError
+from benchmark.api.loading import load_images
+from benchmark.core.errors import DataError, UsageError
 from benchmark.core.progress import SilentProgress
 from benchmark.data.layout import FOLDERS
 from benchmark.runner.choice import choose
+from benchmark.runner.datasets import RunDatasets
 from benchmark.runner.plan import make_plan
 from benchmark.runner.preview import preview
 from benchmark.runner.run import run_benchmark
+from tests.dataset_miniatures import MINIATURES
 from tests.tiny_scene import image_set
 
 JOINT = "tiny+tiny-other"
@@ -77,3 +83,43 @@ def test_what_was_trained_on_is_no_other_data(tiny_config, tmp_path):
     config = tiny_config(dataset=JOINT, attack=["tiny-transfer"], plugin=plugins)
     with pytest.raises(UsageError, match="needs a surrogate of another data set"):
         choose(config)
+
+
+REAL = ("market1501", "msmt17", "cuhk03-np")
+
+
+@pytest.fixture
+def miniatures(tmp_path, monkeypatch):
+    """A parent of three data sets, which the environment names."""
+    for name in REAL:
+        MINIATURES[name](tmp_path / "sets")
+    monkeypatch.setenv("REID_ROBUSTBENCH_DATA", str(tmp_path / "sets"))
+    return tmp_path / "sets"
+
+
+@pytest.mark.parametrize("pair", [*permutations(REAL, 2)], ids=" → ".join)
+def test_any_ordered_pair_is_found_in_one_parent(tiny_config, miniatures, pair):
+    trained, tested = pair
+    shown = preview(tiny_config(dataset=trained, test_dataset=[tested]))
+    assert shown.missing == []
+    assert list(shown.found) == [trained, tested]
+    assert {Path(path).parent for path in shown.found.values()} == {miniatures}
+    assert {cell.title for cell in shown.cells} >= {f"train {trained}", f"clean {tested}"}
+
+
+def test_python_takes_roots_by_name(miniatures, monkeypatch):
+    monkeypatch.delenv("REID_ROBUSTBENCH_DATA")
+    given = {"image_size": (16, 8), "data_root": {"market1501": miniatures}}
+    images, pids, _ = load_images("market1501", "query", **given)
+    assert len(images) == len(pids) == 2
+    with pytest.raises(DataError, match="no root was given"):
+        load_images("market1501", "query")
+
+
+def test_sets_on_disk_are_joined_with_identity_0_of_one_kept(tiny_config, miniatures):
+    config = tiny_config(dataset="market1501,msmt17", test_dataset=["none"])
+    datasets = RunDatasets(config, choose(config), SilentProgress())
+    train = datasets.split("market1501+msmt17", "train")
+    assert train.identities.tolist() == [2, 7, 10, 11, 12], "offset by all of market1501"
+    people = datasets.split("market1501+msmt17", "gallery")
+    assert people.junk.sum() == people.distractor.sum() == 1

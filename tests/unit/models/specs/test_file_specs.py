@@ -12,12 +12,17 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.checks.canary import Stage, map_under, open_stage, ready_attack
+from benchmark.checks.choices import compare_choices
+from benchmark.checks.figures import ChoiceFigures
+from benchmark.checks.flags.wrong_guess import said
 from benchmark.core.errors import DataError, UsageError
+from benchmark.core.progress import SilentProgress
 from benchmark.core.registry import ATTACKS
 from benchmark.evaluation.evaluator import Evaluator
+from benchmark.models.encoder import IMAGENET_MEAN, IMAGENET_STD
 from benchmark.models.specs import onnx as onnx_specs
 from benchmark.models.specs.declared import DeclaredEncoder
-from tests.tiny_scene import CPU, short_options, tiny_encoder
+from tests.tiny_scene import CPU, make_defense, short_options, tiny_encoder
 
 SIZE = (16, 8)
 WITHIN_MAP = 0.3
@@ -61,13 +66,18 @@ def declared(path: Path, kind: str = "onnx", **options: object) -> DeclaredEncod
 
 
 @pytest.fixture(scope="module")
-def stages(tmp_path_factory: pytest.TempPathFactory) -> tuple[Stage, Stage]:
-    """Return half of the canary, a trained encoder, and the same as an ONNX file."""
+def canary_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the encoder of the canary, which is a trained one, as an ONNX file."""
+    path = tmp_path_factory.mktemp("onnx") / "canary.onnx"
+    return export(open_stage(CPU).target.encoder, path, size=(64, 32))
+
+
+@pytest.fixture(scope="module")
+def stages(canary_file: Path) -> tuple[Stage, Stage]:
+    """Return the canary before a third of its queries, and the same as an ONNX file."""
     stage = open_stage(CPU)
-    stage = stage.subset(np.arange(0, len(stage.target.query), 2))
-    folder = tmp_path_factory.mktemp("onnx")
-    path = export(stage.target.encoder, folder / "encoder.onnx", size=(64, 32))
-    encoder, _ = declared(path).load()
+    stage = stage.subset(np.arange(0, len(stage.target.query), 3))
+    encoder, _ = declared(canary_file).load()
     query, gallery = stage.target.query, stage.target.gallery
     target = Evaluator.of(encoder, query, gallery, policy=CPU, owner="onnx")
     return stage, replace(stage, target=target)
@@ -97,6 +107,32 @@ def test_files_of_every_age_have_a_gradient(tmp_path: Path, opset: int) -> None:
     assert encoder.gradient_problem == ""
     _, told = encoder.load()
     assert str(told["onnx"]).startswith("onnx2torch, differs from onnxruntime by")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ({}, ""),
+        ({"channels": "bgr"}, "encoder.channels=rgb"),
+        ({"range": "0-255"}, "encoder.range=0-1"),
+        ({"mean": IMAGENET_MEAN, "std": IMAGENET_STD}, "encoder.mean=[0,0,0] encoder.std=[1,1,1]"),
+    ],
+    ids=["right", "channels", "range", "normalisation"],
+)
+def test_a_wrong_guess_is_pointed_out(
+    canary_file: Path, wrong: dict[str, object], right: str
+) -> None:
+    defense = make_defense("pretrained", encoder={"spec": f"onnx:{canary_file}", **RAW, **wrong})
+    sets = open_stage(CPU).target
+    encoder = defense.build_encoder(nn.Identity)
+    guessed = Evaluator.of(encoder, sets.query, sets.gallery, policy=CPU, owner="guess")
+    progress = SilentProgress()
+    figures = compare_choices(
+        guessed, defense.choices, defense.with_choice, progress=progress, title=""
+    )
+    told = said(ChoiceFigures.model_validate(figures))
+    assert len(told) == bool(right)
+    assert all(line.endswith(f"with --set {right}") for line in told)
 
 
 class OneImage(nn.Module):

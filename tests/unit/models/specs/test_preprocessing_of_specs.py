@@ -97,13 +97,13 @@ def test_a_map_of_one_place_is_an_embedding() -> None:
     assert SpecEncoder(network, PLAIN)(images()).shape == (2, 5)
 
 
-class Pooled(nn.Module):
+class Maps(nn.Module):
     def forward(self, pixels: Tensor) -> Tensor:
-        return pixels.mean((2, 3)).repeat(1, 683)[:, :2048]
+        return pixels.repeat(1, 683, 1, 1)[:, :2048]
 
 
 def test_the_feature_is_before_or_after_the_bnneck() -> None:
-    networks = {one: NeckedNetwork(Pooled(), one).eval() for one in ("before", "after")}
+    networks = {one: NeckedNetwork(Maps(), one).eval() for one in ("before", "after")}
     for network in networks.values():
         nn.init.constant_(network.bottleneck.weight, 3.0)
     before, after = (networks[one](images()) for one in ("before", "after"))

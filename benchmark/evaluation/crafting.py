@@ -110,7 +110,11 @@ def craft(
         with _telling(bar, view):
             outcome = attack.run(view, attack_batch)
         rounded = round_to_8_bits(outcome.images, attack_batch.images, attack.eps_255)
-        forms = {"rounded": rounded, "float": outcome.images, "jpeg": through_jpeg(rounded)}
+        forms: dict[Form, Tensor] = {
+            "rounded": rounded,
+            "float": outcome.images,
+            "jpeg": through_jpeg(rounded),
+        }
         noise = derive_seed(seed, "noise of the measurement", start)
         with torch.no_grad(), evaluating(encoder):
             for name, images in forms.items():
@@ -154,7 +158,7 @@ class _Tally:
     """Adds up the batches of an attack."""
 
     count: int
-    embeddings: dict[str, Tensor] = field(default_factory=dict)
+    embeddings: dict[Form, Tensor] = field(default_factory=dict)
     snapshots: dict[int, Tensor] = field(default_factory=dict)
     outcomes: list[AttackOutcome] = field(default_factory=list)
     weights: list[int] = field(default_factory=list)

@@ -122,7 +122,7 @@ def _child(way: Way, path: Path, repeats: int, sender: Connection) -> None:
         ap = way(split)
         seconds = min(seconds, time.perf_counter() - start)
         processor_seconds = min(processor_seconds, time.process_time() - processor_start)
-    gpu_mib = torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_initialized() else 0.0
+    gpu_mib = torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_available() else 0.0
     extra_mib = _resident_mib(peak=True) - before
     sender.send(_Measured(seconds, processor_seconds, extra_mib, gpu_mib, ap))
 

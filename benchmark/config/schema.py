@@ -25,6 +25,7 @@ from benchmark.core.budget import Eps255, split_budgets
 from benchmark.core.dataset_names import joined, sources_of
 from benchmark.core.errors import UsageError
 from benchmark.core.parametrised import SEPARATOR
+from benchmark.core.reranking import Reranking
 from benchmark.core.threat import EOT_SAMPLES, Scenario
 from benchmark.core.training_seeds import LARGEST_SEED, check_training_seed
 from benchmark.models.backbone import BackboneConfig
@@ -120,6 +121,10 @@ def _as_label(value: Any) -> Any:
     return text
 
 
+def _as_reranking(value: Any) -> Any:
+    return {True: {}, False: None}[value] if isinstance(value, bool) else value
+
+
 Label = Annotated[str, BeforeValidator(_as_label)]
 Names = Annotated[list[str], BeforeValidator(_as_names), AfterValidator(_unique)]
 Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
@@ -148,6 +153,8 @@ class EvaluationConfig(_Section):
     eot_samples: int = Field(default=EOT_SAMPLES, ge=1)
     """Random draws that white-box attacks on a random encoder average over (EOT); fewer than the
     default raise a flag."""
+    rerank: Annotated[Reranking | None, BeforeValidator(_as_reranking)] = None
+    """k-reciprocal re-ranking of clean and attacked rankings; true: with the published values."""
     checks: bool = True
     """Probe encoders and try attacks on the canary, and raise sanity flags."""
 

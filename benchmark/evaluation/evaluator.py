@@ -19,6 +19,7 @@ from benchmark.core.image_set import ImageSet
 from benchmark.core.legal_images import round_to_8_bits
 from benchmark.core.progress import SILENT_BAR, Bar
 from benchmark.core.registry import ATTACKS
+from benchmark.core.reranking import Reranking
 from benchmark.core.surrogate import SurrogateEnsemble, joined_embeddings
 from benchmark.core.threat import Scenario, ThreatModel
 from benchmark.evaluation.attack_inputs import (
@@ -28,7 +29,8 @@ from benchmark.evaluation.attack_inputs import (
     attacked_sides,
 )
 from benchmark.evaluation.crafting import craft
-from benchmark.evaluation.rankings import AttackedRanking, CleanRanking, rank_attacked, rank_sets
+from benchmark.evaluation.rankings import AttackedRanking, CleanRanking, rank_attacked
+from benchmark.evaluation.set_ranker import SetRanker
 from benchmark.metrics.embedding import embed_images
 
 BATCH = 64
@@ -68,6 +70,7 @@ class Evaluator:
         owner: Name of the defense, for error messages.
         batch: Images at a time.
         adaptive: What a white-box attacker who knows the defense differentiates; None: the encoder.
+        rerank: How clean and attacked rankings are re-ranked; None: not at all.
     """
 
     encoder: nn.Module
@@ -78,6 +81,7 @@ class Evaluator:
     owner: str
     batch: int = BATCH
     adaptive: nn.Module | None = None
+    rerank: Reranking | None = None
 
     @classmethod
     def of(
@@ -90,6 +94,7 @@ class Evaluator:
         owner: str,
         batch: int = BATCH,
         adaptive: nn.Module | None = None,
+        rerank: Reranking | None = None,
         bar: Bar = SILENT_BAR,
     ) -> Evaluator:
         """Embed and rank the clean images of two sets; the arguments are the attributes.
@@ -101,9 +106,10 @@ class Evaluator:
             embed_images(encoder, images, policy=policy, batch=batch, owner=owner, bar=bar)
             for images in (query, gallery)
         )
-        ranking = rank_sets(query_embeddings, gallery_embeddings, query, gallery)
+        ranker = SetRanker(query, gallery, rerank, policy.device)
+        ranking = ranker.rank(query_embeddings, gallery_embeddings)
         clean = CleanRanking(ranking, query_embeddings, gallery_embeddings)
-        return cls(encoder, query, gallery, clean, policy, owner, batch, adaptive)
+        return cls(encoder, query, gallery, clean, policy, owner, batch, adaptive, rerank)
 
     @property
     def clean_map(self) -> float:
@@ -185,7 +191,8 @@ class Evaluator:
             )
             for side in attacked_sides(scenario)
         }
-        return rank_attacked(self.query, self.gallery, self.clean, perturbed, inputs.targets)
+        ranker = SetRanker(self.query, self.gallery, self.rerank, self.policy.device)
+        return rank_attacked(self.clean, perturbed, inputs.targets, ranker)
 
     def images_under(self, scenario: Scenario) -> int:
         """Return how many images a scenario perturbs at most."""

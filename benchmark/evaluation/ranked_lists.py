@@ -6,10 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from benchmark.core.image_set import ImageSet
-from benchmark.metrics.distance import unit_rows
 from benchmark.metrics.ranking import RankingResult
 
 LISTED_QUERIES = 5
@@ -45,23 +43,19 @@ def losing_queries(clean: RankingResult, attacked: RankingResult, pids: Rows) ->
     return order[np.sort(first)][:LISTED_QUERIES].astype(np.int64)
 
 
-def nearest_images(
-    query_embeddings: Tensor, gallery_embeddings: Tensor, query: ImageSet, gallery: ImageSet
-) -> Rows:
+def nearest_images(distances: NDArray[np.float32], query: ImageSet, gallery: ImageSet) -> Rows:
     """Return (N, K) gallery rows for each query as the protocol ranks them, the nearest first.
 
     Junk, and the own identity in the own camera, are left out; among equals matches come last.
 
     Args:
-        query_embeddings: (N, D) of few queries: their distances are held at once.
-        gallery_embeddings: (G, D).
+        distances: (N, G) of the queries to the gallery.
         query: The N queries.
         gallery: The gallery.
     """
-    similarity = unit_rows(query_embeddings) @ unit_rows(gallery_embeddings).T
     same = (gallery.pids == query.pids[:, None]) & gallery.people
     left_out = (same & (gallery.camids == query.camids[:, None])) | gallery.junk
-    distances = np.where(left_out, np.inf, 1 - similarity.cpu().numpy())
+    distances = np.where(left_out, np.inf, distances)
     nearest = np.lexsort((same, distances))[:, :LISTED_IMAGES].astype(np.int64)
     nearest[np.isinf(np.take_along_axis(distances, nearest, axis=1))] = -1
     return nearest

@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmark.core.image_set import ImageSet
 from benchmark.evaluation.attack_inputs import ImageSide
 from benchmark.evaluation.crafting import FORMS, PerturbedImages
-from benchmark.evaluation.ranked_lists import ListedQueries, losing_queries, nearest_images
-from benchmark.metrics.ranking import RankingResult, rank_queries
+from benchmark.evaluation.ranked_lists import ListedQueries, losing_queries
+from benchmark.evaluation.set_ranker import SetRanker
+from benchmark.metrics.ranking import RankingResult
 
 
 @dataclass(frozen=True)
@@ -97,20 +97,18 @@ class AttackedRanking:
 
 
 def rank_attacked(
-    query: ImageSet,
-    gallery: ImageSet,
     clean: CleanRanking,
     perturbed: Mapping[ImageSide, PerturbedImages],
     targets: NDArray[np.int64] | None,
+    ranker: SetRanker,
 ) -> AttackedRanking:
     """Rank two sets of which one or both are perturbed.
 
     Args:
-        query: Clean queries.
-        gallery: Clean gallery.
-        clean: Their ranking and embeddings.
+        clean: Ranking and embeddings of the clean sets.
         perturbed: The perturbed images of each attacked side.
         targets: (Q,) identities that the queries were pulled to or pushed from, if they were.
+        ranker: Ranks the sets.
     """
     own: dict[ImageSide, Tensor] = {
         "query": clean.query_embeddings,
@@ -119,18 +117,18 @@ def rank_attacked(
     rankings = {}
     for form in FORMS:
         embedded = own | {side: one.placed(form, own[side]) for side, one in perturbed.items()}
-        rankings[form] = rank_sets(embedded["query"], embedded["gallery"], query, gallery)
+        rankings[form] = ranker.rank(embedded["query"], embedded["gallery"])
         if form == "rounded":
             rounded = embedded
     target = None
     if targets is not None:
         target = TargetRanking(
-            rank_sets(own["query"], own["gallery"], query, gallery, targets),
-            rank_sets(rounded["query"], rounded["gallery"], query, gallery, targets),
+            ranker.rank(own["query"], own["gallery"], targets),
+            ranker.rank(rounded["query"], rounded["gallery"], targets),
         )
     curve = {}
     for spent, embeddings in perturbed["query"].snapshots.items() if "query" in perturbed else ():
-        curve[spent] = rank_sets(embeddings, own["gallery"], query, gallery).summary()["map"]
+        curve[spent] = ranker.rank(embeddings, own["gallery"]).summary()["map"]
     parts = list(perturbed.values())
     return AttackedRanking(
         ranking=rankings["rounded"],
@@ -146,49 +144,23 @@ def rank_attacked(
         images_sha256="-".join(one.images_sha256 for one in parts),
         curve=curve,
         target=target,
-        listed=_listed(query, gallery, clean, rankings["rounded"], own, rounded, perturbed),
+        listed=_listed(ranker, clean, rankings["rounded"], own, rounded, perturbed),
     )
 
 
 def _listed(
-    query: ImageSet,
-    gallery: ImageSet,
+    ranker: SetRanker,
     clean: CleanRanking,
     attacked: RankingResult,
     before: Mapping[ImageSide, Tensor],
     under: Mapping[ImageSide, Tensor],
     perturbed: Mapping[ImageSide, PerturbedImages],
 ) -> ListedQueries:
-    rows = losing_queries(clean.ranking, attacked, query.pids)
-    few, chosen = query.subset(rows), torch.from_numpy(rows)
+    rows = losing_queries(clean.ranking, attacked, ranker.query.pids)
     images = perturbed["query"].images if "query" in perturbed else None
     return ListedQueries(
         rows,
-        nearest_images(before["query"][chosen], before["gallery"], few, gallery),
-        nearest_images(under["query"][chosen], under["gallery"], few, gallery),
+        ranker.nearest(rows, before["query"], before["gallery"]),
+        ranker.nearest(rows, under["query"], under["gallery"]),
         None if images is None else images[rows],
-    )
-
-
-def rank_sets(
-    query_embeddings: Tensor,
-    gallery_embeddings: Tensor,
-    query: ImageSet,
-    gallery: ImageSet,
-    targets: NDArray[np.int64] | None = None,
-) -> RankingResult:
-    """Rank the gallery for each query; `targets` (Q,) are looked for instead of the own identity.
-
-    No image of a target is left out for its camera: the protocol's rule is about true matches.
-    """
-    no_camera = np.full(len(query), -1, np.int64)
-    return rank_queries(
-        query_embeddings,
-        query.pids if targets is None else targets,
-        query.camids if targets is None else no_camera,
-        gallery_embeddings,
-        gallery.pids,
-        gallery.camids,
-        gallery_junk=gallery.junk,
-        gallery_distractor=gallery.distractor,
     )

@@ -23,6 +23,7 @@ def evaluator_of(
         owner=trained.variant.defense,
         batch=trained.config.evaluation.batch,
         adaptive=trained.view,
+        rerank=trained.config.evaluation.rerank,
     )
 
 

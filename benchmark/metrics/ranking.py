@@ -167,15 +167,15 @@ def trivial_queries(
 
 
 def _step_precision(ranks: NDArray[np.int64]) -> NDArray[np.float64]:
-    precision: NDArray[np.float64] = np.arange(1, ranks.shape[1] + 1) / ranks
-    return precision.mean(axis=1)
+    mean: NDArray[np.float64] = (np.arange(1, ranks.shape[1] + 1) / ranks).mean(axis=1)
+    return mean
 
 
 def _trapezoid_precision(ranks: NDArray[np.int64]) -> NDArray[np.float64]:
     hits = np.arange(1, ranks.shape[1] + 1)
     before = np.where(ranks > 1, (hits - 1) / np.maximum(ranks - 1, 1), 1.0)
-    both: NDArray[np.float64] = (before + hits / ranks) / 2
-    return both.mean(axis=1)
+    mean: NDArray[np.float64] = ((before + hits / ranks) / 2).mean(axis=1)
+    return mean
 
 
 _AVERAGE_PRECISION = {"step": _step_precision, "trapezoid": _trapezoid_precision}

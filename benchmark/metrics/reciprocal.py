@@ -19,13 +19,12 @@ are encoded among themselves. So the result of a query does not depend on what e
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from benchmark.core.reranking import Reranking
 from benchmark.metrics.distance import each_distance_block, unit_rows
 from benchmark.metrics.sparse_rows import SparseRows
 
@@ -38,20 +37,8 @@ _PAIRS = 2**13
 _SCORES = 2**22
 """Similarities of encodings that are held at once."""
 
-
-@dataclass(frozen=True)
-class Reranking:
-    """Options of the re-ranking.
-
-    Attributes:
-        k1: Nearest images that may be reciprocal ones.
-        k2: Images, the own one included, whose encodings are averaged.
-        original: The factor lambda of the original distance, in [0, 1].
-    """
-
-    k1: int = 20
-    k2: int = 6
-    original: float = 0.3
+_NEAREST_SCALE = 1e-6
+"""Smallest distance that others are divided by: what is less is float32's rounding."""
 
 
 class EncodedGallery:
@@ -102,20 +89,20 @@ class EncodedGallery:
         others = found[:, : self._options.k2 - 1]
         both = SparseRows.stacked(own, self._encoded)
         mean = both.means(np.concatenate([rows[:, None], len(rows) + others], axis=1))
-        distances.mul_(self._options.original / farthest)
+        distances.mul_(self._options.original_weight / farthest)
         sums = mean.sums()
         for part in _parts(len(rows), min(_ROWS, max(1, _SCORES // len(self._sums)))):
             shared = mean.shared(part, self._shown_by, len(self._sums))
             similar = shared / np.maximum(sums[part, None] + self._sums - shared, 1e-12)
             jaccard = torch.from_numpy(1 - similar).to(distances)
-            distances[part].add_(jaccard, alpha=1 - self._options.original)
+            distances[part].add_(jaccard, alpha=1 - self._options.original_weight)
 
     def _farthest(self, distances: Tensor) -> Tensor:
         """Return the largest distance of each row (B, 1); junk is at infinity afterwards."""
         junk = self._junk.to(distances.device)
         farthest = distances.index_fill_(1, junk, -torch.inf).amax(1, keepdim=True)
         distances.index_fill_(1, junk, torch.inf)
-        return farthest.clamp_min_(torch.finfo(torch.float32).tiny)
+        return farthest.clamp_min_(_NEAREST_SCALE)
 
     def _search(self, device: torch.device | None) -> None:
         """Find the nearest images of each gallery image, itself first."""
@@ -155,6 +142,7 @@ class EncodedGallery:
                 first = unit_rows(self._embeddings[torch.from_numpy(owners[pairs])])
                 second = unit_rows(self._embeddings[torch.from_numpy(columns[pairs])])
                 away[pairs] = (1 - (first * second).sum(1)).cpu().numpy()
+            away[owners == columns] = 0
             parts.append((owners, columns, np.exp(-away / self._scale[owners])))
         owners, columns, values = (np.concatenate(side) for side in zip(*parts, strict=True))
         return SparseRows.of(len(self._near), owners, columns, values).normalised()

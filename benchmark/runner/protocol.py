@@ -55,6 +55,8 @@ def protocol_fingerprint(
         content["eot_samples"] = config.evaluation.eot_samples
     if without_cameras:
         content["without_cameras"] = sorted(without_cameras)
+    if config.evaluation.rerank is not None:
+        content["rerank"] = config.evaluation.rerank.model_dump(mode="json")
     if surrogates:
         seen = [
             {"defense": cell.defense, **{key: cell.content[key] for key in _OF_A_SURROGATE}}

@@ -102,7 +102,9 @@ class RecordMaker:
         chosen = self._datasets.count(dataset, "query")
         there_are = len(self._datasets.dataset(dataset).names("query"))
         few = {"queries": {"chosen": chosen, "of": there_are}} if chosen < there_are else {}
-        return {"name": PROTOCOL_NAME, "fingerprint": self._plan.protocol, **few}
+        rerank = self._config.evaluation.rerank
+        reranked = {} if rerank is None else {"rerank": rerank.model_dump(mode="json")}
+        return {"name": PROTOCOL_NAME, "fingerprint": self._plan.protocol, **few, **reranked}
 
     def _record_id(self, trial: Trial) -> str:
         cells = [cell.fingerprint for cell in trial.cells]

@@ -111,6 +111,7 @@ class Board:
             f"{record.dataset} · {self.backbones} {height}×{width} · "
             f"protocol {protocol.fingerprint[:8]}"
             f"{f' · {few.chosen} of {few.of} queries' if few else ''}"
+            f"{f' · {protocol.rerank}' if protocol.rerank else ''}"
         )
 
     @cached_property

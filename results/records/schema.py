@@ -59,6 +59,21 @@ class ChosenQueries(RecordPart):
     """How many there are."""
 
 
+class Reranked(RecordPart):
+    """How rankings were re-ranked by k-reciprocal neighbours."""
+
+    k1: Count
+    """Nearest images among which reciprocal ones were looked for."""
+    k2: Count
+    """Images whose encodings were averaged."""
+    original_weight: Annotated[float, Field(ge=0, le=1)]
+    """Weight of the original distance beside the Jaccard distance."""
+
+    def __str__(self) -> str:
+        """Name it in a title."""
+        return f"re-ranked (k1 {self.k1}, k2 {self.k2}, λ {self.original_weight:g})"
+
+
 class ProtocolEntry(RecordPart):
     """Which evaluation protocol was followed."""
 
@@ -68,14 +83,14 @@ class ProtocolEntry(RecordPart):
     """SHA-256 of all that the protocol fixes; results of two fingerprints are never compared."""
     queries: ChosenQueries | None = None
     """How many queries of the data set were chosen; absent where all count."""
+    rerank: Reranked | None = None
+    """How rankings were re-ranked; absent where they were not."""
 
     @model_serializer(mode="wrap")
-    def _without_no_choice(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave the choice out where there was none: such records read as they always did."""
+    def _without_defaults(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what goes without saying: such records read as they always did."""
         content: dict[str, Any] = handler(self)
-        if self.queries is None:
-            content.pop("queries", None)
-        return content
+        return {key: value for key, value in content.items() if value is not None}
 
 
 class Bias(RecordPart):

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from results.board.boards import Board, Row
 from results.board.record_metrics import Read, clean_map, row_values, worst_map
 from results.render.plot_style import row_styles, wrapped
+from results.render.shown_figure import ShownFigure
 from results.statistics.bootstrap import mean_std
 
 
@@ -17,7 +18,7 @@ def draw_attacks(board: Board) -> Figure:
     styles = row_styles([row.label for row in board.rows])
     height = 0.8 / len(board.rows)
     size = (6.4, 0.9 + max(0.32 * len(names), 0.16 * len(names) * len(board.rows)))
-    figure = Figure(size, layout="constrained")
+    figure = ShownFigure(size, layout="constrained")
     axes = figure.subplots()
     for number, row in enumerate(board.rows):
         values = [_mean(row, clean_map)]

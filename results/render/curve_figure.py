@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 from results.board.boards import Board
 from results.board.curves import Curve, CurvePanel
 from results.render.plot_style import CHARACTERS_AN_INCH, RowStyle, row_styles, wrapped
+from results.render.shown_figure import ShownFigure
 
 _COLUMNS = 4
 _PANEL_INCHES = (2.7, 2.1)
@@ -43,7 +44,7 @@ def draw_panels(board: Board, panels: Sequence[CurvePanel]) -> Figure:
     title = wrapped([*parts, threat], width)
     keys_in_line = max(1, int(width * CHARACTERS_AN_INCH / (max(map(len, labels)) + 8)))
     lines = title.count("\n") + 1 - (-len(labels) // keys_in_line)
-    figure = Figure((width, rows * _PANEL_INCHES[1] + 0.2 * lines + 0.3), layout="constrained")
+    figure = ShownFigure((width, rows * _PANEL_INCHES[1] + 0.2 * lines + 0.3), layout="constrained")
     grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
     places = [axes for line in grid for axes in line]
     styles = row_styles(labels)

@@ -11,6 +11,7 @@ from matplotlib.patches import Rectangle
 from results.board.record_metrics import row_values
 from results.board.unseen import Matrix
 from results.render.plot_style import wrapped
+from results.render.shown_figure import ShownFigure
 from results.statistics.bootstrap import mean_std
 
 _CELL_INCHES = (0.85, 0.45)
@@ -26,7 +27,9 @@ def draw_matrix(matrix: Matrix) -> Figure:
     names, tests = matrix.names, [*matrix.attacks.values(), "unseen mean"]
     values = _values(matrix)
     width = _MARGIN_INCHES[0] + len(tests) * _CELL_INCHES[0]
-    figure = Figure((width, _MARGIN_INCHES[1] + len(names) * _CELL_INCHES[1]), layout="constrained")
+    figure = ShownFigure(
+        (width, _MARGIN_INCHES[1] + len(names) * _CELL_INCHES[1]), layout="constrained"
+    )
     axes = figure.subplots()
     image = axes.imshow(values, cmap="cividis", vmin=0, aspect="auto")
     axes.set_xticks(range(len(tests)), tests, rotation=30, ha="right", rotation_mode="anchor")

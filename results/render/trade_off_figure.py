@@ -13,6 +13,7 @@ from results.board.boards import Board
 from results.board.trade_off import Point, front
 from results.render.label_places import place_labels
 from results.render.plot_style import RowStyle, row_styles, wrapped
+from results.render.shown_figure import ShownFigure
 
 _HEADROOM = 1.06
 """Above the highest bar, so that its end and its marker are not cut."""
@@ -36,7 +37,7 @@ def draw_trade_off(board: Board, points: Sequence[Point]) -> Figure:
     A row whose label is too long is named by its defense and its place in the table of the board.
     The front is labelled first, then the best rows; where there is no room a point has no label.
     """
-    figure = Figure(_INCHES)
+    figure = ShownFigure(_INCHES)
     axes = figure.subplots()
     figure.subplots_adjust(**_MARGINS)
     best = front(points)

@@ -92,7 +92,8 @@ def _as_extreme(signs: NDArray[np.float64], rows: NDArray[np.float64]) -> NDArra
     """Return for each of P comparisons how many patterns are as far from zero as what was seen."""
     seen = np.abs(rows.sum(1)) - _TIE * np.abs(rows).sum(1)
     drawn = np.abs(rows @ signs.T)
-    return np.count_nonzero(drawn >= seen[:, None], axis=1)
+    found: NDArray[np.int64] = np.count_nonzero(drawn >= seen[:, None], axis=1)
+    return found
 
 
 def sign_flip_bound(sums: ArrayLike) -> NDArray[np.float64]:

@@ -42,6 +42,8 @@ def test_the_notebook_runs_from_top_to_bottom(capsys):
     assert shown["".join(cells[4]["source"])] == pytest.approx(8, abs=1e-3)
     assert "did you mean" in capsys.readouterr().out
     assert sum(hasattr(value, "_repr_html_") for value in shown.values()) >= 3
+    pictures = [value._repr_png_() for value in shown.values() if hasattr(value, "_repr_png_")]
+    assert [one[1:4] for one in pictures] == [b"PNG", b"PNG"]
 
 
 @pytest.mark.usefixtures("elsewhere")

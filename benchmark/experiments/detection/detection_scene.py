@@ -23,7 +23,7 @@ from benchmark.core.surrogate import SurrogateEnsemble, joined_embeddings
 from benchmark.evaluation.attack_inputs import AttackerView, AttackInputs
 from benchmark.evaluation.crafting import craft
 from benchmark.evaluation.evaluator import DODGING_QUERIES, seen_by
-from benchmark.evaluation.rankings import rank_sets
+from benchmark.evaluation.set_ranker import SetRanker
 from benchmark.experiments.detection.detector import Detector
 from benchmark.experiments.detection.evading_attack import Evading
 from benchmark.experiments.detection.retrieval_context import ContextExtractor, largest_k
@@ -144,7 +144,7 @@ class DetectionScene:
         target = extractor.parts(joined.to(self._policy.device))[0].cpu()
         return ScoredQueries(
             scores=logits.double().cpu().numpy(),
-            ranking=rank_sets(target, self._stored[0], self._query, self._gallery),
+            ranking=SetRanker(self._query, self._gallery).rank(target, self._stored[0]),
         )
 
 

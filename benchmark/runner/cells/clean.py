@@ -56,6 +56,8 @@ class CleanCell(Cell):
         }
         if train.plugin.adaptive.random:
             content["batch"] = evaluation.batch
+        if evaluation.rerank is not None:
+            content["rerank"] = evaluation.rerank.model_dump(mode="json")
         return cls(
             defense=train.defense,
             seed=train.seed,
@@ -76,6 +78,7 @@ class CleanCell(Cell):
                 policy=context.policy,
                 owner=self.defense,
                 batch=context.config.evaluation.batch,
+                rerank=context.config.evaluation.rerank,
                 bar=bar,
             ).clean
 
@@ -120,6 +123,7 @@ class CleanCell(Cell):
             self.defense,
             context.config.evaluation.batch,
             adaptive,
+            context.config.evaluation.rerank,
         )
 
     def _sets(self, context: CellContext) -> tuple[ImageSet, ImageSet]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from benchmark.core.errors import DataError, PluginError
+from benchmark.metrics import distance, match_ranks
 from benchmark.metrics.ranking import RankingResult, rank_queries, trivial_queries
 
 
@@ -166,6 +168,45 @@ def test_collapsed_continuous_embeddings_tie_exactly() -> None:
 def test_block_size_changes_nothing(block: int) -> None:
     split = continuous_split(3, queries=600)
     np.testing.assert_array_equal(split.rank(block=block).ap, split.rank().ap)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_device_counts_as_the_cpu_does(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    splits = (random_split(seed, queries=40), continuous_split(seed))
+    expected = [split.rank() for split in splits]
+
+    def on_device(wanted: NDArray, distances: NDArray, _: NDArray) -> NDArray:
+        return match_ranks._up_to_on_device(torch.from_numpy(wanted), torch.from_numpy(distances))
+
+    monkeypatch.setattr(match_ranks, "_up_to_by_sorting", on_device)
+    monkeypatch.setattr(match_ranks, "_AT_ONCE", 100)
+    for split, one in zip(splits, expected, strict=True):
+        np.testing.assert_array_equal(split.rank().ap, one.ap)
+        np.testing.assert_array_equal(split.rank().rank, one.rank)
+
+
+def test_blocks_of_the_gallery_and_a_tile_a_thread_change_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    split = continuous_split(6, queries=600)
+    expected = split.rank().ap
+    monkeypatch.setattr(match_ranks, "_IN_CACHE", 1000)
+    with monkeypatch.context() as patched:
+        patched.setattr(distance, "_TILE_A_THREAD", range(1, 1000))
+        np.testing.assert_array_equal(split.rank().ap, expected)
+    monkeypatch.setattr(distance, "_UNIT_BYTES", 16 * 4 * 100)  # 300 images are 3 blocks of 128
+    for block in (None, 256, 600):
+        np.testing.assert_allclose(split.rank(block=block).ap, expected, atol=1e-6)
+    assert_equals_brute_force(split)
+
+
+def test_a_memory_map_of_halves_is_ranked(tmp_path: Path) -> None:
+    split = continuous_split(7)
+    halves = split.gallery.astype(np.float16)
+    np.save(tmp_path / "gallery.npy", halves)
+    mapped = np.load(tmp_path / "gallery.npy", mmap_mode="r+")
+    found = replace(split, gallery=mapped).rank()
+    np.testing.assert_array_equal(found.ap, replace(split, gallery=halves).rank().ap)
 
 
 def test_other_queries_change_nothing() -> None:

@@ -9,11 +9,16 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from benchmark.core.reranking import Reranking
 from benchmark.metrics import reciprocal
 from benchmark.metrics.ranking import rank_queries
-from benchmark.metrics.reciprocal import EncodedGallery, Reranking
+from benchmark.metrics.reciprocal import EncodedGallery
 
-OPTIONS = (Reranking(), Reranking(k1=7, k2=3, original=0.1), Reranking(k1=4, k2=1, original=0.0))
+OPTIONS = (
+    Reranking(),
+    Reranking(k1=7, k2=3, original_weight=0.1),
+    Reranking(k1=4, k2=1, original_weight=0.0),
+)
 
 
 def embeddings(count: int, seed: int, identities: int = 12) -> tuple[torch.Tensor, NDArray]:
@@ -63,7 +68,9 @@ def dense(query: torch.Tensor, gallery: torch.Tensor, options: Reranking) -> NDA
         mean = np.mean([mine, *(own[y] for y in order[: options.k2 - 1])], 0)  # eq. 11
         for y in range(images):
             jaccard = 1 - np.minimum(mean, expanded[y]).sum() / np.maximum(mean, expanded[y]).sum()
-            result[number, y] = (1 - options.original) * jaccard + options.original * scaled_row[y]
+            result[number, y] = (
+                1 - options.original_weight
+            ) * jaccard + options.original_weight * scaled_row[y]
     return result
 
 

@@ -96,6 +96,23 @@ def test_fewer_draws_are_another_protocol(tiny_config):
     assert plan(tiny_config("evaluation.eot_samples=8")).protocol != before
 
 
+@pytest.mark.parametrize(
+    "assignment", ["evaluation.rerank=true", "evaluation.rerank={k1: 8, original_weight: 0.5}"]
+)
+def test_re_ranking_is_another_protocol_of_the_same_trainings(tiny_config, assignment):
+    before, after = plan(tiny_config()), plan(tiny_config(assignment))
+    assert after.protocol != before.protocol
+    pairs = list(zip(before.cells, after.cells, strict=True))
+    changed = {a.kind for a, b in pairs if a.fingerprint != b.fingerprint}
+    assert {"clean", "attack"} <= changed
+    assert "train" not in changed
+    off = plan(tiny_config("evaluation.rerank=false"))
+    assert (off.protocol, prints(tiny_config("evaluation.rerank=false"))) == (
+        before.protocol,
+        prints(tiny_config()),
+    )
+
+
 def test_other_surrogates_are_another_protocol(tiny_config):
     """Rows of one board face the same transfer attackers, whatever they were trained by."""
 

@@ -107,9 +107,8 @@ def outputs_of(plugin: str, outputs: Outputs) -> Outputs:
         "attack": f" {WITH_ARGUMENT.get(name, name)} ",
         "backbone": "",
     }
-    runs = (f"{kind} {DEFAULT}: ", f"{plugin}-")
-    if kind == "backbone":
-        runs = (f"{kind} {ALIKE.get(name, name)}: ",)
+    shown = f"{kind} {ALIKE.get(name, name)}"
+    runs = (f"{shown}: ",) if kind == "backbone" else (f"{kind} {DEFAULT}: ", f"{plugin}-")
     return {
         key: value for key, value in outputs.items() if key.startswith(runs) and mark[kind] in key
     }

@@ -52,8 +52,9 @@ class Market1501(ThreeFolders):
         """Return the published counts, with the distractors if they are asked for."""
         if not self.config.distractors_500k:
             return self.published
-        gallery = self.published["gallery"]
-        return {**self.published, "gallery": replace(gallery, images=gallery.images + 500_000)}
+        plain = self.published["gallery"]  # the camera of a distractor is not known: it is 0
+        gallery = SplitCounts(plain.images + 500_000, plain.identities, plain.cameras + 1)
+        return {**self.published, "gallery": gallery}
 
     def _list(self, split: Split) -> SplitListing:
         listing = super()._list(split)

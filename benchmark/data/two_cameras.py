@@ -10,7 +10,6 @@ import numpy as np
 from pydantic import Field
 
 from benchmark.core.errors import DataError
-from benchmark.core.seeding import derive_seed
 from benchmark.data.checked_splits import SplitListing
 from benchmark.data.disk_dataset import DiskDataset
 from benchmark.data.folder_listing import is_folder, list_folder
@@ -76,7 +75,7 @@ class TwoCameras(DiskDataset):
     def _trained(self, people: list[int]) -> set[int]:
         if self.config.test_only:
             return set()
-        rng = np.random.default_rng(derive_seed("two cameras", self.config.trial))
+        rng = np.random.default_rng(self.config.trial)
         return set(rng.permutation(people)[: len(people) // 2].tolist())
 
     def _view(self, camid: int) -> dict[str, ImageLabel]:

@@ -72,6 +72,8 @@ def _unreadable(dataset: Dataset, split: Split) -> Iterator[Defect]:
         yield Defect("error", "unreadable", message, HINT)
     for error in bad:
         yield Defect("error", "unreadable", error.what, error.hint)
+    for line in dataset.conversions(split):
+        yield Defect("info", "converted", line)
 
 
 def _counts(dataset: Dataset, split: Split, labels: dict[Split, Labels]) -> Iterator[Defect]:

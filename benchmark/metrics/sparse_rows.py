@@ -29,7 +29,7 @@ class SparseRows:
         cls,
         rows: int,
         owners: NDArray[np.int64],
-        columns: NDArray[np.integer],
+        columns: NDArray[np.int64],
         values: NDArray[np.floating],
     ) -> SparseRows:
         """Build rows from entries (E,) that are sorted by their owner."""
@@ -47,8 +47,8 @@ class SparseRows:
 
     def sums(self) -> NDArray[np.float64]:
         """Return (N,) the sum of each row."""
-        rows = len(self.starts) - 1
-        return np.bincount(self._owners(), self.values, rows).astype(np.float64)
+        found = np.bincount(self._owners(), self.values, minlength=len(self.starts) - 1)
+        return found.astype(np.float64, copy=False)
 
     def normalised(self) -> SparseRows:
         """Return the rows divided by their sums; an empty one stays empty."""
@@ -78,9 +78,8 @@ class SparseRows:
         """Return the columns as rows; there are so many."""
         order = np.argsort(self.columns, kind="stable")
         owners = self._owners()[order]
-        return SparseRows.of(
-            columns, self.columns[order].astype(np.int64), owners, self.values[order]
-        )
+        ordered = self.columns[order].astype(np.int64)
+        return SparseRows.of(columns, ordered, owners, self.values[order])
 
     def shared(self, part: slice, shown_by: SparseRows, others: int) -> NDArray[np.float64]:
         """Return (B, others) the sum over columns of the smaller value of two rows.
@@ -96,8 +95,8 @@ class SparseRows:
         smaller = np.minimum(self.values[entries][source], shown_by.values[places])
         keys = owners * others + shown_by.columns[places]
         rows = part.stop - part.start
-        sums = np.bincount(keys, smaller, rows * others).astype(np.float64)
-        return sums.reshape(rows, others)
+        found = np.bincount(keys, smaller, minlength=rows * others)
+        return found.astype(np.float64, copy=False).reshape(rows, others)
 
     def _owners(self, part: slice = slice(None)) -> NDArray[np.int64]:
         """Return the row of each entry of some rows, counted from the first of them."""

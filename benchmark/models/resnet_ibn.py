@@ -33,7 +33,7 @@ class IBN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the normalised (B, C, h, w) map."""
-        by_image, by_batch = x.tensor_split([self.by_image], 1)
+        by_image, by_batch = x[:, : self.by_image], x[:, self.by_image :]
         return torch.cat((self.IN(by_image), self.BN(by_batch)), 1)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from results.board.curves import attack_points, worst_points
+from results.board.curves import WORST, attack_points, worst_points
 from results.board.record_metrics import counted, target_of
 from results.claims.load import claims_beside
 from results.records.query_outcomes import outcome_under
@@ -36,7 +36,6 @@ from results.report.content import (
 from results.report.identities import CLEAN, identity_spread
 from results.report.standing import standing
 
-WORST_CASE = "worst case"
 _NO_HELP = FlagHelp("", "")
 
 
@@ -118,6 +117,7 @@ def _attack_lines(record: Record, worst: Worst | None) -> Iterator[AttackLine]:
             name=one.name,
             eps=one.eps,
             knowledge=one.knowledge,
+            side=one.side,
             counted=one.key in covered,
             headline=budget in (None, one.eps) or budgets[one.name] == 1,
             seen_in_training=one.seen_in_training,
@@ -139,7 +139,7 @@ def _attack_lines(record: Record, worst: Worst | None) -> Iterator[AttackLine]:
 def _curves(record: Record, targeted: bool) -> Iterator[Curve]:
     """Yield the worst case and each additive attack that was run at several budgets."""
     if not targeted and len(points := worst_points(record)) > 2:
-        yield Curve(WORST_CASE, tuple(points.items()))
+        yield Curve(WORST, tuple(points.items()))
     families = (AttackId.of(a)._replace(eps=None) for a in record.attacks if a.norm == ADDITIVE)
     for family in dict.fromkeys(families):
         if len(points := attack_points(record, family)) > 2:

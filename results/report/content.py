@@ -62,6 +62,7 @@ class AttackLine:
     name: str
     eps: float | None
     knowledge: str
+    side: str
     counted: bool
     headline: bool
     seen_in_training: bool

@@ -41,6 +41,8 @@ def summary(record: Record, worst: Worst | None, flags: int, targeted: bool) -> 
             f"it still does so for {worst.rank1:.1f} % (mAP {worst.map:.1f}, 95 % interval "
             f"{low:.1f} to {high:.1f}).{kept}"
         )
+        if any(one.side != "query" for one in record.attacks):
+            yield "It is a lower bound: one gallery holds one attack for all queries."
     if few := record.protocol.queries:
         yield (
             f"A quick look at {few.chosen} of {few.of} queries: not to be compared with results of "

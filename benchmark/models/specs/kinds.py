@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from benchmark.core.errors import UsageError, unknown_name
-from benchmark.models.encoder import IMAGENET_MEAN, IMAGENET_STD
+from benchmark.models.backbone import IMAGENET_MEAN, IMAGENET_STD
 from benchmark.models.specs.config import KINDS
 from benchmark.models.specs.key_rules import KeyRules
 from benchmark.models.specs.preprocessing import Preprocessing

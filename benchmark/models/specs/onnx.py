@@ -106,7 +106,7 @@ class FixedBatch(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Return (B, D) embeddings; the last batch is filled with its last image."""
         parts = []
-        for part in images.split(self.batch):
+        for part in torch.split(images, self.batch):
             missing = self.batch - len(part)
             filled = torch.cat([part, part[-1:].expand(missing, -1, -1, -1)]) if missing else part
             parts.append(self.network(filled)[: len(part)])

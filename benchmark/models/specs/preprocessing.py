@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmark.models.encoder import IMAGENET_MEAN, IMAGENET_STD
+from benchmark.models.backbone import IMAGENET_MEAN, IMAGENET_STD
 
 Triple = tuple[float, float, float]
 

@@ -62,14 +62,15 @@ class Timm(SpecKind):
         self, network: nn.Module, state: Mapping[str, Tensor]
     ) -> tuple[dict[str, Tensor], list[str]]:
         """Return weights with positions for the size that the network is given."""
-        held, own = state.get(POSITIONS), getattr(network, POSITIONS, None)
+        built: Any = network
+        held, own = state.get(POSITIONS), getattr(built, POSITIONS, None)
         if held is None or own is None or held.shape == own.shape or held.shape[0] != 1:
             return dict(state), []
-        prefix = 0 if getattr(network, "no_embed_class", False) else network.num_prefix_tokens
+        prefix = 0 if getattr(built, "no_embed_class", False) else built.num_prefix_tokens
         side = math.isqrt(held.shape[1] - prefix)
         if side * side != held.shape[1] - prefix:
             return dict(state), []  # the grid is not known: the shapes are told as an error
-        grid = list(network.patch_embed.grid_size)
+        grid = list(built.patch_embed.grid_size)
         positions = timm_library().layers.resample_abs_pos_embed(
             held.float(), grid, num_prefix_tokens=prefix
         )

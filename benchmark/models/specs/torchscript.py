@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -30,7 +31,8 @@ class TorchScript(SpecKind):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # it is to be replaced, and the files are there
-                network: nn.Module = torch.jit.load(argument, map_location="cpu")
+                load: Callable[..., nn.Module] = torch.jit.load
+                network = load(argument, map_location="cpu")
         except (RuntimeError, ValueError, OSError) as error:
             raise DataError(
                 f"{argument} is no TorchScript: {first_line(error)}",

@@ -49,7 +49,7 @@ def classifier_name(network: nn.Module, spec: str) -> str:
     Raises:
         UsageError: There is none.
     """
-    found = [
+    found: list[str] = [
         name
         for name, part in network.named_modules()
         if isinstance(part, nn.Linear) and name.split(".")[0] in HEADS

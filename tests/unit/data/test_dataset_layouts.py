@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -51,6 +52,15 @@ def open_fixture(tmp_path: Path) -> Open:
 def test_there_is_a_miniature_of_every_data_set_on_disk() -> None:
     on_disk = {name for name in DATASETS.names() if issubclass(DATASETS.get(name), DiskDataset)}
     assert on_disk == set(MINIATURES)
+
+
+def test_data_sets_are_imported_without_torch() -> None:
+    code = (
+        "import sys; from benchmark.core.registry import DATASETS\n"
+        "for name in DATASETS.names(): DATASETS.get(name)\n"
+        "sys.exit(any(name in sys.modules for name in ('torch', 'scipy', 'h5py')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 @pytest.mark.parametrize("name", ON_DISK)

@@ -240,3 +240,4 @@ def test_conversions_are_counted_and_told(
     assert [record.getMessage() for record in caplog.records] == [
         f"market1501: {line}" for line in told
     ]
+    assert [defect.message for defect in found(open_market(market_root), "converted")] == told

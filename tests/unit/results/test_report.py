@@ -215,6 +215,24 @@ def test_without_attacks_it_says_that_it_says_nothing(make_record):
     assert "Nothing was attacked" in page.sections["attacks"]
 
 
+def test_targets_and_galleries_are_told(make_record, make_attack):
+    retrieval = {"map": 4.0, "rank1": 1.0, "rank5": 2.0, "rank10": 3.0, "minp": 1.0}
+    target = {"clean": retrieval, "attacked": {**retrieval, "map": 71.5, "rank10": 88.5}}
+    pulled = {"intent": "impersonate", "target_rule": "nearest", "target": target}
+    record = make_record(
+        attacks=[make_attack("fna", 20.0, **pulled)],
+        worst_case={"map": 20.0, "rank1": 9.0, "ci95_map": (1, 30), "attacks": ["fna@8"]},
+    )
+    report = make_report(record, published=[make_record()])
+    assert "goes from 4.0 to 71.5" in " ".join(report.summary)
+    assert report.standing is None
+    page = Page(report_page(report))
+    assert "71.5 88.5" in words(page.sections["attacks"])
+    assert "worst-case mAP" not in page.sections["result"]
+    gallery = make_report(make_record(attacks=[make_attack("sma", 20.0, side="gallery")]))
+    assert "It is a lower bound" in " ".join(gallery.summary)
+
+
 def test_texts_of_users_are_no_markup(make_record):
     report = make_report(make_record(label="<b>mine</b> & yours"))
     text = report_page(report)

@@ -19,12 +19,12 @@ from benchmark.core.errors import DataError, UsageError
 from benchmark.core.progress import SilentProgress
 from benchmark.core.registry import ATTACKS
 from benchmark.evaluation.evaluator import Evaluator
-from benchmark.models.encoder import IMAGENET_MEAN, IMAGENET_STD
+from benchmark.models.backbone import IMAGENET_MEAN, IMAGENET_STD
 from benchmark.models.specs import onnx as onnx_specs
 from benchmark.models.specs.declared import DeclaredEncoder
 from tests.tiny_scene import CPU, make_defense, short_options, tiny_encoder
+from tests.unit.models.specs.onnx_files import SIZE, export
 
-SIZE = (16, 8)
 WITHIN_MAP = 0.3
 RAW = {"mean": (0, 0, 0), "std": (1, 1, 1)}
 """The encoder normalises by itself."""
@@ -36,29 +36,6 @@ WHITE = [
     for name in ATTACKS.names()
     if ATTACKS.get(name).threat_with(ATTACKS.get(name).parse_config({})).knowledge == "white"
 ]
-
-
-def export(
-    network: nn.Module,
-    path: Path,
-    batch: int | None = None,
-    opset: int = 17,
-    size: tuple[int, int] = SIZE,
-) -> Path:
-    free = {} if batch else {"dynamic_axes": {"images": {0: "batch"}, "embeddings": {0: "batch"}}}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter without onnxscript is to be replaced
-        torch.onnx.export(
-            network.eval(),
-            (torch.rand(batch or 2, 3, *size),),
-            path,
-            dynamo=False,
-            opset_version=opset,
-            input_names=["images"],
-            output_names=["embeddings"],
-            **free,
-        )
-    return path
 
 
 def declared(path: Path, kind: str = "onnx", **options: object) -> DeclaredEncoder:

@@ -12,6 +12,7 @@ import ctypes
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -87,7 +88,7 @@ def _pointer(array: NDArray[Any]) -> ctypes.c_void_p:
 
 
 @cache
-def _compiled_walk() -> ctypes._CFuncPtr:
+def _compiled_walk() -> Callable[..., object]:
     found = compiler()
     if found is None:
         raise RuntimeError("no C compiler")
@@ -95,4 +96,5 @@ def _compiled_walk() -> ctypes._CFuncPtr:
         source, library = Path(folder, "walk.c"), Path(folder, "walk.so")
         source.write_text(_WALK)
         subprocess.run([found, "-O3", "-shared", "-fPIC", "-o", library, source], check=True)
-        return ctypes.CDLL(str(library)).walk
+        walk: Callable[..., object] = ctypes.CDLL(str(library)).walk
+        return walk

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Literal, get_args
+from typing import Literal, TypeVar, get_args
 
 import numpy as np
 import torch
@@ -27,6 +27,7 @@ from benchmark.evaluation.attack_inputs import AttackInputs, ImageSide
 Form = Literal["rounded", "float", "jpeg"]
 FORMS: tuple[Form, ...] = get_args(Form)
 """Rounded to 8 bits, as PNG keeps them: the headline; as crafted; after JPEG."""
+Key = TypeVar("Key")
 
 MOST_KEPT_BYTES = 64 * 2**20
 """Adversarial images of a set that are kept until they are ranked, so that some can be shown."""
@@ -99,7 +100,8 @@ def craft(
         UsageError: The attack is given a target and does not look at it.
         PluginError: The attack or the encoder broke its contract.
     """
-    tally, view, rows = _Tally(), inputs.view.encoder, inputs.rows(side)
+    rows = inputs.rows(side)
+    tally, view = _Tally(len(rows)), inputs.view.encoder
     keeps = len(rows) * inputs.images(side).images[0].nbytes <= MOST_KEPT_BYTES
     for start in range(0, len(rows), batch):
         attack_batch = inputs.batch(side, rows[start : start + batch], attack.name)
@@ -108,16 +110,20 @@ def craft(
         with _telling(bar, view):
             outcome = attack.run(view, attack_batch)
         rounded = round_to_8_bits(outcome.images, attack_batch.images, attack.eps_255)
-        forms = {"rounded": rounded, "float": outcome.images, "jpeg": through_jpeg(rounded)}
+        forms: dict[Form, Tensor] = {
+            "rounded": rounded,
+            "float": outcome.images,
+            "jpeg": through_jpeg(rounded),
+        }
         noise = derive_seed(seed, "noise of the measurement", start)
         with torch.no_grad(), evaluating(encoder):
             for name, images in forms.items():
                 embedded = _embed(encoder, images, noise, owner)
-                tally.embeddings.setdefault(name, []).append(embedded)
+                tally.keep(tally.embeddings, name, start, embedded)
             for spent, images in outcome.snapshots.items():
                 kept = round_to_8_bits(images, attack_batch.images, attack.eps_255)
                 embedded = _embed(encoder, kept, noise, owner)
-                tally.snapshots.setdefault(spent, []).append(embedded)
+                tally.keep(tally.snapshots, spent, start, embedded)
         tally.add(outcome, float((rounded - attack_batch.images).abs().max()) * 255)
         if keeps:
             tally.kept.append((rounded * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy())
@@ -151,13 +157,20 @@ def _embed(encoder: nn.Module, images: Tensor, noise: int, owner: str) -> Tensor
 class _Tally:
     """Adds up the batches of an attack."""
 
-    embeddings: dict[str, list[Tensor]] = field(default_factory=dict)
-    snapshots: dict[int, list[Tensor]] = field(default_factory=dict)
+    count: int
+    embeddings: dict[Form, Tensor] = field(default_factory=dict)
+    snapshots: dict[int, Tensor] = field(default_factory=dict)
     outcomes: list[AttackOutcome] = field(default_factory=list)
     weights: list[int] = field(default_factory=list)
     farthest: float = 0.0
     images: hashlib._Hash = field(default_factory=hashlib.sha256)
     kept: list[NDArray[np.uint8]] = field(default_factory=list)
+
+    def keep(self, kept: dict[Key, Tensor], key: Key, start: int, embedded: Tensor) -> None:
+        """Write the embeddings of a batch where they stay; see `embed_images` for why."""
+        if key not in kept:
+            kept[key] = torch.full((self.count, embedded.shape[1]), torch.nan)
+        kept[key][start : start + len(embedded)] = embedded
 
     def add(self, outcome: AttackOutcome, farthest: float) -> None:
         self.images.update(outcome.images.contiguous().cpu().numpy().tobytes())
@@ -168,8 +181,8 @@ class _Tally:
     def total(self, rows: NDArray[np.int64]) -> PerturbedImages:
         return PerturbedImages(
             rows=rows,
-            embeddings={form: torch.cat(self.embeddings[form]) for form in FORMS},
-            snapshots={spent: torch.cat(parts) for spent, parts in self.snapshots.items()},
+            embeddings=self.embeddings,
+            snapshots=self.snapshots,
             seconds=sum(one.seconds for one in self.outcomes),
             forwards=sum(one.forwards for one in self.outcomes),
             backwards=sum(one.backwards for one in self.outcomes),

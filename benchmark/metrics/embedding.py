@@ -35,9 +35,14 @@ def embed_images(
         PluginError: The encoder raises, or returns a wrong shape, NaN or infinities.
     """
     with evaluating(encoder):
-        parts = []
+        embeddings = torch.empty(0)
         for start in range(0, len(images), batch):
             pixels = images.tensor(slice(start, start + batch)).to(policy.device)
-            parts.append(embed(encoder, pixels, owner).float().cpu())
+            found = embed(encoder, pixels, owner)
+            # Kept batch by batch, results would lie between freed batches of pixels, and malloc
+            # would find no room to use again: it grew by the size of all images.
+            if start == 0:
+                embeddings = torch.empty(len(images), found.shape[1])
+            embeddings[start : start + len(found)] = found
             bar.advance(len(pixels))
-    return torch.cat(parts)
+    return embeddings

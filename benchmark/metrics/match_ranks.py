@@ -156,7 +156,8 @@ def _up_to_on_device(wanted: Tensor, distances: Tensor) -> NDArray[np.int64]:
     bins = wanted.shape[1] + 1
     at_once = max(1, _AT_ONCE // distances.shape[1])
     nearer = []
-    for limits, row in zip(wanted.split(at_once), distances.split(at_once), strict=True):
+    for start in range(0, len(distances), at_once):
+        limits, row = wanted[start : start + at_once], distances[start : start + at_once]
         found = torch.searchsorted(limits, row.contiguous(), out_int32=True)
         found += bins * torch.arange(len(row), dtype=torch.int32, device=row.device)[:, None]
         counts = torch.bincount(found.flatten(), minlength=len(row) * bins)

@@ -47,7 +47,8 @@ class SparseRows:
 
     def sums(self) -> NDArray[np.float64]:
         """Return (N,) the sum of each row."""
-        return np.bincount(self._owners(), self.values, minlength=len(self.starts) - 1)
+        found = np.bincount(self._owners(), self.values, minlength=len(self.starts) - 1)
+        return found.astype(np.float64, copy=False)
 
     def normalised(self) -> SparseRows:
         """Return the rows divided by their sums; an empty one stays empty."""
@@ -77,7 +78,8 @@ class SparseRows:
         """Return the columns as rows; there are so many."""
         order = np.argsort(self.columns, kind="stable")
         owners = self._owners()[order]
-        return SparseRows.of(columns, self.columns[order], owners, self.values[order])
+        ordered = self.columns[order].astype(np.int64)
+        return SparseRows.of(columns, ordered, owners, self.values[order])
 
     def shared(self, part: slice, shown_by: SparseRows, others: int) -> NDArray[np.float64]:
         """Return (B, others) the sum over columns of the smaller value of two rows.
@@ -93,7 +95,8 @@ class SparseRows:
         smaller = np.minimum(self.values[entries][source], shown_by.values[places])
         keys = owners * others + shown_by.columns[places]
         rows = part.stop - part.start
-        return np.bincount(keys, smaller, minlength=rows * others).reshape(rows, others)
+        found = np.bincount(keys, smaller, minlength=rows * others)
+        return found.astype(np.float64, copy=False).reshape(rows, others)
 
     def _owners(self, part: slice = slice(None)) -> NDArray[np.int64]:
         """Return the row of each entry of some rows, counted from the first of them."""

@@ -279,7 +279,8 @@ def _prerequisites(
             names = defense.prerequisites()
         for name in names:
             need(name, path)
-        defense.rest_on({name: found[name] for name in names})
+        if names:
+            defense.rest_on({name: found[name] for name in names})
 
     for name, defense in defenses.items():
         visit(defense, (name,))

@@ -11,11 +11,11 @@ import logging
 import os
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from statistics import median
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol, cast
 
 import torch
 from torch import nn
@@ -156,7 +156,8 @@ class Estimator:
     @property
     def network(self) -> NetworkSize:
         """Size and cost of the plain encoder."""
-        return _plain_network(self._plain, self.config.image_size, BACKBONES.get(self._plain.name))
+        backbone = cast(Hashable, BACKBONES.get(self._plain.name))  # the name may be taken over
+        return _plain_network(self._plain, self.config.image_size, backbone)
 
     @property
     def _plain(self) -> BackboneConfig:
@@ -164,9 +165,7 @@ class Estimator:
 
 
 @cache
-def _plain_network(
-    plain: BackboneConfig, size: tuple[int, int], backbone: type[Plugin]
-) -> NetworkSize:
+def _plain_network(plain: BackboneConfig, size: tuple[int, int], backbone: Hashable) -> NetworkSize:
     """Return size and cost of the plain encoder of a backbone, which is the one of that name."""
     return _network_of(lambda encoder: encoder(), plain, size)
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import torch
 
+from benchmark.core.reranking import Reranking
 from benchmark.evaluation.ranked_lists import (
     LISTED_IMAGES,
     LISTED_QUERIES,
     losing_queries,
-    nearest_images,
 )
-from benchmark.evaluation.rankings import rank_sets
+from benchmark.evaluation.set_ranker import SetRanker
 from benchmark.metrics.ranking import RankingResult
 from tests.tiny_scene import image_set
 
@@ -22,7 +23,8 @@ def ranking(ap):
     return RankingResult(np.array(ap), np.array(ap), np.ones(len(ap), np.int64))
 
 
-def test_lists_are_the_ranking_that_is_scored():
+@pytest.mark.parametrize("rerank", [None, Reranking(k1=5, k2=3)])
+def test_lists_are_the_ranking_that_is_scored(rerank):
     query, gallery = image_set(identities=5, per_camera=1), image_set(identities=6)
     junk = np.zeros(len(gallery), np.bool_)
     junk[::7] = True
@@ -30,8 +32,9 @@ def test_lists_are_the_ranking_that_is_scored():
     torch.manual_seed(0)
     embeddings = torch.randn(len(query), 8), torch.randn(len(gallery), 8)
     embeddings[1][3] = embeddings[1][12]  # a tie
-    ranks = rank_sets(*embeddings, query, gallery).rank
-    lists = nearest_images(*embeddings, query, gallery)
+    ranker = SetRanker(query, gallery, rerank)
+    ranks = ranker.rank(*embeddings).rank
+    lists = ranker.nearest(np.arange(len(query)), *embeddings)
     assert lists.shape == (len(query), LISTED_IMAGES)
     for row, (nearest, rank) in enumerate(zip(lists, ranks, strict=True)):
         shown = nearest[nearest >= 0]
@@ -46,7 +49,7 @@ def test_lists_are_the_ranking_that_is_scored():
 def test_a_gallery_of_fewer_images_leaves_places_empty():
     query, gallery = image_set(identities=2), image_set(identities=2)
     embeddings = torch.randn(len(query), 4), torch.randn(len(gallery), 4)
-    lists = nearest_images(*embeddings, query, gallery)
+    lists = SetRanker(query, gallery).nearest(np.arange(len(query)), *embeddings)
     assert lists.shape == (len(query), len(gallery))
     assert ((lists == -1).sum(axis=1) == 2).all(), "two are of the own camera"
 

@@ -91,6 +91,6 @@ def test_the_gradient_that_attacks_see_is_that_of_the_embedding(name: str) -> No
 def test_every_backbone_that_ships_is_on_this_page_or_the_older_one() -> None:
     known = {"small-resnet", "resnet18", "resnet50"}  # test_encoders.py
     known |= {f"osnet-{width}" for width in ("x1-0", "x0-75", "x0-5", "x0-25", "ibn-x1-0")}
-    known |= {"osnet-ain-x1-0", "resnet50-ibn-a", "vit-s", "vit-b"}
+    known |= {"osnet-ain-x1-0", "resnet50-ibn-a", "vit-small", "vit-base"}
     assert set(BACKBONES._entry_points()) == known
     assert all(issubclass(BACKBONES.get(name), Backbone) for name in known)

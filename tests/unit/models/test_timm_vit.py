@@ -70,7 +70,7 @@ def test_images_are_normalised_as_for_the_weights(plugin: type[ViTSmall], dim: i
 
 def test_the_encoder_has_the_normalisation_of_its_backbone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ViTSmall, "options", TINY)
-    encoder = build_encoder(BackboneConfig(name="vit-s"))
+    encoder = build_encoder(BackboneConfig(name="vit-small"))
     assert encoder.mean.flatten().tolist() == encoder.std.flatten().tolist() == [0.5] * 3
     assert encoder.embedding_dim == 24
 
@@ -78,7 +78,7 @@ def test_the_encoder_has_the_normalisation_of_its_backbone(monkeypatch: pytest.M
 def test_without_timm_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(UsageError, match="networks of timm cannot be used") as caught:
-        build_encoder(BackboneConfig(name="vit-s"))
+        build_encoder(BackboneConfig(name="vit-small"))
     assert "pip install 'reid-robustbench[timm]'" in caught.value.hint
 
 
@@ -87,6 +87,6 @@ def test_offline_the_error_names_the_option(monkeypatch: pytest.MonkeyPatch) -> 
         raise FileNotFoundError("no file in the cache\nand no network")
 
     monkeypatch.setattr("timm.models._builder.load_pretrained", refuse)
-    with pytest.raises(EnvironmentProblem, match=r"vit-s could not be loaded: no file") as e:
-        build_encoder(BackboneConfig(name="vit-s", weights="imagenet"))
+    with pytest.raises(EnvironmentProblem, match=r"vit-small could not be loaded: no file") as e:
+        build_encoder(BackboneConfig(name="vit-small", weights="imagenet"))
     assert "backbone.weights=none" in e.value.hint

@@ -88,11 +88,12 @@ _VARIANTS: dict[str, tuple[dict[str, Any], ...]] = {
 
 ALIKE = {
     **{f"osnet-{width}": "osnet-x0-25" for width in ("x1-0", "x0-75", "x0-5")},
+    "resnet50": "resnet18",
     "vit-base": "vit-small",
 }
 """Backbones that differ from another by their size alone: it shows what they do."""
 _FEW_STEPS = {"training": {"epochs": 1, "identities": 16, "images": 4}}
-_BACKBONES = {"resnet50-ibn-a": _FEW_STEPS, "vit-small": _FEW_STEPS}
+_BACKBONES = dict.fromkeys(("resnet18", "resnet50-ibn-a", "vit-small"), _FEW_STEPS)
 """Options for backbones whose steps are slow."""
 
 _ATTACK_OF_DEFENSES = "metric-ifgsm"

@@ -157,9 +157,16 @@ def test_an_encoder_that_breaks_its_contract_is_told_before_any_work(encoder, wh
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("thing", [3, "resnet18", lambda: 3])
-def test_what_is_no_encoder_is_told(thing):
-    with pytest.raises(UsageError, match=r"not a torch\.nn\.Module"):
+@pytest.mark.parametrize(
+    ("thing", "told"),
+    [
+        (3, r"not a torch\.nn\.Module"),
+        (lambda: 3, r"not a torch\.nn\.Module"),
+        ("resnet18", "no KIND:NAME"),
+    ],
+)
+def test_what_is_no_encoder_is_told(thing, told):
+    with pytest.raises(UsageError, match=told):
         evaluate(thing)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -134,6 +135,7 @@ def test_choosing_images_takes_turns_of_the_cameras() -> None:
 
 def test_the_gallery_holds_matches_and_others_once() -> None:
     images = image_set(identities=6, cameras=2, per_camera=4, first_pid=0)
+    images = replace(images, distractor=images.pids == 0)
     rows = _gallery_rows(images, [1, 2])
     chosen = images.subset(rows)
     assert len(set(rows.tolist())) == len(rows)

@@ -1,5 +1,6 @@
 # make run    set up, then train DDID and an undefended encoder on the embedded data, attack both, rank them
 # make test   set up, then the whole test suite
+# make style  ruff
 # make lint   ruff and mypy
 # make bench  cost of attacks and of ranking
 # make results  train and attack the published boards and experiments anew; days on 2 CPU cores
@@ -9,7 +10,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no
 READY := .venv/.ready
 
 .DEFAULT_GOAL := run
-.PHONY: run test lint bench results clean
+.PHONY: run test style lint bench results clean
 
 run: $(READY)
 	$(BIN)/python -m benchmark run --defense none,ddid
@@ -17,9 +18,11 @@ run: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-lint: $(READY)
+style: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+lint: style
 	$(BIN)/mypy
 
 bench: $(READY)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -97,7 +96,7 @@ def miniatures(tmp_path, monkeypatch):
     return tmp_path / "sets"
 
 
-@pytest.mark.parametrize("pair", [*permutations(REAL, 2)], ids=" → ".join)
+@pytest.mark.parametrize("pair", [REAL[:2], REAL[:0:-1]], ids=" → ".join)
 def test_any_ordered_pair_is_found_in_one_parent(tiny_config, miniatures, pair):
     trained, tested = pair
     shown = preview(tiny_config(dataset=trained, test_dataset=[tested]))

@@ -11,15 +11,10 @@ preprocessing around it; ``run --encoder SPEC --weights FILE`` sets it.
 
 from __future__ import annotations
 
-import importlib
 import logging
-import os
 from collections.abc import Callable
-from contextlib import chdir
 from dataclasses import replace
-from operator import attrgetter
 from pathlib import Path
-from types import ModuleType
 from typing import Any, ClassVar
 
 import torch
@@ -36,17 +31,17 @@ from torch import nn
 
 from benchmark.core.defense import RANDOM_WEIGHTS, Adaptive, Defense, FitTask, Preparation
 from benchmark.core.encoder import evaluating, verified_embeddings
-from benchmark.core.errors import BenchmarkError, DataError, PluginError, UsageError
-from benchmark.core.fingerprint import sha256_file, sha256_sources
+from benchmark.core.errors import DataError, PluginError, UsageError
+from benchmark.core.fingerprint import agreed_sha256, sha256_file
 from benchmark.core.plugin import Card, PluginConfig
-from benchmark.core.plugin_errors import NO_EXIT, told
+from benchmark.core.plugin_errors import told
 from benchmark.models.foreign_weights import load_foreign, read_state_dict
 from benchmark.models.specs.declared import DeclaredEncoder
 from benchmark.models.specs.preprocessing import SpecEncoder, shuffled
+from defenses.encoder_factory import HOW, encoder_from, factory_sha256
 
 logger = logging.getLogger(__name__)
 
-HOW = "give it as --set defense.factory=package.module:callable"
 TRIED_IMAGES = 2
 """Images that the encoder is tried on before it is accepted."""
 
@@ -120,9 +115,7 @@ class Pretrained(Defense):
             factory = info.data.get("factory")
             if not factory:
                 return given
-            _callable(factory)
-            found = sha256_sources(_sources(_module(factory)))
-            return _agreed(given, found, f"the source of {factory}")
+            return agreed_sha256(given, factory_sha256(factory), f"the source of {factory}")
 
         @field_validator("weights_sha256")
         @classmethod
@@ -130,7 +123,7 @@ class Pretrained(Defense):
             weights = info.data.get("weights")
             if weights is None:
                 return given
-            return _agreed(given, sha256_file(weights), f"the file {weights}")
+            return agreed_sha256(given, sha256_file(weights), f"the file {weights}")
 
         @field_serializer("weights")
         def _only_its_name(self, weights: Path | None) -> str | None:
@@ -205,7 +198,7 @@ class Pretrained(Defense):
             encoder, told = declared.load()
             task.preparation = Preparation(task.train, {"encoder": told})
         if path is not None:
-            _agreed(self.config.weights_sha256, sha256_file(path), f"the file {path}")
+            agreed_sha256(self.config.weights_sha256, sha256_file(path), f"the file {path}")
             load_foreign(encoder, read_state_dict(path), path.name)
         encoder.eval()
         self._try(encoder, task.image_size)
@@ -223,24 +216,7 @@ class Pretrained(Defense):
 
     def _build(self) -> nn.Module:
         self.check()
-        name = self.config.factory
-        try:
-            with chdir(os.curdir):
-                encoder = _callable(name)()
-        except BenchmarkError:
-            raise
-        except (Exception, SystemExit) as error:
-            logger.debug("the factory %s raised", name, exc_info=error)
-            raise PluginError(
-                f"the factory {name} raised {told(error)}",
-                "it is called without arguments; the traceback is in run.log",
-            ) from None
-        if not isinstance(encoder, nn.Module):
-            raise PluginError(
-                f"the factory {name} returned {type(encoder).__name__}, not an encoder",
-                "return a torch.nn.Module from images in [0, 1] to embeddings (B, D)",
-            )
-        return encoder
+        return encoder_from(self.config.factory)
 
     def _try(self, encoder: nn.Module, image_size: tuple[int, int]) -> None:
         images = torch.rand(TRIED_IMAGES, 3, *image_size)
@@ -266,66 +242,3 @@ def _warn_of_small_images(given: tuple[int, int], declared: DeclaredEncoder) -> 
             *wanted,
             declared.spec,
         )
-
-
-def _module(factory: str) -> ModuleType:
-    """Import the module of ``package.module:callable``.
-
-    Raises:
-        PluginError: The name has another form, or the module does not import.
-    """
-    module, colon, attribute = factory.partition(":")
-    if not (module and colon and attribute):
-        raise PluginError(f"the factory {factory!r} is not package.module:callable", HOW)
-    try:
-        with chdir(os.curdir):  # back again, wherever the module goes
-            return importlib.import_module(module)
-    except (Exception, SystemExit) as error:
-        raise PluginError(
-            f"the factory {factory}: {module} does not import: {told(error)}",
-            NO_EXIT
-            if isinstance(error, SystemExit)
-            else "install it, or put its folder on PYTHONPATH",
-        ) from error
-
-
-def _callable(factory: str) -> Callable[[], object]:
-    """Return the callable of ``package.module:callable``.
-
-    Raises:
-        PluginError: There is no such thing, or it cannot be called.
-    """
-    module = _module(factory)
-    try:
-        found = attrgetter(factory.partition(":")[2])(module)
-    except AttributeError as error:
-        raise PluginError(f"the factory {factory}: {error}", "check the name") from error
-    if not callable(found):
-        raise PluginError(
-            f"the factory {factory} is {type(found).__name__}, not callable",
-            "name a function or a class that is called without arguments",
-        )
-    built: Callable[[], object] = found
-    return built
-
-
-def _sources(module: ModuleType) -> set[Path]:
-    """Return the file of a module; of one in a package, all Python files of its folder."""
-    if module.__file__ is None:
-        raise PluginError(f"the source of {module.__name__} cannot be found", "name a module")
-    path = Path(module.__file__)
-    return {path, *(path.parent.glob("*.py") if module.__package__ else ())}
-
-
-def _agreed(given: str, found: str, what: str) -> str:
-    """Return the found hash.
-
-    Raises:
-        DataError: Another one was given.
-    """
-    if given and given != found:
-        raise DataError(
-            f"{what} has the SHA-256 {found[:12]}…, not {given[:12]}…",
-            "it was changed, or it is another one than was meant",
-        )
-    return found

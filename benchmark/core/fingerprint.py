@@ -7,6 +7,8 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from benchmark.core.errors import DataError
+
 HASHING_VERSION = 1
 
 
@@ -40,3 +42,17 @@ def sha256_sources(paths: Iterable[Path]) -> str:
     for name, text in sorted((path.name, path.read_bytes()) for path in set(paths)):
         digest.update(name.encode() + b"\0" + text + b"\0")
     return digest.hexdigest()
+
+
+def agreed_sha256(given: str, found: str, what: str) -> str:
+    """Return the found hash; `given` is empty or must be the same.
+
+    Raises:
+        DataError: Another one was given for `what`.
+    """
+    if given not in ("", found):
+        raise DataError(
+            f"{what} has the SHA-256 {found[:12]}…, not {given[:12]}…",
+            "it was changed, or it is another one than was meant",
+        )
+    return found

@@ -12,7 +12,7 @@ import torch
 from pydantic import field_serializer, model_validator
 
 from benchmark.core.errors import DataError, UsageError
-from benchmark.core.fingerprint import sha256_file
+from benchmark.core.fingerprint import agreed_sha256, sha256_file
 from benchmark.models.foreign_weights import in_float32, read_state_dict
 from benchmark.models.specs.config import FILE_KINDS, EncoderConfig, split_spec
 from benchmark.models.specs.key_rules import fitted_keys, load_fitted
@@ -137,13 +137,7 @@ class DeclaredEncoder(EncoderConfig):
 
     def _agreed_hash(self, path: Path) -> str:
         self.check_file()
-        found = sha256_file(path)
-        if self.weights_sha256 not in ("", found):
-            raise DataError(
-                f"the file {path} has the SHA-256 {found[:12]}…, not {self.weights_sha256[:12]}…",
-                "give the file that was meant, or leave the SHA-256 out",
-            )
-        return found
+        return agreed_sha256(self.weights_sha256, sha256_file(path), f"the file {path}")
 
     @property
     def _argument(self) -> str:

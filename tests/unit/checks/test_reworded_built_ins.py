@@ -25,15 +25,24 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def meanings(tree: Path) -> dict[str, str]:
+    return {plugin: meaning_in(tree, plugin) for plugin in built_in()}
+
+
+@pytest.fixture(scope="module")
+def before() -> dict[str, str]:
+    return meanings(ROOT)
+
+
 def edit(path: Path, old: str, new: str) -> None:
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new, 1))
 
 
-def test_words_annotations_and_order_of_imports_change_nothing(tree: Path) -> None:
-    before = {plugin: meaning_in(tree, plugin) for plugin in built_in()}
-    assert before == {plugin: meaning_in(ROOT, plugin) for plugin in built_in()}
+def test_words_annotations_and_order_of_imports_change_nothing(
+    tree: Path, before: dict[str, str]
+) -> None:
     fna, none = tree / "attacks" / "fna.py", tree / "defenses" / "none.py"
     edit(fna, '"""Choose the guides of each image', '"""Pick the guides of every image')
     edit(
@@ -47,7 +56,7 @@ def test_words_annotations_and_order_of_imports_change_nothing(tree: Path) -> No
     edit(none, "(self, step: TrainingStep) -> Tensor:", "(self, step):")
     edit(none, '"""No defense', '"""Nothing against attacks')
     edit(none, 'title="No defense"', 'title="Undefended"')
-    assert {plugin: meaning_in(tree, plugin) for plugin in built_in()} == before
+    assert meanings(tree) == before
 
 
 @pytest.mark.parametrize(
@@ -65,12 +74,17 @@ def test_words_annotations_and_order_of_imports_change_nothing(tree: Path) -> No
     ],
 )
 def test_an_edit_of_logic_reaches_what_is_made_of_it(
-    tree: Path, plugin: str, file: str, old: str, new: str, others: set[str]
+    tree: Path,
+    before: dict[str, str],
+    plugin: str,
+    file: str,
+    old: str,
+    new: str,
+    others: set[str],
 ) -> None:
-    before = {plugin: meaning_in(tree, plugin) for plugin in built_in()}
     path = tree / file
     path.write_text(path.read_text().replace(old, new))
-    changed = {plugin for plugin in built_in() if meaning_in(tree, plugin) != before[plugin]}
+    changed = {plugin for plugin, meaning in meanings(tree).items() if meaning != before[plugin]}
     assert changed == {plugin, *others}
 
 

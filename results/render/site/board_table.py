@@ -37,7 +37,7 @@ class Entry:
 
     Attributes:
         text: As shown.
-        order: What it sorts by; None comes last.
+        order: What it sorts by; None where there is nothing.
         best: Whether it is the best of its column.
     """
 
@@ -70,32 +70,41 @@ class TableRow:
     group: int | None
     entries: tuple[Entry, ...]
 
+    @property
+    def words(self) -> str:
+        """What it is found by, in small letters."""
+        return " ".join([self.label, self.backbone, *self.trained_against, *self.flags]).lower()
+
 
 @dataclass(frozen=True)
 class BoardTable:
     """All rows of a board, and what they can be filtered by.
 
     Attributes:
-        headings: Columns after the one that names the row.
+        headings: Columns after the one that names the row; the overview comes first.
+        overview: How many columns that is.
         rows: In the order of the board.
         facets: Values to choose among by their names in addresses; single ones are left out.
     """
 
     headings: tuple[Heading, ...]
+    overview: int
     rows: tuple[TableRow, ...]
     facets: Mapping[str, tuple[str, ...]]
 
 
 def board_table(board: Board) -> BoardTable:
     """Return the table of a board; single attacks are not among its columns."""
-    columns = [one for one in board_columns(board) if one.block not in ("attacks", "apart")]
-    shown = [one for one in columns if one.title != "Flags"]
+    columns = board_columns(board)
+    overview = [one for one in columns if one.block == "overview"]
+    further = [one for one in columns if one.block in ("worst", "cross", "cost")]
+    shown = [*overview, *(one for one in further if one.title != "Flags")]
     entries = zip(*(_entries(column, board.rows) for column in shown), strict=True)
     rows = tuple(
         _row(board, row, place, found)
         for place, (row, found) in enumerate(zip(board.rows, entries, strict=True), start=1)
     )
-    return BoardTable(tuple(map(_heading, shown)), rows, _facets(rows))
+    return BoardTable(tuple(map(_heading, shown)), len(overview), rows, _facets(rows))
 
 
 def _heading(column: Column) -> Heading:

@@ -21,6 +21,7 @@ class BoardLine:
         path: Its page, from the root of the site.
         attacks_path: The page of its attacks.
         attacks: How many there are.
+        defenses: Their names.
         best: Its first row, with its result in the worst case.
         words: What it is found by.
     """
@@ -29,6 +30,7 @@ class BoardLine:
     path: str
     attacks_path: str
     attacks: int
+    defenses: tuple[str, ...]
     best: tuple[Row, str] | None
     words: str
 
@@ -49,6 +51,7 @@ def _line(board: Board) -> BoardLine:
         path=board_path(board),
         attacks_path=attacks_path(board),
         attacks=len(attacks),
+        defenses=tuple(dict.fromkeys(one.defense.name for one in board.records)),
         best=(row, worst) if attacks else None,
         words=" ".join([board.title, *labels, *attacks.values()]).lower(),
     )

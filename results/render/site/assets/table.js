@@ -35,7 +35,8 @@ site.table = ({ detail, prepare = () => {}, matches = () => true }) => {
     const text = row.dataset[key];
     return text.startsWith("[") ? JSON.parse(text) : [text];
   };
-  const passes = (row) => Object.entries(values).every(([key, value]) => {
+  const found = (row) => form.elements.q.value.toLowerCase().split(/\s+/).every((word) => row.dataset.words.includes(word));
+  const passes = (row) => found(row) && Object.entries(values).every(([key, value]) => {
     if (value === "none") return named(row, key).length === 0;
     return !value.startsWith("is:") || named(row, key).includes(value.slice(3));
   }) && matches(row, values);
@@ -52,7 +53,7 @@ site.table = ({ detail, prepare = () => {}, matches = () => true }) => {
     values = Object.fromEntries(fields.filter((one) => one.name !== "q" && one.value).map((one) => [one.name, one.value]));
     prepare(values, [...rows.values()]);
     grid.rows().invalidate("dom");
-    grid.search(form.elements.q.value).draw();
+    grid.draw();
     count();
     for (const id of opened) grid.row(rows.get(id)).child(detail(rows.get(id)), "detail").show();
   };

@@ -1,1 +1,1 @@
-"""The static site: every board with its rows, attacks and downloads, in a folder that asks nothing."""
+"""The static site: boards with their rows, attacks and downloads, in a folder of its own."""

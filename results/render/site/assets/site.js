@@ -21,6 +21,32 @@ const site = {
   data(id) {
     return JSON.parse(document.getElementById(id).textContent);
   },
+
+  /** Return an element; children are elements or text, which is never read as HTML. */
+  make(tag, attributes = {}, ...children) {
+    const svg = ["svg", "g", "polyline", "circle", "rect", "line"].includes(tag);
+    const element = svg ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+    element.append(...children);
+    return element;
+  },
+
+  /** Return a table with a heading; each row is a list of cells, each text or an element. */
+  makeTable(caption, headings, rows) {
+    const head = headings.map((text, place) => site.make("th", { scope: "col", ...(place ? { class: "n" } : {}) }, text));
+    const lines = rows.map(({ cells, name = "" }) => {
+      const made = cells.map((cell, place) => site.make(place ? "td" : "th", place ? { class: "n" } : { scope: "row" }, cell));
+      return site.make("tr", name ? { class: name } : {}, ...made);
+    });
+    return site.make("table", {}, site.make("caption", {}, site.make("span", {}, caption)),
+      site.make("thead", {}, site.make("tr", {}, ...head)), site.make("tbody", {}, ...lines));
+  },
+
+  /** Return a number as text: 12.3, or 12.3 ± 0.4. */
+  text(value, std = null) {
+    if (value === null) return "–";
+    return std === null ? value.toFixed(1) : `${value.toFixed(1)} ± ${std.toFixed(1)}`;
+  },
 };
 
 (() => {

@@ -11,6 +11,7 @@ from results.render.site.attack_page import attack_page
 from results.render.site.board_page import board_page
 from results.render.site.context import SiteContext, attacks_path, board_path
 from results.render.site.downloads import downloads
+from results.render.site.entry import entry_pages
 from results.render.site.start_page import start_page
 
 
@@ -38,6 +39,7 @@ def site_files(context: SiteContext) -> dict[str, bytes]:
         pages[board_path(board)] = board_page(context, board)
         pages[attacks_path(board)] = attack_page(context, board)
         pages |= {one.path: one.write() for one in downloads(board)}
+    pages |= entry_pages(context)
     return {path: text.encode() for path, text in pages.items()} | _assets()
 
 

@@ -15,7 +15,7 @@ from results.report.content import Curve, Interval
 from results.statistics.bootstrap import mean_std
 
 
-def spread_of(row: Row, read: Read) -> Spread:
+def over_trainings(row: Row, read: Read) -> Spread:
     """Return the mean and the deviation of a number over the trainings of a row."""
     values = metrics.row_values(row.records, read)
     return mean_std(values) if values else (None, None)
@@ -23,14 +23,14 @@ def spread_of(row: Row, read: Read) -> Spread:
 
 def headline(row: Row) -> Headline:
     """Return the numbers that a row is quoted by."""
-    clean, worst = spread_of(row, metrics.clean_map), spread_of(row, metrics.worst_map)
+    clean, worst = over_trainings(row, metrics.clean_map), over_trainings(row, metrics.worst_map)
     budgets = {one.eps for record in row.records for one in metrics.counted(record)}
     known = worst[0] is not None
     return Headline(
         clean_map=clean,
-        clean_rank1=spread_of(row, metrics.clean_rank1),
+        clean_rank1=over_trainings(row, metrics.clean_rank1),
         worst_map=worst,
-        worst_rank1=spread_of(row, metrics.worst_rank1),
+        worst_rank1=over_trainings(row, metrics.worst_rank1),
         ci95=metrics.worst_interval(row.records) if known else None,
         kept=100 * worst[0] / clean[0] if worst[0] is not None and clean[0] else None,
         eps=budgets.pop() if len(budgets) == 1 else None,
@@ -88,13 +88,13 @@ def _interval(results: Sequence[AttackResult]) -> Interval:
     return mean_std(lows)[0], mean_std(highs)[0]
 
 
-def curves_of(panels: Iterable[CurvePanel], row: Row) -> tuple[Curve, ...]:
-    """Return the curves of a row, the mean over its trainings."""
+def curves_of(panels: Iterable[CurvePanel], row: Row, fewest: int) -> tuple[Curve, ...]:
+    """Return the curves of a row that have some points, the mean over its trainings."""
     return tuple(
         Curve(panel.title, tuple(zip(curve.x, curve.mean, strict=True)))
         for panel in panels
         for curve in panel.curves
-        if curve.label == row.label
+        if curve.label == row.label and len(curve.x) >= fewest
     )
 
 
@@ -104,8 +104,8 @@ def other_data(row: Row) -> tuple[OtherData, ...]:
     return tuple(
         OtherData(
             name,
-            spread_of(row, partial(metrics.cross_clean_map, dataset=name)),
-            spread_of(row, partial(metrics.cross_worst_map, dataset=name)),
+            over_trainings(row, partial(metrics.cross_clean_map, dataset=name)),
+            over_trainings(row, partial(metrics.cross_worst_map, dataset=name)),
         )
         for name in names
     )

@@ -16,7 +16,7 @@ from results.render.site.entry_attacks import (
     curves_of,
     headline,
     other_data,
-    spread_of,
+    over_trainings,
 )
 from results.render.site.entry_content import Entry, Place, Relative, TrainingOfRow
 from results.report import wording
@@ -79,8 +79,8 @@ class EntryMaker:
             about_attacks=tuple((n, words.attacks[n]) for n in names if words.attacks.get(n)),
             flags=raised_flags(row.records, words),
             attacks=attacks_of(board, row),
-            curves=curves_of(budgets, row),
-            answer_curves=curves_of(answers, row),
+            curves=curves_of(budgets, row, fewest=3),
+            answer_curves=curves_of(answers, row, fewest=2),
             trainings=tuple(self._training(one) for one in row.records),
             places=_places(row),
             protocol=record.protocol.fingerprint,
@@ -145,8 +145,8 @@ class EntryMaker:
                 page=Path(entry_path(one)).name,
                 differs="this board" if same else f"{other.subject} · {other.threat}",
                 seeds=len(one.records),
-                clean_map=spread_of(one, metrics.clean_map),
-                worst_map=spread_of(one, metrics.worst_map),
+                clean_map=over_trainings(one, metrics.clean_map),
+                worst_map=over_trainings(one, metrics.worst_map),
                 published=max((date for date in dates if date), default=NO_DATE),
                 is_this=one is row,
             )

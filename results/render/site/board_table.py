@@ -72,7 +72,8 @@ class TableRow:
     @property
     def words(self) -> str:
         """What it is found by, in small letters."""
-        return " ".join([self.label, self.backbone, *self.trained_against, *self.flags]).lower()
+        against = [name for name in self.trained_against if name != UNTRAINED]
+        return " ".join([self.label, self.backbone, *against, *self.flags]).lower()
 
 
 @dataclass(frozen=True)

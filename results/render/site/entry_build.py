@@ -18,7 +18,7 @@ from results.render.site.entry_attacks import (
     other_data,
     over_trainings,
 )
-from results.render.site.entry_content import Entry, Place, Relative, TrainingOfRow
+from results.render.site.entry_content import EntryPage, Place, Relative, TrainingOfRow
 from results.report import wording
 from results.report.content import Facts
 from results.report.listed_queries import listed_queries
@@ -51,7 +51,7 @@ class EntryMaker:
                 relatives.setdefault(_kind(row), []).append((board, row))
         self._relatives: Places = relatives
 
-    def make(self, board: Board, row: Row) -> tuple[Entry, Mapping[str, bytes]]:
+    def make(self, board: Board, row: Row) -> tuple[EntryPage, Mapping[str, bytes]]:
         """Return what the page of a row says, and the pictures of its ranked lists.
 
         Raises:
@@ -62,7 +62,7 @@ class EntryMaker:
         listing = self._lists(row)
         words = context.glossary
         names = dict.fromkeys(one.name for one in record.attacks)
-        entry = Entry(
+        entry = EntryPage(
             label=row.label,
             defense=record.defense.name,
             board=board.subject,

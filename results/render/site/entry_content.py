@@ -125,7 +125,7 @@ class Relative:
 
 
 @dataclass(frozen=True)
-class Entry:
+class EntryPage:
     """The page of a row.
 
     Attributes:

@@ -85,7 +85,7 @@ def areas(board: Board) -> Listing:
     reads: dict[str, Read] = {} if board.targeted else {"worst case": worst_area}
     reads |= {label: partial(attack_area, family=f) for f, label in families.items()}
     best = target_best(board) if board.targeted else "highest"
-    lines = [marked([percent(row, read) for row in board.rows], best) for read in reads.values()]
+    lines = [marked(board.rows, partial(percent, read=read), best) for read in reads.values()]
     columns = [(row.label, [line[i] for line in lines]) for i, row in enumerate(board.rows)]
     return Listing(list(reads), columns)
 
@@ -112,7 +112,7 @@ def _by_row(
     best: Best,
 ) -> Listing:
     lines = [
-        [marked([show(row, attack=attack) for row in rows], best) for _, show in shows]
+        [marked(rows, partial(show, attack=attack), best) for _, show in shows]
         for attack in attacks
     ]
     columns = [

@@ -56,12 +56,19 @@ class Column:
 
     def cells(self, rows: Sequence[Row]) -> list[TableCell]:
         """Return the entries of all rows, the best of them marked."""
-        return marked([self.show(row) for row in rows], self.best)
+        return marked(rows, self.show, self.best)
 
 
-def marked(texts: Sequence[str], best: Best | None) -> list[TableCell]:
-    """Return texts as cells; the best are those that read as high (or low) as the extreme."""
-    values = [_leading_number(text) for text in texts] if best else []
+def marked(rows: Sequence[Row], show: Callable[[Row], str], best: Best | None) -> list[TableCell]:
+    """Return what is shown of rows as cells; the best read as high (or low) as the extreme.
+
+    Rows that are not ranked are not compared.
+    """
+    texts = [show(row) for row in rows]
+    values = [
+        _leading_number(text) if best and row.trust.is_ranked else None
+        for row, text in zip(rows, texts, strict=True)
+    ]
     known = {value for value in values if value is not None}
     if len(known) < 2:
         return [TableCell(text) for text in texts]
@@ -73,6 +80,7 @@ def board_columns(board: Board) -> list[Column]:
     """Return the columns of `board` in reading order, without the one that names the row."""
     return [
         *_group_column(board),
+        *_trust_column(board),
         Column("Seeds", "cost", _seeds, best=None),
         _percent_column("Clean mAP", "overview", metrics.clean_map),
         _percent_column("Clean R1", "overview", metrics.clean_rank1),
@@ -129,6 +137,11 @@ def _group_column(board: Board) -> Iterable[Column]:
     if board.groups:
         show = partial(_group, groups=board.groups)
         yield Column("Group", "overview", show, best=None)
+
+
+def _trust_column(board: Board) -> Iterable[Column]:
+    if board.vouched:
+        yield Column("Trust", "overview", lambda row: row.trust.level, best=None)
 
 
 def _group(row: Row, groups: dict[str, int]) -> str:

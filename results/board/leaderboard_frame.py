@@ -85,6 +85,8 @@ def _entries(board: Board, row: Row) -> dict[str, Value]:
     entries = board_entries(board, row)
     if board.groups:
         entries["group"] = board.groups.get(row.label)
+    if board.vouched:
+        entries["trust"] = row.trust.level
     entries["flags"] = " ".join(sorted(metrics.flag_ids(row.records)))
     entries["train_seconds"] = metrics.train_seconds(row.records)
     entries |= mean_and_std("clean_map", row, metrics.clean_map)

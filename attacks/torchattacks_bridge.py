@@ -48,7 +48,6 @@ class TorchattacksBridge(Attack, Parametrised):
     card: ClassVar[Card] = Card(
         title="torchattacks on identity logits",
         paper="Kim, arXiv:2010.01950 (the library); each class names its own paper",
-        references=("kim2020",),
         notes=(
             "The library runs unmodified, one image at a time, from a random state of that image's "
             "own: results do not depend on the batch, and random ones differ between devices. "

@@ -12,8 +12,14 @@ from benchmark.core.plugin import Card
 from benchmark.core.references import Reference, bibliography, resolved
 from benchmark.core.registry import ATTACKS, BACKBONES, DEFENSES
 
-OF_NOBODY = {"random-noise", "dynamic-budget-at", "pretrained", "small-resnet"}
-"""Plugins that are this project's own."""
+OF_NOBODY = {
+    "random-noise",
+    "dynamic-budget-at",
+    "pretrained",
+    "small-resnet",
+    "torchattacks",  # its classes name their papers, and its code reads its card
+}
+"""Plugins that are this project's own, or stand for many."""
 
 PAPER = {"key": "a1", "authors": ["Doe, J."], "title": "T", "venue": "ICLR", "year": 2020}
 

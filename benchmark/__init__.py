@@ -22,6 +22,7 @@ _PUBLIC = {
     "Evaluation": "benchmark.api.evaluation",
     "IteratedAttack": "benchmark.core.iterated_attack",
     "PluginConfig": "benchmark.core.plugin",
+    "Reference": "benchmark.core.references",
     "Run": "benchmark.api.run_defenses",
     "ThreatModel": "benchmark.core.threat",
     "attack": "benchmark.api.attack_images",
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from benchmark.core.iterated_attack import IteratedAttack as IteratedAttack
     from benchmark.core.plugin import Card as Card
     from benchmark.core.plugin import PluginConfig as PluginConfig
+    from benchmark.core.references import Reference as Reference
     from benchmark.core.registry import (
         register_attack as register_attack,
     )

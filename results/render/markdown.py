@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from tabulate import tabulate
@@ -13,6 +14,8 @@ from results.board.unseen import Matrix, worst_unseen
 from results.claims.load import claims_beside
 from results.records.retrieval import AttackId
 from results.render.claims import NOTE, TITLE, claims_columns
+
+_MARKS = re.compile(r"[|*_`\[\]\\]")
 
 LEGEND = (
     "mAP and R1 in percent, higher is better. ± is the standard deviation over training seeds; the "
@@ -40,7 +43,7 @@ def boards_markdown(boards: Iterable[Board]) -> str:
     """Return all boards as one document; the same records give the same text."""
     parts = ["# Leaderboard"]
     for board in boards:
-        parts += [f"## {board.title}", *_sections(board)]
+        parts += [f"## {_escaped(board.title)}", *_sections(board)]
     parts.append(LEGEND if len(parts) > 1 else "No records.")
     return "\n\n".join(parts) + "\n"
 
@@ -56,7 +59,7 @@ def unseen_markdown(matrices: Iterable[Matrix]) -> str:
         for title, read in (("Unseen mean", matrix.unseen_mean), ("Worst unseen", worst_unseen)):
             columns.append((title, [TableCell(percent(row, read)) for row in matrix.rows]))
         table = markdown_table("Trained against", matrix.names, columns)
-        parts += [f"## {matrix.board.subject} · {matrix.threat}", table]
+        parts += [f"## {_escaped(f'{matrix.board.subject} · {matrix.threat}')}", table]
     return "\n\n".join([*parts, _UNSEEN_LEGEND]) + "\n"
 
 
@@ -90,7 +93,7 @@ def _sections(board: Board) -> Iterator[str]:
     if board.apart:
         yield "### Attacks that are not additive"
         yield _listing(details(board, board.apart))
-        yield f"Never part of a worst case · {board.threat_of(board.apart)}"
+        yield f"Never part of a worst case · {_escaped(board.threat_of(board.apart))}"
     swept = areas(board)
     if swept.labels:
         yield "### Security curves"
@@ -112,7 +115,8 @@ def _marked(cell: TableCell) -> str:
 
 
 def _escaped(text: str) -> str:
-    return text.replace("|", r"\|").replace("\n", " ").replace("*", r"\*").replace("_", r"\_")
+    """Return a text that Markdown shows as it is: no emphasis, link, code or tag comes of it."""
+    return _MARKS.sub(r"\\\g<0>", text.replace("\n", " ")).replace("<", "&lt;")
 
 
 def _entry(matrix: Matrix, row: Row, attack: AttackId) -> str:

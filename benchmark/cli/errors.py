@@ -56,9 +56,9 @@ def report_unwritten(error: OSError | None, code: int) -> int:
     return code or EXIT_ENVIRONMENT
 
 
-def show_error(what: str, hint: str, *, is_stop: bool = False) -> None:
-    """Write an error in two lines on stderr; a stop by the user in one."""
-    lines = f"{what}\n" if is_stop else f"error: {what}\n" + (f"  → {hint}\n" if hint else "")
+def show_error(what: str, hint: str, *, is_stop: bool = False, grade: str = "error") -> None:
+    """Write an error, or a warning, in two lines on stderr; a stop by the user in one."""
+    lines = f"{what}\n" if is_stop else f"{grade}: {what}\n" + (f"  → {hint}\n" if hint else "")
     sys.stderr.write(without_controls(lines))
     sys.stderr.flush()
 

@@ -12,13 +12,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from benchmark.checks.behaviour_table import read_table
 from benchmark.config.load import load_run_config, validate
 from benchmark.config.presets import read_layer
 from benchmark.config.schema import NO_CROSS_DATASET, OF_ENCODERS, RunConfig
 from benchmark.core.errors import BenchmarkError
 from benchmark.core.progress import SilentProgress
-from benchmark.core.registry import ATTACKS
 from benchmark.runner.choice import choose
 from benchmark.runner.datasets import RunDatasets
 from benchmark.runner.plan import Plan, make_plan
@@ -60,21 +61,24 @@ def _behaviour(record: Record) -> Iterator[Problem]:
         )
     if entry is None and "@" not in defense.behaviour:
         yield Problem(
-            f"the sources of {printable(defense.name)} are not of this project: their hash is all "
-            "that is known of them",
-            "link them in the pull request",
+            f"the sources of {printable(defense.name)} are not in the table of behaviours: their "
+            "hash is all that is known of them",
+            "say in the pull request where they are",
             "note",
         )
 
 
 def _protocol(record: Record) -> Iterator[Problem]:
-    found = _protocols(json.dumps(_options(record), sort_keys=True))
-    if isinstance(found, str):
-        reason = found
-    elif record.protocol.fingerprint in found:
-        return
-    else:
-        reason = "today's sources and defaults give another one"
+    reason = "it was attacked by nothing"
+    if record.attacks:
+        options = json.dumps(_options(record), sort_keys=True)
+        found = []
+        for size in _SIZES:
+            found.append(_protocol_of(options, size))
+            if record.protocol.fingerprint == found[-1]:
+                return
+        wrong = next((one for one in found if " " in one), None)
+        reason = wrong or "today's sources and defaults give another one"
     yield Problem(
         f"its protocol {record.protocol.fingerprint[:8]} was not computed again: {reason}",
         "compare it with records of the same protocol",
@@ -107,15 +111,12 @@ def _options(record: Record) -> dict[str, Any]:
 
 
 @cache
-def _protocols(options: str) -> frozenset[str] | str:
-    """Return the fingerprints that a protocol may have, or why there are none."""
+def _protocol_of(options: str, size: str) -> str:
+    """Return the fingerprint of a protocol, or a sentence that says why it is not known."""
     try:
-        return frozenset(
-            _plan(load_run_config({**json.loads(options), "size": size})).protocol
-            for size in _SIZES
-        )
+        return _plan(load_run_config({**json.loads(options), "size": size})).protocol
     except (BenchmarkError, ValueError, TypeError) as error:
-        return printable(str(error))
+        return f"with the options of the record, {printable(str(error))}"
 
 
 def _id(path: Path, record: Record) -> Iterator[Problem]:
@@ -143,6 +144,17 @@ def _ids(config: Path) -> frozenset[str] | str:
     except (BenchmarkError, ValueError, TypeError) as error:
         return printable(f"{CONFIG_FILE}: {error}")
     return frozenset(map(plan.record_id, plan.trials))
+
+
+def published_config(config: Path) -> str:
+    """Return the configuration of a run without what is of a machine alone: paths and device.
+
+    Raises:
+        UsageError: It cannot be read.
+    """
+    raw = {k: v for k, v in read_layer(str(config)).items() if k not in _OF_A_MACHINE}
+    raw["plugin"] = [Path(str(one)).name for one in raw.get("plugin") or []]
+    return yaml.safe_dump(raw, sort_keys=False, allow_unicode=True)
 
 
 def _plan(config: RunConfig) -> Plan:

@@ -24,6 +24,8 @@ from results.records.record_json import parse_record
 from results.records.schema import Record
 
 RECORDS_FOLDER = "records"
+SUBMISSION_FILE = "submission.json"
+"""Beside records that were submitted: by whom, and when."""
 LARGEST_RECORD = 8 * 2**20
 MOST_RECORDS = 100_000
 """Of a folder."""
@@ -138,7 +140,7 @@ def read_record_files(folders: Iterable[Path]) -> list[tuple[Path, Record]]:
     """
     found: dict[str, tuple[Path, Record]] = {}
     for folder in folders:
-        for path in _json_files(folder):
+        for path in record_files(folder):
             record = load_record(path)
             found.setdefault(record.id, (path, record))
     return list(found.values())
@@ -228,7 +230,12 @@ def _npz(per_query: PerQuery) -> bytes:
     return stream.getvalue()
 
 
-def _json_files(folder: Path) -> list[Path]:
+def record_files(folder: Path) -> list[Path]:
+    """Return the files that `read_records` reads of a folder.
+
+    Raises:
+        RecordError: The folder is missing, holds too many, or a link that leads out of it.
+    """
     if folder.is_file():
         return [folder]
     if not folder.is_dir():
@@ -239,7 +246,8 @@ def _json_files(folder: Path) -> list[Path]:
     found = sorted(
         path
         for path in folder.rglob("*.json")
-        if not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if path.name != SUBMISSION_FILE
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
         and (whole or path.parent == folder or _RECORD_NAME.fullmatch(path.name))
     )
     if len(found) > MOST_RECORDS:

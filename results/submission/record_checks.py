@@ -178,7 +178,9 @@ def _figures(
     """Yield each figure that does not follow from the outcomes of the queries."""
     clean = next(iter(found["clean"].values()))
     counted = int((clean.rank > 0).sum())
-    expected: list[tuple[str, RecordPart, again.Figures]] = [("clean", record.clean, clean.summary())]
+    expected: list[tuple[str, RecordPart, again.Figures]] = [
+        ("clean", record.clean, clean.summary())
+    ]
     if record.clean.queries is not None:
         sizes = {"queries": counted, "skipped": len(clean.rank) - counted}
         expected.append(("clean", record.clean, {key: float(n) for key, n in sizes.items()}))

@@ -18,7 +18,7 @@ from benchmark.checks.behaviour_table import read_table
 from benchmark.config.load import load_run_config, validate
 from benchmark.config.presets import read_layer
 from benchmark.config.schema import NO_CROSS_DATASET, OF_ENCODERS, RunConfig
-from benchmark.core.errors import BenchmarkError
+from benchmark.core.errors import BenchmarkError, UsageError
 from benchmark.core.progress import SilentProgress
 from benchmark.runner.choice import choose
 from benchmark.runner.datasets import RunDatasets
@@ -29,6 +29,7 @@ from results.submission.problem import Problem
 
 CONFIG_FILE = "config.yaml"
 _OF_A_MACHINE = ("output", "cache_dir", "data_root", "device", "executor", "strict")
+_LARGEST_CONFIG = 2**20
 _SIZES = ("embedded", "full", "smoke")
 """Of rendered data; a record does not tell which."""
 
@@ -114,7 +115,7 @@ def _options(record: Record) -> dict[str, Any]:
 def _protocol_of(options: str, size: str) -> str:
     """Return the fingerprint of a protocol, or a sentence that says why it is not known."""
     try:
-        return _plan(load_run_config({**json.loads(options), "size": size})).protocol
+        return _plan(load_run_config({**json.loads(options), "size": size}))[0].protocol
     except (BenchmarkError, ValueError, TypeError) as error:
         return f"with the options of the record, {printable(str(error))}"
 
@@ -136,14 +137,25 @@ def _id(path: Path, record: Record) -> Iterator[Problem]:
 def _ids(config: Path) -> frozenset[str] | str:
     """Return the ids of the records that a configuration makes, or why they are not known."""
     try:
-        raw = {k: v for k, v in read_layer(str(config)).items() if k not in _OF_A_MACHINE}
-        parsed = validate(raw)
-        if parsed.plugin or parsed.encoder or OF_ENCODERS in parsed.defense:
-            return f"{CONFIG_FILE} names code of its own, which is not run here"
-        plan = _plan(parsed)
+        plan, _ = planned(config)
     except (BenchmarkError, ValueError, TypeError) as error:
         return printable(f"{CONFIG_FILE}: {error}")
     return frozenset(map(plan.record_id, plan.trials))
+
+
+def planned(config: Path) -> tuple[Plan, RunDatasets]:
+    """Return the plan of a stored configuration on the data that is at hand, and that data.
+
+    Raises:
+        UsageError: It is no configuration, or names code of its own, which is not run.
+        DataError: Images are missing.
+    """
+    parsed = validate(_without_machine(config))
+    if parsed.plugin or parsed.encoder or OF_ENCODERS in parsed.defense:
+        raise UsageError(
+            "it names code of its own, which is not run here", "the author of the code can check it"
+        )
+    return _plan(parsed)
 
 
 def published_config(config: Path) -> str:
@@ -152,19 +164,20 @@ def published_config(config: Path) -> str:
     Raises:
         UsageError: It cannot be read.
     """
-    raw = {k: v for k, v in read_layer(str(config)).items() if k not in _OF_A_MACHINE}
+    raw = _without_machine(config)
     raw["plugin"] = [Path(str(one)).name for one in raw.get("plugin") or []]
     return yaml.safe_dump(raw, sort_keys=False, allow_unicode=True)
 
 
-def _plan(config: RunConfig) -> Plan:
+def _without_machine(config: Path) -> dict[str, Any]:
+    if config.stat().st_size > _LARGEST_CONFIG:
+        raise UsageError(f"{config} is larger than a configuration is", "restore the file")
+    return {k: v for k, v in read_layer(str(config)).items() if k not in _OF_A_MACHINE}
+
+
+def _plan(config: RunConfig) -> tuple[Plan, RunDatasets]:
     choice = choose(config)
     datasets = RunDatasets(config, choice, SilentProgress())
     names = choice.datasets
-    return make_plan(
-        config,
-        choice,
-        datasets.manifests(),
-        datasets.query_counts(names),
-        datasets.without_cameras(names),
-    )
+    counts, without = datasets.query_counts(names), datasets.without_cameras(names)
+    return make_plan(config, choice, datasets.manifests(), counts, without), datasets

@@ -43,7 +43,7 @@ def boards_markdown(boards: Iterable[Board]) -> str:
     """Return all boards as one document; the same records give the same text."""
     parts = ["# Leaderboard"]
     for board in boards:
-        parts += [f"## {_escaped(board.title)}", *_sections(board)]
+        parts += [f"## {escaped(board.title)}", *_sections(board)]
     parts.append(LEGEND if len(parts) > 1 else "No records.")
     return "\n\n".join(parts) + "\n"
 
@@ -59,7 +59,7 @@ def unseen_markdown(matrices: Iterable[Matrix]) -> str:
         for title, read in (("Unseen mean", matrix.unseen_mean), ("Worst unseen", worst_unseen)):
             columns.append((title, [TableCell(percent(row, read)) for row in matrix.rows]))
         table = markdown_table("Trained against", matrix.names, columns)
-        parts += [f"## {_escaped(f'{matrix.board.subject} · {matrix.threat}')}", table]
+        parts += [f"## {escaped(f'{matrix.board.subject} · {matrix.threat}')}", table]
     return "\n\n".join([*parts, _UNSEEN_LEGEND]) + "\n"
 
 
@@ -67,11 +67,11 @@ def markdown_table(
     head: str, labels: Sequence[str], columns: Sequence[tuple[str, list[TableCell]]]
 ) -> str:
     """Return a table whose first column, under `head`, names the rows."""
-    cells = [[_escaped(label) for label in labels]]
+    cells = [[escaped(label) for label in labels]]
     cells += [list(map(_marked, column)) for _, column in columns]
     table: str = tabulate(
         list(zip(*cells, strict=True)),
-        [head, *(_escaped(title) for title, _ in columns)],
+        [head, *(escaped(title) for title, _ in columns)],
         tablefmt="pipe",
         disable_numparse=True,
         colalign=["left"] + ["right"] * len(columns),
@@ -93,7 +93,7 @@ def _sections(board: Board) -> Iterator[str]:
     if board.apart:
         yield "### Attacks that are not additive"
         yield _listing(details(board, board.apart))
-        yield f"Never part of a worst case · {_escaped(board.threat_of(board.apart))}"
+        yield f"Never part of a worst case · {escaped(board.threat_of(board.apart))}"
     swept = areas(board)
     if swept.labels:
         yield "### Security curves"
@@ -110,11 +110,11 @@ def _listing(listing: Listing) -> str:
 
 
 def _marked(cell: TableCell) -> str:
-    text = _escaped(cell.text)
+    text = escaped(cell.text)
     return f"**{text}**" if cell.best else text
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Return a text that Markdown shows as it is: no emphasis, link, code or tag comes of it."""
     return _MARKS.sub(r"\\\g<0>", text.replace("\n", " ")).replace("<", "&lt;")
 

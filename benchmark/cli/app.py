@@ -31,6 +31,7 @@ from benchmark.cli.streams import (
     print_to_stderr,
     standard_streams,
 )
+from benchmark.cli.submit import submit
 from benchmark.cli.validate import validate
 from benchmark.core.errors import EnvironmentProblem
 
@@ -57,6 +58,7 @@ app.command("compare")(compare)
 app.command("report")(report)
 app.command("check")(check)
 app.command("validate")(validate)
+app.command("submit")(submit)
 app.command("doctor")(doctor)
 
 

@@ -21,6 +21,7 @@ from benchmark.cli.doctor import doctor
 from benchmark.cli.errors import report_error, report_unwritten
 from benchmark.cli.experiment import ExperimentCommand, experiment
 from benchmark.cli.list import list_names
+from benchmark.cli.new import new
 from benchmark.cli.plan import plan
 from benchmark.cli.report import report
 from benchmark.cli.run import run
@@ -56,6 +57,7 @@ app.command("board")(board)
 app.command("compare")(compare)
 app.command("report")(report)
 app.command("check")(check)
+app.command("new")(new)
 app.command("validate")(validate)
 app.command("doctor")(doctor)
 

@@ -165,7 +165,6 @@ def test_nothing_in_a_record_becomes_a_mark(make_record, make_attack):
         config={HOSTILE: HOSTILE},
         label=HOSTILE,
         dataset="../../" + HOSTILE,
-        per_query=HOSTILE,
     )
     context = site_of(record, commands={}, published={record.id: HOSTILE})
     (path,) = entry_pages(context)

@@ -113,7 +113,6 @@ class EntryMaker:
             worst_map=metrics.worst_map(record),
             seconds=training.seconds,
             epochs=training.epochs,
-            passes=tuple(_passes(record)),
             memory_bytes=training.peak_memory_bytes,
             attack_seconds=sum(one.seconds + (one.prepare_seconds or 0) for one in attacks),
             attack_forwards=sum(one.forwards for one in attacks),
@@ -121,8 +120,11 @@ class EntryMaker:
             answers=sum(one.queries for one in attacks),
             device=record.environment.device,
             published=self._context.published.get(record.id, NO_DATE),
-            files=tuple(_files(record, self._context.files.get(record.id))),
-            hashes=tuple(_hashes(record)),
+            facts=(
+                *_passes(record),
+                *_hashes(record),
+                *_files(record, self._context.files.get(record.id)),
+            ),
         )
 
     def _trust(self, row: Row) -> Iterator[tuple[str, str]]:
@@ -182,7 +184,8 @@ def _places(row: Row) -> tuple[Place, ...]:
     """Return where it was computed, once for all trainings that were computed alike."""
     found: dict[Facts, list[int]] = {}
     for record in row.records:
-        found.setdefault(tuple(wording.environment(record)), []).append(record.seed)
+        facts = tuple(pair for pair in wording.environment(record) if pair[0] != "Commit")
+        found.setdefault(facts, []).append(record.seed)
     return tuple(Place(tuple(seeds), facts) for facts, seeds in found.items())
 
 
@@ -206,7 +209,7 @@ def _hashes(record: Record) -> Iterator[tuple[str, str]]:
 
 
 def _files(record: Record, file: Path | None) -> Iterator[tuple[str, str]]:
-    yield "Record", "n/a: it was not read from a file" if file is None else file.name
+    yield "File of the record", "n/a: it was not read from a file" if file is None else file.name
     yield "Outcome of each query", record.per_query or _NO_FILE
     lists = None if file is None else ranked_lists_path(file)
     yield "Ranked lists", lists.name if lists is not None and lists.is_file() else _NO_FILE

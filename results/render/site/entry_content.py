@@ -64,11 +64,9 @@ class TrainingOfRow:
     """One training: what it gave, what it cost, and what it is in full.
 
     Attributes:
-        passes: Images that went through the model in the training, by what for, or why that is
-            not known.
         attack_seconds: Of all attacks, as are `attack_forwards` and the rest.
         published: Date at which its record came into the repository, or why it is not known.
-        files: Names of the record and of what lies beside it, or why there is none.
+        facts: Image passes of the training, hashes, and names of files, or why there are none.
     """
 
     seed: int
@@ -76,7 +74,6 @@ class TrainingOfRow:
     worst_map: float | None
     seconds: float
     epochs: int
-    passes: Facts
     memory_bytes: int | None
     attack_seconds: float
     attack_forwards: int
@@ -84,8 +81,7 @@ class TrainingOfRow:
     answers: int
     device: str
     published: str
-    files: Facts
-    hashes: Facts
+    facts: Facts
 
 
 @dataclass(frozen=True)

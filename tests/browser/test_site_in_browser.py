@@ -11,6 +11,7 @@ from results.render.site.context import (
     attacks_path,
     board_path,
     compare_path,
+    entry_path,
     row_id,
 )
 from tests.browser.webdriver import Browser
@@ -19,7 +20,13 @@ from tests.site_scene import LEFT, site_context
 BOARD = max(site_context().boards, key=lambda board: len(board.rows))
 IDS = {row.records[0].defense.name: row_id(row) for row in BOARD.rows}
 AXE = Path(__file__).parent / "axe" / "axe.min.js"
-PLACES = ["index.html", board_path(BOARD), attacks_path(BOARD), compare_path(BOARD)]
+PLACES = [
+    "index.html",
+    board_path(BOARD),
+    attacks_path(BOARD),
+    compare_path(BOARD),
+    entry_path(BOARD.rows[-1]),
+]
 SHOWN = """
 return [...document.querySelectorAll('#board > tbody > tr[data-row]')].map(
   (row) => row.querySelector('.open').lastChild.textContent);

@@ -9,7 +9,7 @@ from results.board.boards import Board, Row
 from results.board.columns import Column, board_columns
 from results.board.labels import trained_on
 from results.board.record_metrics import flag_ids
-from results.render.site.context import row_id
+from results.render.site.context import entry_path, row_id
 
 UNTRAINED = "no attack"
 """What a row was trained against that saw none."""
@@ -51,6 +51,7 @@ class TableRow:
 
     Attributes:
         id: See `row_id`.
+        entry: Its own page, from the root of the site.
         place: In the order of the board, from 1.
         label: Its name.
         backbone: Its network.
@@ -61,6 +62,7 @@ class TableRow:
     """
 
     id: str
+    entry: str
     place: int
     label: str
     backbone: str
@@ -126,6 +128,7 @@ def _order(column: Column, row: Row) -> float | None:
 def _row(board: Board, row: Row, place: int, entries: tuple[Entry, ...]) -> TableRow:
     return TableRow(
         id=row_id(row),
+        entry=entry_path(row),
         place=place,
         label=row.label,
         backbone=row.records[0].backbone,

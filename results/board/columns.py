@@ -63,12 +63,19 @@ class Column:
 
     def cells(self, rows: Sequence[Row]) -> list[TableCell]:
         """Return the entries of all rows, the best of them marked."""
-        return marked([self.text(row) for row in rows], self.best)
+        return marked(rows, self.text, self.best)
 
 
-def marked(texts: Sequence[str], best: Best | None) -> list[TableCell]:
-    """Return texts as cells; the best are those that read as high (or low) as the extreme."""
-    values = [_leading_number(text) for text in texts] if best else []
+def marked(rows: Sequence[Row], show: Callable[[Row], str], best: Best | None) -> list[TableCell]:
+    """Return what is shown of rows as cells; the best read as high (or low) as the extreme.
+
+    Rows that are not ranked are not compared.
+    """
+    texts = [show(row) for row in rows]
+    values = [
+        _leading_number(text) if best and row.trust.is_ranked else None
+        for row, text in zip(rows, texts, strict=True)
+    ]
     known = {value for value in values if value is not None}
     if len(known) < 2:
         return [TableCell(text) for text in texts]
@@ -85,6 +92,7 @@ def all_columns(board: Board) -> list[Column]:
     """Return every column of `board` in reading order: what all its tables and files say."""
     return [
         *_group_column(board),
+        *_trust_column(board),
         Column("seeds", "Seeds", "cost", seed_lists, _seeds),
         _percentage("clean_map", "Clean mAP", "overview", metrics.clean_map),
         _percentage("clean_rank1", "Clean R1", "overview", metrics.clean_rank1),
@@ -169,6 +177,17 @@ def _group_column(board: Board) -> Iterable[Column]:
     if groups:
         yield Column(
             "group", "Group", "overview", lambda row: {"group": groups.get(row.label)}, text
+        )
+
+
+def _trust_column(board: Board) -> Iterable[Column]:
+    if board.vouched:
+        yield Column(
+            "trust",
+            "Trust",
+            "overview",
+            lambda row: {"trust": row.trust.level},
+            lambda row: row.trust.level,
         )
 
 

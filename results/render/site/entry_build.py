@@ -24,9 +24,12 @@ from results.report.content import Facts
 from results.report.listed_queries import listed_queries
 from results.report.raised_flags import raised_flags
 from results.statistics.spread import ENOUGH_SEEDS
+from results.trust.statement import Trust, shipped
 
 NO_DATE = "n/a: not in the history of a repository"
 NO_COMMAND = "n/a: no command is known for these records"
+_PAPERS = "references"
+"""Key of a card; what it holds is shown as papers."""
 _NO_FILE = "n/a: it does not lie beside the record"
 
 Places = Mapping[tuple[str, str], Sequence[tuple[Board, Row]]]
@@ -86,7 +89,8 @@ class EntryMaker:
             protocol=record.protocol.fingerprint,
             configuration=wording.configuration(record),
             card=_card(record),
-            trust=tuple(self._trust(row)),
+            papers=words.references.get(f"defense/{record.defense.name}", ()),
+            trust=tuple(_trust(row)),
             other_data=other_data(row),
             listed=None
             if listing is None
@@ -126,17 +130,6 @@ class EntryMaker:
                 *_files(record, self._context.files.get(record.id)),
             ),
         )
-
-    def _trust(self, row: Row) -> Iterator[tuple[str, str]]:
-        """Yield each step with who, when and why, once for all trainings that share it."""
-        found: dict[tuple[str, ...], list[int]] = {}
-        for record in row.records:
-            if (trust := self._context.trust.get(record.id)) is not None:
-                parts = (trust.level, trust.by, trust.date, trust.reason, trust.url)
-                found.setdefault(tuple(map(str, parts)), []).append(record.seed)
-        for (level, *told), seeds in found.items():
-            where = "" if len(seeds) == len(row.records) else f"training seed {_numbers(seeds)}"
-            yield level, "; ".join(part for part in (where, *told) if part) or "by the harness"
 
     def _related(self, board: Board, row: Row) -> Iterator[Relative]:
         for other, one in self._relatives[_kind(row)]:
@@ -190,7 +183,19 @@ def _places(row: Row) -> tuple[Place, ...]:
 
 
 def _card(record: Record) -> Facts:
-    return tuple((key.capitalize(), str(text)) for key, text in record.defense.card.items() if text)
+    card = record.defense.card.items()
+    return tuple((key.capitalize(), str(one)) for key, one in card if one and key != _PAPERS)
+
+
+def _trust(row: Row) -> Iterator[tuple[str, str]]:
+    """Yield how far the row may be trusted, and what was stated of its records, by date."""
+    yield "now", row.trust.remark
+    stated: dict[Trust, list[int]] = {}
+    for record in row.records:
+        for one in shipped().get(record.id, ()):
+            stated.setdefault(one, []).append(record.seed)
+    for one, seeds in sorted(stated.items(), key=lambda item: item[0].date):
+        yield one.date, f"training seed {_numbers(seeds)}: {one.remark}"
 
 
 def _passes(record: Record) -> Iterator[tuple[str, str]]:

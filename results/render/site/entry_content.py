@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from results.report.content import Curve, Facts, Interval, Listed, RaisedFlag
+from results.report.publication import Publication
 
 Spread = tuple[float | None, float | None]
 """A mean over trainings and its sample deviation; None where it is not known."""
@@ -134,7 +135,8 @@ class EntryPage:
         curves: mAP over budgets, means over trainings; empty with fewer than three budgets.
         answer_curves: mAP over the answers that black-box attacks were given.
         listed: Ranked lists of the first training that has some.
-        trust: How far it may be trusted, in steps; empty where nothing was stated.
+        papers: What the defense goes back to.
+        trust: How far it may be trusted now, and what was stated of it, by date.
         relatives: All rows of the defense on this data set, itself included.
     """
 
@@ -161,6 +163,7 @@ class EntryPage:
     protocol: str
     configuration: Facts
     card: Facts
+    papers: tuple[Publication, ...]
     trust: Facts
     other_data: tuple[OtherData, ...]
     listed: Listed | None

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from results.board import record_metrics as metrics
 from results.board.boards import THIN, Board, Row
+from results.board.columns import over_seeds
 from results.board.curves import CurvePanel, answer_panels, budget_panels
 from results.records.ranked_lists import RankedLists, load_ranked_lists, ranked_lists_path
 from results.records.schema import Record
@@ -16,7 +17,6 @@ from results.render.site.entry_attacks import (
     curves_of,
     headline,
     other_data,
-    over_trainings,
 )
 from results.render.site.entry_content import EntryPage, Place, Relative, TrainingOfRow
 from results.report import wording
@@ -140,8 +140,8 @@ class EntryMaker:
                 page=Path(entry_path(one)).name,
                 differs="this board" if same else f"{other.subject} · {other.threat}",
                 seeds=len(one.records),
-                clean_map=over_trainings(one, metrics.clean_map),
-                worst_map=over_trainings(one, metrics.worst_map),
+                clean_map=over_seeds(one, metrics.clean_map),
+                worst_map=over_seeds(one, metrics.worst_map),
                 published=max((date for date in dates if date), default=NO_DATE),
                 is_this=one is row,
             )

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from results.board.frame import Mean
 from results.report.content import Curve, Facts, Interval, Listed, RaisedFlag
 from results.report.publication import Publication
-
-Spread = tuple[float | None, float | None]
-"""A mean over trainings and its sample deviation; None where it is not known."""
 
 
 @dataclass(frozen=True)
@@ -21,10 +19,10 @@ class Headline:
         eps: Budget in 1/255 units; None where attacks have none or several.
     """
 
-    clean_map: Spread
-    clean_rank1: Spread
-    worst_map: Spread
-    worst_rank1: Spread
+    clean_map: Mean
+    clean_rank1: Mean
+    worst_map: Mean
+    worst_rank1: Mean
     ci95: Interval | None
     kept: float | None
     eps: float | None
@@ -48,9 +46,9 @@ class AttackOfRow:
     counted: bool
     strongest: bool
     seen_in_training: bool
-    map: Spread
+    map: Mean
     ci95: Interval
-    rank1: Spread
+    rank1: Mean
     share_of_worst: float | None
     success_rate: float | None
     target_map: float | None
@@ -98,8 +96,8 @@ class OtherData:
     """The same encoders on a data set that they were not trained on."""
 
     dataset: str
-    clean_map: Spread
-    worst_map: Spread
+    clean_map: Mean
+    worst_map: Mean
 
 
 @dataclass(frozen=True)
@@ -115,8 +113,8 @@ class Relative:
     page: str
     differs: str
     seeds: int
-    clean_map: Spread
-    worst_map: Spread
+    clean_map: Mean
+    worst_map: Mean
     published: str
     is_this: bool
 

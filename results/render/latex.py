@@ -18,7 +18,7 @@ from results.statistics.significance import LEVEL
 # import; tabulate escapes the commands for bold cells, too.
 
 PACKAGES = r"% needs \usepackage{array,booktabs,longtable}" + "\n"
-_WIDTH = 104
+_WIDTH = 124
 """Characters in a line over both columns of a paper, at the size of the tables."""
 _HEADING = 40
 _LABEL = 36

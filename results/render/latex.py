@@ -161,8 +161,9 @@ def _caption(board: Board, table: _Table) -> str:
         parts.append(f"{THIN} few trainings: how far they differ is not known.")
     if any(SEEN in text for text in texts):
         parts.append(f"{SEEN} trained on this attack.")
-    gone = [row for row in board.rows if not row.trust.is_ranked]
-    parts += [f"Not ranked: {row.label}, {_sentence(row.trust.remark)}" for row in gone]
+    if not table.label:
+        gone = [row for row in board.rows if not row.trust.is_ranked]
+        parts += [f"Not ranked: {row.label}, {row.trust.remark}" for row in gone]
     return " ".join(parts)
 
 

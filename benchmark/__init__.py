@@ -26,6 +26,7 @@ _PUBLIC = {
     "Run": "benchmark.api.run_defenses",
     "ThreatModel": "benchmark.core.threat",
     "attack": "benchmark.api.attack_images",
+    "check_contract": "benchmark.api.check_contract",
     "evaluate": "benchmark.api.evaluate",
     "load_encoder": "benchmark.api.loading",
     "load_images": "benchmark.api.loading",
@@ -44,6 +45,7 @@ find_own_packages_first()
 
 if TYPE_CHECKING:
     from benchmark.api.attack_images import attack as attack
+    from benchmark.api.check_contract import check_contract as check_contract
     from benchmark.api.evaluate import evaluate as evaluate
     from benchmark.api.evaluation import Evaluation as Evaluation
     from benchmark.api.loading import load_encoder as load_encoder

@@ -123,11 +123,21 @@ def _write_site(
     boards: list[Board], measured: Measured, files: list[tuple[Path, Record]], output: Path
 ) -> None:
     from benchmark.cli.glossary import glossary
+    from benchmark.runner.reproduction import command_of
+    from results.records.publication import published_dates
     from results.render.site.build import write_site
-    from results.render.site.context import SiteContext
+    from results.render.site.context import SiteContext, row_id
 
     places = {record.id: path for path, record in files}
-    paths = write_site(SiteContext(boards, measured, places, glossary()), output)
+    context = SiteContext(
+        boards,
+        measured,
+        places,
+        glossary(),
+        commands={row_id(row): command_of(row.records) for one in boards for row in one.rows},
+        published=published_dates(places),
+    )
+    paths = write_site(context, output)
     write_line(f"wrote {paths[0]} and {len(paths) - 1} more files")
 
 

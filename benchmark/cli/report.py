@@ -109,10 +109,10 @@ def _check_output(output: Path | None, records: Sequence[Path]) -> None:
 
 def _outcomes(path: Path, record: Record) -> PerQuery | None:
     """Return the outcomes of the queries of a record, where they lie beside it."""
-    from results.records.store import load_per_query
+    from results.records.store import load_per_query, per_query_path
 
-    beside = None if record.per_query is None else path.with_name(record.per_query)
-    return load_per_query(beside) if beside is not None and beside.is_file() else None
+    beside = per_query_path(path, record.per_query)
+    return None if beside is None else load_per_query(beside)
 
 
 def _published(folders: Sequence[Path] | None) -> list[Record]:

@@ -62,18 +62,25 @@ class Column:
     best: Best | None = None
 
     def cells(self, rows: Sequence[Row]) -> list[TableCell]:
-        """Return the entries of all rows, the best of those that are ranked marked."""
-        texts = [self.text(row) for row in rows]
-        values = [
-            _leading_number(text) if self.best and row.trust.is_ranked else None
-            for row, text in zip(rows, texts, strict=True)
-        ]
-        known = {value for value in values if value is not None}
-        if len(known) < 2:
-            return [TableCell(text) for text in texts]
-        extreme = max(known) if self.best == "highest" else min(known)
-        both = zip(texts, values, strict=True)
-        return [TableCell(text, value == extreme) for text, value in both]
+        """Return the entries of all rows, the best of them marked."""
+        return marked(rows, self.text, self.best)
+
+
+def marked(rows: Sequence[Row], show: Callable[[Row], str], best: Best | None) -> list[TableCell]:
+    """Return what is shown of rows as cells; the best read as high (or low) as the extreme.
+
+    Rows that are not ranked are not compared.
+    """
+    texts = [show(row) for row in rows]
+    values = [
+        _leading_number(text) if best and row.trust.is_ranked else None
+        for row, text in zip(rows, texts, strict=True)
+    ]
+    known = {value for value in values if value is not None}
+    if len(known) < 2:
+        return [TableCell(text) for text in texts]
+    extreme = max(known) if best == "highest" else min(known)
+    return [TableCell(text, value == extreme) for text, value in zip(texts, values, strict=True)]
 
 
 def board_columns(board: Board) -> list[Column]:

@@ -114,7 +114,8 @@ def _table(head: str, labels: Sequence[str], columns: Sequence[Filled]) -> Table
     table = _plain_table()
     table.add_column(head, max_width=_LABEL_WIDTH, overflow="fold")
     for title, _ in columns:
-        table.add_column(title, justify="right", overflow="fold", max_width=_HEADING_WIDTH)
+        heading = Text(title)  # a text by itself would be read as markup
+        table.add_column(heading, justify="right", overflow="fold", max_width=_HEADING_WIDTH)
     for number, label in enumerate(labels):
         cells = [column[number] for _, column in columns]
         table.add_row(

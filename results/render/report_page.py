@@ -27,7 +27,7 @@ def report_page(report: Report, pictures: Mapping[str, bytes] = _NO_PICTURES) ->
     return rendered(
         "report.html",
         report=report,
-        pictures={name: _data_uri(content) for name, content in pictures.items()},
+        pictures={name: data_uri(content) for name, content in pictures.items()},
         curves=charts.line_chart(report.curves) if report.curves else None,
         histogram=charts.histogram(report.spread.bins) if report.spread else None,
         shown_rows=_shown_rows(report.standing) if report.standing else [],
@@ -44,6 +44,7 @@ def _shown_rows(standing: Standing) -> list[bool]:
     return [row < ends[0] or row >= ends[1] or row in near for row in range(rows)]
 
 
-def _data_uri(content: bytes) -> str:
+def data_uri(content: bytes) -> str:
+    """Return a PNG or JPEG as an address that holds it."""
     kind = "png" if content.startswith(_PNG) else "jpeg"
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"

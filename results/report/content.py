@@ -97,10 +97,16 @@ class Curve:
 
 @dataclass(frozen=True)
 class Sighting:
-    """What made a flag rise; `attack` is None where it is about the encoder."""
+    """What made a flag rise.
+
+    Attributes:
+        attack: None where it is about the encoder.
+        seed: Training that it was seen in, where there are several.
+    """
 
     attack: str | None
     message: str
+    seed: int | None = None
 
 
 @dataclass(frozen=True)

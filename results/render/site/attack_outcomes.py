@@ -31,7 +31,7 @@ class AttackOutcome:
     flags: tuple[str, ...]
 
 
-def attacks_of(board: Board) -> dict[AttackId, str]:
+def all_attacks(board: Board) -> dict[AttackId, str]:
     """Return all attacks of a board with their labels, additive ones first."""
     return board.attacks | board.apart
 
@@ -51,7 +51,7 @@ def attack_outcomes(board: Board, row: Row) -> dict[AttackId, AttackOutcome]:
     metric = shown_metric(board)
     rank1 = metric.replace("map", "rank1")
     found = {}
-    for attack in attacks_of(board):
+    for attack in all_attacks(board):
         means = board.frame.means(row, attack)
         results = board.frame.results(row, attack)
         value = means[metric]

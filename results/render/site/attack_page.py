@@ -14,8 +14,8 @@ from results.records.retrieval import AttackId
 from results.render.page_template import rendered
 from results.render.site.attack_outcomes import (
     AttackOutcome,
+    all_attacks,
     attack_outcomes,
-    attacks_of,
     counted_attacks,
     knowledge_of,
     metric_name,
@@ -79,7 +79,7 @@ def attack_lines(context: SiteContext, board: Board) -> list[AttackRow]:
     wins = _wins(board, [found for _, found in outcomes])
     knowledge, counted = knowledge_of(board), counted_attacks(board)
     lines = []
-    for attack, label in attacks_of(board).items():
+    for attack, label in all_attacks(board).items():
         met = [(row, found[attack]) for row, found in outcomes if attack in found]
         costs = {metric: _mean(board.frame.values(attack, metric)) for metric in _COSTS}
         lines.append(

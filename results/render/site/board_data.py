@@ -8,8 +8,8 @@ from results.board.boards import Board
 from results.board.curves import answer_panels, budget_panels
 from results.render.site.attack_outcomes import (
     AttackOutcome,
+    all_attacks,
     attack_outcomes,
-    attacks_of,
     counted_attacks,
     knowledge_of,
     metric_name,
@@ -31,7 +31,7 @@ _DECIMALS = 2
 
 def board_data(board: Board, table: BoardTable, context: SiteContext) -> dict[str, Any]:
     """Return plain values, short where there are many: rows name attacks by their places."""
-    attacks, knowledge, counted = attacks_of(board), knowledge_of(board), counted_attacks(board)
+    attacks, knowledge, counted = all_attacks(board), knowledge_of(board), counted_attacks(board)
     places = {attack: number for number, attack in enumerate(attacks)}
     raised = table.facets.get("flag", ())
     words = context.glossary.flags

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from results.board.boards import Board, Row
-from results.board.columns import MISSING, SEEN, Column, board_columns
+from results.board.columns import Column, board_columns
 from results.board.labels import trained_on
-from results.board.record_metrics import flag_ids, train_seconds
+from results.board.record_metrics import flag_ids
 from results.render.site.context import row_id
 
 UNTRAINED = "no attack"
@@ -73,7 +72,8 @@ class TableRow:
     @property
     def words(self) -> str:
         """What it is found by, in small letters."""
-        return " ".join([self.label, self.backbone, *self.trained_against, *self.flags]).lower()
+        against = [name for name in self.trained_against if name != UNTRAINED]
+        return " ".join([self.label, self.backbone, *against, *self.flags]).lower()
 
 
 @dataclass(frozen=True)
@@ -95,10 +95,10 @@ class BoardTable:
 
 def board_table(board: Board) -> BoardTable:
     """Return the table of a board; single attacks are not among its columns."""
-    columns = board_columns(board)
+    columns = [one for one in board_columns(board) if one.key != "flags"]
     overview = [one for one in columns if one.block == "overview"]
     further = [one for one in columns if one.block in ("worst", "cross", "cost")]
-    shown = [*overview, *(one for one in further if one.title != "Flags")]
+    shown = [*overview, *further]
     entries = zip(*(_entries(column, board.rows) for column in shown), strict=True)
     rows = tuple(
         _row(board, row, place, found)
@@ -108,24 +108,19 @@ def board_table(board: Board) -> BoardTable:
 
 
 def _heading(column: Column) -> Heading:
-    key = re.sub(r"[^a-z0-9]+", "-", column.title.lower()).strip("-")
-    return Heading(key, column.title, "desc" if column.best == "highest" else "asc")
+    return Heading(column.key, column.title, "desc" if column.best == "highest" else "asc")
 
 
-def _entries(column: Column, rows: Iterable[Row]) -> list[Entry]:
-    shown = list(rows)
+def _entries(column: Column, rows: Sequence[Row]) -> list[Entry]:
     return [
-        Entry(cell.text, _order(column, cell.text, row), cell.best)
-        for cell, row in zip(column.cells(shown), shown, strict=True)
+        Entry(cell.text, _order(column, row), cell.best)
+        for cell, row in zip(column.cells(rows), rows, strict=True)
     ]
 
 
-def _order(column: Column, text: str, row: Row) -> float | None:
-    if column.title == "Train":
-        return train_seconds(row.records)
-    if text == MISSING:
-        return None
-    return float(re.split(rf"[ –×‡{SEEN}]", text)[0])
+def _order(column: Column, row: Row) -> float | None:
+    first = next(iter(column.numbers(row).values()))
+    return len(row.seeds) if isinstance(first, str) else first
 
 
 def _row(board: Board, row: Row, place: int, entries: tuple[Entry, ...]) -> TableRow:

@@ -9,8 +9,10 @@ from pathlib import Path
 from results.records.atomic import publish
 from results.render.site.attack_page import attack_page
 from results.render.site.board_page import board_page
+from results.render.site.compare import compare_files
 from results.render.site.context import SiteContext, attacks_path, board_path
 from results.render.site.downloads import downloads
+from results.render.site.entry import entry_pages
 from results.render.site.start_page import start_page
 
 
@@ -37,7 +39,9 @@ def site_files(context: SiteContext) -> dict[str, bytes]:
     for board in context.boards:
         pages[board_path(board)] = board_page(context, board)
         pages[attacks_path(board)] = attack_page(context, board)
+        pages |= compare_files(context, board)
         pages |= {one.path: one.write() for one in downloads(board)}
+    pages |= entry_pages(context)
     return {path: text.encode() for path, text in pages.items()} | _assets()
 
 

@@ -29,6 +29,8 @@ class SiteContext:
         files: The file of each record, by its id.
         glossary: What names stand for.
         trust: How far each record may be trusted, by its id.
+        commands: What makes each row anew, or why that is not known, by the id of the row.
+        published: Date at which each record came into the repository, by its id.
     """
 
     boards: Sequence[Board]
@@ -36,6 +38,8 @@ class SiteContext:
     files: Mapping[str, Path]
     glossary: Glossary
     trust: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    commands: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    published: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     @cached_property
     def snapshot(self) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from results.board.boards import Board, Row
-from results.board.columns import percent
+from results.board.columns import over_seeds, spread
 from results.board.record_metrics import strongest_target, worst_map
 from results.render.page_template import rendered
-from results.render.site.attack_outcomes import attacks_of
+from results.render.site.attack_outcomes import all_attacks
 from results.render.site.context import SiteContext, attacks_path, board_path
 
 
@@ -42,9 +42,9 @@ def start_page(context: SiteContext) -> str:
 
 
 def _line(board: Board) -> BoardLine:
-    attacks = attacks_of(board)
+    attacks = all_attacks(board)
     row = board.rows[0]
-    worst = percent(row, strongest_target if board.targeted else worst_map)
+    worst = spread(over_seeds(row, strongest_target if board.targeted else worst_map))
     labels = [row.label for row in board.rows]
     return BoardLine(
         board=board,

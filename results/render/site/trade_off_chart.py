@@ -138,9 +138,10 @@ def _mark(
         if place.far:
             size = len(name) * _CHARACTER[0] * _FONT
             lead = round(min(max(at[0], corner[0]), corner[0] + size), 1), round(corner[1] - 4, 1)
+    said = name if name == point.label else f"{name}, {point.label}"
     return Mark(
         id=row_id(row),
-        text=f"{point.label}: clean {point.clean:.1f}, worst case {point.worst:.1f}",
+        text=f"{said}: clean {point.clean:.1f}, worst case {point.worst:.1f}",
         x=at[0],
         y=at[1],
         across=_length(point.clean_sd, x),

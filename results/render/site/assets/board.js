@@ -31,16 +31,16 @@ document.addEventListener("DOMContentLoaded", () => {
       name: one.label === best?.label ? "this" : "",
       cells: [
         one.label === best?.label ? `${one.label} (strongest)` : one.label,
-        data.knowledge[one.knowledge],
-        one.eps === null ? "–" : `${one.eps}/255`,
         shownValue(one),
         bar(one.value),
         text(one.rank1),
         ...(shared ? [text(one.share)] : []),
+        data.knowledge[one.knowledge],
+        one.eps === null ? "–" : `${one.eps}/255`,
         one.flags.join(", ") || "none",
       ],
     }));
-    const headings = ["Attack", "Knows", "ε", data.metric, "0 to 100", data.first, ...(shared ? ["share of worst"] : []), "flags"];
+    const headings = ["Attack", data.metric, "0 to 100", data.first, ...(shared ? ["share of worst"] : []), "knows", "ε", "flags"];
     return site.makeTable("Every attack on this row; † the training saw it.", headings, rows);
   };
 

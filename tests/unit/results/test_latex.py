@@ -33,18 +33,18 @@ def board(make_record, make_attack):
         make_record(
             f"defense-{place}",
             seed=seed,
-            label=label,
             clean=50.0 + place + seed,
             attacks=[a | {"map": a["map"] - place - seed} for a in attacks],
             cross=True,
         )
-        for place, label in enumerate(HOSTILE)
+        for place in range(len(HOSTILE))
         for seed in (0, 1)
     ]
     (board,) = make_boards(records)
-    first, second, third, *others = board.rows
     gone = Trust("withdrawn", "A & B", "2026-11-01", "100% wrong.", "https://example.org/a_b")
-    rows = (first, second, third, *others[:-1], replace(others[-1], trust=gone))
+    rows = [replace(row, label=label) for row, label in zip(board.rows, HOSTILE, strict=True)]
+    first, second, third, fourth, last = rows
+    rows = (first, second, third, fourth, replace(last, trust=gone))
     groups = {first.label: 1, second.label: 1, third.label: 2}
     return replace(board, rows=rows, groups=groups)
 

@@ -122,18 +122,23 @@ def _write(boards: list[Board], format_: str, output: Path) -> None:
 def _write_site(
     boards: list[Board], measured: Measured, files: list[tuple[Path, Record]], output: Path
 ) -> None:
+    from dataclasses import replace
+
     from benchmark.cli.glossary import glossary
+    from benchmark.cli.references import references_of
     from benchmark.runner.reproduction import command_of
     from results.records.publication import published_dates
     from results.render.site.build import write_site
     from results.render.site.context import SiteContext, row_id
+    from results.trust.statement import trust_of
 
     places = {record.id: path for path, record in files}
     context = SiteContext(
         boards,
         measured,
         places,
-        glossary(),
+        replace(glossary(), references=references_of(boards)),
+        trust={record.id: trust_of([record]) for _, record in files},
         commands={row_id(row): command_of(row.records) for one in boards for row in one.rows},
         published=published_dates(places),
     )

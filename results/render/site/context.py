@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 from results.board.boards import Board, Row
 from results.claims.load import Claim, claims_beside
 from results.records.query_outcomes import Measured
 from results.report.content import Glossary
+from results.trust.statement import Trust
 
 _DIGITS = 12
 """Of the names of rows and snapshots."""
@@ -37,7 +37,7 @@ class SiteContext:
     measured: Measured
     files: Mapping[str, Path]
     glossary: Glossary
-    trust: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    trust: Mapping[str, Trust] = field(default_factory=lambda: MappingProxyType({}))
     commands: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     published: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 

@@ -98,6 +98,20 @@ def read_measured(
 
     Args:
         folders: Folders of runs or of records.
+        dataset: As for `read_files_on`.
+
+    Raises:
+        RecordError: As `read_files_on`.
+    """
+    files = read_files_on(folders, dataset)
+    return [record for _, record in files], outcomes_beside(files)
+
+
+def read_files_on(folders: Iterable[Path], dataset: str | None = None) -> list[tuple[Path, Record]]:
+    """Read the records of some folders with their files.
+
+    Args:
+        folders: Folders of runs or of records.
         dataset: Another data set than the one trained on, to see the records as they stand there;
             those that were not tested on it are left out.
 
@@ -105,16 +119,21 @@ def read_measured(
         RecordError: A folder is missing, a file cannot be read, or no record was tested on
             `dataset`.
     """
-    records: list[Record] = []
-    measured: dict[str, PerQuery] = {}
     files = read_record_files(folders)
-    if dataset is not None:
-        files = records_on_dataset(files, dataset)
+    return files if dataset is None else records_on_dataset(files, dataset)
+
+
+def outcomes_beside(files: Iterable[tuple[Path, Record]]) -> dict[str, PerQuery]:
+    """Return the outcomes of the records whose per-query file is there, by their ids.
+
+    Raises:
+        RecordError: A file cannot be read.
+    """
+    measured: dict[str, PerQuery] = {}
     for path, record in files:
-        records.append(record)
         if (beside := per_query_path(path, record.per_query)) is not None:
             measured[record.id] = load_per_query(beside)
-    return records, measured
+    return measured
 
 
 def of_records(records: Sequence[Record], measured: Measured) -> dict[int, Record]:

@@ -9,7 +9,7 @@ from tabulate import tabulate
 
 from results.board.attack_table import Listing, areas, details
 from results.board.boards import Board, Row
-from results.board.columns import SEEN, TableCell, board_columns, percent, spread
+from results.board.columns import SEEN, Block, TableCell, board_columns, over_seeds, spread
 from results.board.unseen import Matrix, worst_unseen
 from results.claims.load import claims_beside
 from results.records.retrieval import AttackId
@@ -32,6 +32,8 @@ _AREAS = (
     "the clean mAP is its start."
 )
 
+_LISTED_BELOW: tuple[Block, ...] = ("attacks", "apart", "areas")
+"""Parts of a board that have a table of their own, a line for each attack."""
 
 _UNSEEN_LEGEND = (
     f"mAP in percent, ± over seeds. {SEEN} trained on this attack. Unseen mean: over the attacks "
@@ -57,7 +59,9 @@ def unseen_markdown(matrices: Iterable[Matrix]) -> str:
             for attack, label in matrix.attacks.items()
         ]
         for title, read in (("Unseen mean", matrix.unseen_mean), ("Worst unseen", worst_unseen)):
-            columns.append((title, [TableCell(percent(row, read)) for row in matrix.rows]))
+            columns.append(
+                (title, [TableCell(spread(over_seeds(row, read))) for row in matrix.rows])
+            )
         table = markdown_table("Trained against", matrix.names, columns)
         parts += [f"## {escaped(f'{matrix.board.subject} · {matrix.threat}')}", table]
     return "\n\n".join([*parts, _UNSEEN_LEGEND]) + "\n"
@@ -80,19 +84,17 @@ def markdown_table(
 
 
 def _sections(board: Board) -> Iterator[str]:
-    columns = [
-        column for column in board_columns(board) if column.block not in ("attacks", "apart")
-    ]
+    columns = [one for one in board_columns(board) if one.block not in _LISTED_BELOW]
     filled = [(column.title, column.cells(board.rows)) for column in columns]
     yield markdown_table("Defense", [row.label for row in board.rows], filled)
     yield board.note
     yield from board.remarks
     if board.attacks:
         yield "### Attacks"
-        yield _listing(details(board, board.attacks))
+        yield _listing(details(board, "attacks"))
     if board.apart:
         yield "### Attacks that are not additive"
-        yield _listing(details(board, board.apart))
+        yield _listing(details(board, "apart"))
         yield f"Never part of a worst case · {escaped(board.threat_of(board.apart))}"
     swept = areas(board)
     if swept.labels:

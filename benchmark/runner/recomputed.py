@@ -143,13 +143,19 @@ def _ids(config: Path) -> frozenset[str] | str:
     return frozenset(map(plan.record_id, plan.trials))
 
 
-def planned(config: Path) -> tuple[Plan, RunDatasets]:
+def planned(config: Path, *, is_own: bool = False) -> tuple[Plan, RunDatasets]:
     """Return the plan of a stored configuration on the data that is at hand, and that data.
 
+    Args:
+        config: The file.
+        is_own: Whether it is the user's own, so that code that it names may be run.
+
     Raises:
-        UsageError: It is no configuration, or names code of its own, which is not run.
+        UsageError: It is no configuration, or names code that is not run.
         DataError: Images are missing.
     """
+    if is_own:
+        return _plan(load_run_config({"preset": str(config)}))
     parsed = validate(_without_machine(config))
     if parsed.plugin or parsed.encoder or OF_ENCODERS in parsed.defense:
         raise UsageError(

@@ -112,8 +112,12 @@ def mutated_arrays(path: Path, draw: random.Random) -> None:
     np.savez_compressed(path, **arrays)
 
 
-def read_by_all(folder: Path) -> None:
+def read_by_all(folder: Path, *, compares: bool) -> None:
     """Show a folder of records to every reader.
+
+    Args:
+        folder: Of records.
+        compares: Whether rows are compared, too, which takes as long as all the rest.
 
     Raises:
         RecordError: What a reader answers to a record that it refuses.
@@ -152,7 +156,7 @@ def read_by_all(folder: Path) -> None:
     )
     report_page(made)
     for board in boards:
-        if len(board.rows) > 1:
+        if compares and len(board.rows) > 1:
             compare(board, board.rows[0], board.rows[1], measured)
 
 
@@ -175,7 +179,7 @@ def record_case(seed: int, healthy: Path) -> str:
         else:
             mutated_arrays(victim.with_name(victim.stem + ".per_query.npz"), draw)
         try:
-            read_by_all(folder)
+            read_by_all(folder, compares=seed % 8 == 0)
         except RecordError as error:
             return _refused(error.what)
     return "read"

@@ -23,6 +23,7 @@ from benchmark.core.progress import SilentProgress
 from benchmark.runner.choice import choose
 from benchmark.runner.datasets import RunDatasets
 from benchmark.runner.plan import Plan, make_plan
+from results.records.file_limits import read_limited
 from results.records.printable import printable
 from results.records.schema import Record
 from results.submission.problem import Problem
@@ -176,8 +177,17 @@ def published_config(config: Path) -> str:
 
 
 def _without_machine(config: Path) -> dict[str, Any]:
-    if config.stat().st_size > _LARGEST_CONFIG:
-        raise UsageError(f"{config} is larger than a configuration is", "restore the file")
+    """Return a stored configuration without what is of a machine alone.
+
+    Aliases are refused: a few lines of them can stand for more than a memory holds.
+    """
+    try:
+        text = read_limited(config, _LARGEST_CONFIG).decode()
+        has_aliases = any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise UsageError(f"{config} cannot be read: {error}", "restore the file") from error
+    if has_aliases:
+        raise UsageError(f"{config} holds aliases, which no run writes", "restore the file")
     return {k: v for k, v in read_layer(str(config)).items() if k not in _OF_A_MACHINE}
 
 

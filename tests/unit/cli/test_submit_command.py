@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 from benchmark.cli import submit as submit_module
+from benchmark.core.errors import UsageError
 from benchmark.runner import examined
 from benchmark.runner.kept_embeddings import kept_embeddings
 from benchmark.runner.recomputed import CONFIG_FILE, fingerprint_problems, planned
 from benchmark.runner.reranked_sample import sample_problems, sampled_rows
 from results.records.store import load_record
 from results.submission.sampled_embeddings import sampled_path
-from results.submission.statement import read_statement
+from results.submission.submission_file import read_submission
 
 PUBLISHED = Path(__file__).parents[3] / "results" / "published"
 
@@ -45,7 +46,7 @@ def test_a_submission_is_a_folder_that_validates_and_a_text(cli, run_dir, tmp_pa
     assert len(list(folder.glob("*--*.json"))) == 3
     assert len(list(folder.glob("*.per_query.npz"))) == 3
     assert "somebody" not in (folder / CONFIG_FILE).read_text()
-    said = read_statement(folder)
+    said = read_submission(folder)
     assert said.by == "A. Author"
     assert set(said.files) == {path.name for path in folder.iterdir()} - {"submission.json"}
     text = (run_dir / "pull_request.md").read_text()
@@ -141,3 +142,20 @@ def test_fingerprints_are_computed_again_and_foreign_behaviours_told(tmp_path):
         defense = record.defense.model_copy(update={"behaviour": behaviour, "name": "other"})
         found = fingerprint_problems(path, record.model_copy(update={"defense": defense}))
         assert what in next(found).what
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("a: &a [1]\nb: [*a, *a]\n", "holds aliases"),
+        ("a: [", "cannot be read"),
+        ("x" * 2**21, "larger than the 1 MiB"),
+        ("defense: [none]\nencoder: {spec: x}\n", "names code of its own"),
+        ("defense: [none]\nplugin: [x.py]\n", "names code of its own"),
+        ("defense: [none]\nunknown: 1\n", "unknown"),
+    ],
+)
+def test_a_configuration_of_anybody_is_read_with_care(tmp_path, text, what):
+    (tmp_path / CONFIG_FILE).write_text(text)
+    with pytest.raises(UsageError, match=what):
+        planned(tmp_path / CONFIG_FILE)

@@ -19,7 +19,7 @@ from results.submission.difference import difference_markdown, main
 from results.submission.grid_checks import grid_problems
 from results.submission.joined_board import board_problems
 from results.submission.record_checks import record_problems
-from results.submission.statement import statement_problems, unacknowledged
+from results.submission.submission_file import submission_problems, unacknowledged
 
 PUBLISHED = Path(__file__).parents[3] / "results" / "published"
 FOLDERS = sorted({path.parent for path in PUBLISHED.glob("*/*--*.json")})
@@ -134,7 +134,18 @@ def test_another_protocol_is_refused_with_what_differs(make_record: MakeRecord) 
     (one,) = board_problems([make_record("mine", protocol="ff" * 32)], board)
     assert "what records do not tell: the images" in one.what
     assert list(board_problems([make_record("mine", dataset="market1501")], board)) == []
-    assert "published already" in next(board_problems(board[:1], board)).what
+
+
+def test_a_reproduction_repeats_what_is_published_and_is_no_copy(make_record: MakeRecord) -> None:
+    board = [make_record()]
+    training = {**board[0].training.model_dump(), "seconds": 300.0}
+    again = board[0].model_copy(update={"training": board[0].training.model_validate(training)})
+    assert "published already" in next(board_problems([again], board)).what
+    assert list(board_problems([again], board, is_reproduction=True)) == []
+    (copied,) = board_problems(board, board, is_reproduction=True)
+    assert "not a reproduction" in copied.what
+    (unknown,) = board_problems([make_record(seed=5)], board, is_reproduction=True)
+    assert "reproduces nothing" in unknown.what
 
 
 def test_flags_and_cards_are_asked_for(make_record: MakeRecord) -> None:
@@ -150,11 +161,11 @@ def test_flags_and_cards_are_asked_for(make_record: MakeRecord) -> None:
 
 
 def test_a_folder_without_a_statement_has_nothing_to_compare(real: Path) -> None:
-    assert list(statement_problems(real.parent, [load_record(real)])) == []
+    assert list(submission_problems(real.parent, [load_record(real)])) == []
     (real.parent / "submission.json").write_text('{"files": {"../x": "0"}}')
     assert len(read_records([real.parent])) == 1, "it is no record"
     with pytest.raises(RecordError, match="submission"):
-        list(statement_problems(real.parent, []))
+        list(submission_problems(real.parent, []))
 
 
 def test_the_difference_of_boards(

@@ -129,7 +129,7 @@ def _write_site(
 ) -> None:
     from benchmark.cli.glossary import glossary
     from benchmark.runner.reproduction import command_of
-    from results.records.publication import published_dates
+    from results.records.commit_dates import commit_dates
     from results.render.site.build import write_site
     from results.render.site.context import SiteContext, row_id
 
@@ -140,7 +140,7 @@ def _write_site(
         places,
         glossary(),
         commands={row_id(row): command_of(row.records) for one in boards for row in one.rows},
-        published=published_dates(places),
+        published=commit_dates(places),
     )
     paths = write_site(context, output)
     write_line(f"wrote {paths[0]} and {len(paths) - 1} more files")

@@ -42,6 +42,7 @@ def site_files(context: SiteContext) -> dict[str, bytes]:
         pages |= compare_files(context, board)
         pages |= {one.path: one.write() for one in downloads(board)}
     pages |= entry_pages(context)
+    pages |= entry_pages(context)
     return {path: text.encode() for path, text in pages.items()} | _assets()
 
 

@@ -3,6 +3,7 @@
 # make style  ruff
 # make lint   ruff and mypy
 # make bench  cost of attacks and of ranking
+# make wheel  sdist and wheel in dist/, see docs/release.md
 # make results  train and attack the published boards and experiments anew; days on 2 CPU cores
 PYTHON ?= python3
 BIN := .venv/bin
@@ -10,7 +11,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no
 READY := .venv/.ready
 
 .DEFAULT_GOAL := run
-.PHONY: run test style lint bench results clean
+.PHONY: run test style lint bench wheel results clean
 
 run: $(READY)
 	$(BIN)/python -m benchmark run --defense none,ddid
@@ -27,6 +28,10 @@ lint: style
 
 bench: $(READY)
 	$(BIN)/python -m benchmark.bench
+
+wheel: $(READY)
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation --outdir dist
 
 results: $(READY)
 	results/regenerate.sh

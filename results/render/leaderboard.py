@@ -12,11 +12,14 @@ from results.board.leaderboard_frame import leaderboard_rows
 from results.board.plain_rows import csv_text, json_text
 from results.board.unseen import make_matrices, unseen_rows
 from results.records.atomic import publish
+from results.records.schema import Record
 from results.render.figures import write_figures
 from results.render.markdown import boards_markdown, unseen_markdown
 
 
-def write_leaderboard(boards: Sequence[Board], output_dir: Path) -> list[Path]:
+def write_leaderboard(
+    boards: Sequence[Board], output_dir: Path, published: Sequence[Record] = ()
+) -> list[Path]:
     """Write ``leaderboard.md``, ``leaderboard.csv`` and ``attacks.csv``, and what else there is.
 
     That is ``curves.csv`` for sweeps and black-box attacks, ``unseen.md`` and ``unseen.csv`` for
@@ -26,6 +29,8 @@ def write_leaderboard(boards: Sequence[Board], output_dir: Path) -> list[Path]:
     Args:
         boards: Any number.
         output_dir: Where to write.
+        published: Published records; those of the same protocol stand in a part of their own in
+            ``leaderboard.md``, and in no other file.
 
     Returns:
         Paths of the files, the leaderboard first.
@@ -33,21 +38,26 @@ def write_leaderboard(boards: Sequence[Board], output_dir: Path) -> list[Path]:
     Raises:
         RecordError: The disk is full or the folder refuses.
     """
-    files = texts(boards)
+    files = texts(boards, published=published)
     paths = [publish(output_dir / name, text.encode()) for name, text in files.items()]
     return [*paths, *write_figures(boards, output_dir)]
 
 
-def texts(boards: Sequence[Board], formats: Collection[str] = ("md", "csv")) -> dict[str, str]:
+def texts(
+    boards: Sequence[Board],
+    formats: Collection[str] = ("md", "csv"),
+    published: Sequence[Record] = (),
+) -> dict[str, str]:
     """Return the text of each file of a leaderboard by its name, the leaderboard first.
 
     Args:
         boards: Any number.
         formats: Of ``md``, ``csv`` and ``json``.
+        published: As for `write_leaderboard`.
     """
     matrices, files = make_matrices(boards), {}
     if "md" in formats:
-        files["leaderboard.md"] = boards_markdown(boards)
+        files["leaderboard.md"] = boards_markdown(boards, published)
         if matrices:
             files["unseen.md"] = unseen_markdown(matrices)
     rows = leaderboard_rows(boards) if {"csv", "json"} & set(formats) else []

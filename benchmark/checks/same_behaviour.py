@@ -103,7 +103,7 @@ def outputs_of(plugin: str, outputs: Outputs) -> Outputs:
     """Return the part of outputs that a plugin made."""
     kind, _, name = plugin.partition(" ")
     mark = {
-        "defense": f": {name} · ",
+        "defense": f": {WITH_ARGUMENT.get(name, name)} · ",
         "attack": f" {WITH_ARGUMENT.get(name, name)} ",
         "backbone": "",
     }

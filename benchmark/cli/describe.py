@@ -15,6 +15,7 @@ from benchmark.cli.options import Json
 from benchmark.cli.paths import absolute
 from benchmark.cli.references import publications
 from benchmark.cli.screen import write_json
+from benchmark.cli.zoo_text import describe_zoo
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -44,6 +45,8 @@ def describe(
       python -m benchmark describe defense ddid
 
       python -m benchmark describe preset embedded
+
+      python -m benchmark describe zoo ddid
     """
     from benchmark.core.registry import load_plugin_file
 
@@ -58,6 +61,9 @@ def describe(
             write_json({"kind": chosen, "name": name, "content": content})
         else:
             sys.stdout.write(text)
+        return
+    if chosen == "zoo":
+        describe_zoo(name, json_)
         return
     document = describe_plugin(chosen, registry_of(chosen).get(name))
     if json_:

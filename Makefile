@@ -3,6 +3,7 @@
 # make style  ruff
 # make lint   ruff and mypy
 # make bench  cost of attacks and of ranking
+# make docs   the pages of docs/ as a site in build/docs
 # make results  train and attack the published boards and experiments anew; days on 2 CPU cores
 PYTHON ?= python3
 BIN := .venv/bin
@@ -10,7 +11,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no
 READY := .venv/.ready
 
 .DEFAULT_GOAL := run
-.PHONY: run test style lint bench results clean
+.PHONY: run test style lint bench docs results clean
 
 run: $(READY)
 	$(BIN)/python -m benchmark run --defense none,ddid
@@ -27,6 +28,14 @@ lint: style
 
 bench: $(READY)
 	$(BIN)/python -m benchmark.bench
+
+docs: .venv-docs/.ready
+	.venv-docs/bin/zensical build --clean --strict
+
+.venv-docs/.ready: docs/requirements.txt
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check -r docs/requirements.txt
+	touch $@
 
 results: $(READY)
 	results/regenerate.sh

@@ -27,7 +27,8 @@ def test_links_lead_somewhere(page):
 
 
 def test_every_page_is_in_the_navigation_once():
-    listed = [name for section in NAVIGATION for pages in section.values() for name in pages]
+    sections = [entry for section in NAVIGATION for pages in section.values() for entry in pages]
+    listed = [name for entry in sections for name in entry.values()]
     pages = {page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md")}
     assert sorted(listed) == sorted(pages | {f"{name}.md" for name in AWAITED})
 

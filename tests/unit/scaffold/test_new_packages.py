@@ -90,13 +90,14 @@ def test_a_new_package_is_complete_and_tidy(kind, cli, tmp_path):
 
 
 def test_the_commands_it_tells_exist(cli, tmp_path):
+    told = []
     for kind in SCAFFOLD_KINDS:
-        texts = package_texts(package_names(kind, "told-one", ()), "0.1.0")
-        told = "\n".join([*next_commands(kind, "told-one", tmp_path), texts["README.md"]])
-        commands = set(re.findall(r"python -m benchmark (\w+)", told))
-        assert {"check"} <= commands
-        for command in commands:
-            assert cli(command, "--help")[0] == 0
+        readme = package_texts(package_names(kind, "told-one", ()), "0.1.0")["README.md"]
+        told += [*next_commands(kind, "told-one", tmp_path), readme]
+    commands = set(re.findall(r"python -m benchmark (\w+)", "\n".join(told)))
+    assert commands >= {"check", "run", "board", "experiment", "data"}
+    for command in commands:
+        assert cli(command, "--help")[0] == 0
 
 
 @pytest.mark.parametrize("content", ["folder", "file"])

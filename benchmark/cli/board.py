@@ -127,10 +127,9 @@ def _write_site(
     from benchmark.cli.glossary import glossary
     from benchmark.cli.references import references_of
     from benchmark.runner.reproduction import command_of
-    from results.records.publication import published_dates
+    from results.records.commit_dates import commit_dates
     from results.render.site.build import write_site
     from results.render.site.context import SiteContext, row_id
-    from results.trust.statement import trust_of
 
     places = {record.id: path for path, record in files}
     context = SiteContext(
@@ -138,9 +137,8 @@ def _write_site(
         measured,
         places,
         replace(glossary(), references=references_of(boards)),
-        trust={record.id: trust_of([record]) for _, record in files},
         commands={row_id(row): command_of(row.records) for one in boards for row in one.rows},
-        published=published_dates(places),
+        published=commit_dates(places),
     )
     paths = write_site(context, output)
     write_line(f"wrote {paths[0]} and {len(paths) - 1} more files")

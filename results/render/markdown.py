@@ -13,7 +13,7 @@ from results.board.columns import SEEN, Block, TableCell, board_columns, over_se
 from results.board.unseen import Matrix, worst_unseen
 from results.claims.load import claims_beside
 from results.records.retrieval import AttackId
-from results.render.claims import NOTE, TITLE, claims_columns
+from results.render.claims import TITLE, claims_columns, claims_notes
 
 _MARKS = re.compile(r"[|*_`\[\]\\]")
 
@@ -104,7 +104,7 @@ def _sections(board: Board) -> Iterator[str]:
     if claims := claims_beside(board.records):
         yield f"### {TITLE}"
         yield markdown_table("Method", *claims_columns(claims))
-        yield NOTE
+        yield from claims_notes(claims)
 
 
 def _listing(listing: Listing) -> str:

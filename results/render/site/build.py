@@ -43,6 +43,7 @@ def site_files(context: SiteContext) -> dict[str, bytes]:
         offered = downloads(board, context.glossary.references)
         pages |= {one.path: one.write() for one in offered}
     pages |= entry_pages(context)
+    pages |= entry_pages(context)
     return {path: text.encode() for path, text in pages.items()} | _assets()
 
 

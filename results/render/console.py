@@ -59,7 +59,7 @@ def _print_claims(board: Board, console: Console) -> None:
     claims = claims_beside(board.records)
     if not claims:
         return
-    table = _plain_table()
+    table = plain_table()
     for title in ("Method", "Claimed", "By"):
         table.add_column(title, overflow="fold")
     for one in claims:
@@ -112,7 +112,7 @@ def _free(width: int, head: str, labels: Sequence[str]) -> int:
 
 
 def _table(head: str, labels: Sequence[str], columns: Sequence[Filled]) -> Table:
-    table = _plain_table()
+    table = plain_table()
     table.add_column(head, max_width=_LABEL_WIDTH, overflow="fold")
     for title, _ in columns:
         heading = Text(title)  # a text by itself would be read as markup
@@ -125,7 +125,8 @@ def _table(head: str, labels: Sequence[str], columns: Sequence[Filled]) -> Table
     return table
 
 
-def _plain_table() -> Table:
+def plain_table() -> Table:
+    """Return an empty table in the style of boards."""
     return Table(
         box=box.SIMPLE_HEAD,
         show_edge=False,

@@ -12,6 +12,7 @@ from results.board.leaderboard_frame import leaderboard_rows
 from results.board.plain_rows import csv_text, json_text
 from results.board.unseen import make_matrices, unseen_rows
 from results.records.atomic import publish
+from results.records.schema import Record
 from results.render.bibtex import bibliography_text
 from results.render.figures import write_figures
 from results.render.latex import boards_latex
@@ -19,7 +20,9 @@ from results.render.markdown import boards_markdown, unseen_markdown
 from results.report.publication import Publication
 
 
-def write_leaderboard(boards: Sequence[Board], output_dir: Path) -> list[Path]:
+def write_leaderboard(
+    boards: Sequence[Board], output_dir: Path, published: Sequence[Record] = ()
+) -> list[Path]:
     """Write ``leaderboard.md``, ``leaderboard.csv`` and ``attacks.csv``, and what else there is.
 
     That is ``curves.csv`` for sweeps and black-box attacks, ``unseen.md`` and ``unseen.csv`` for
@@ -29,6 +32,8 @@ def write_leaderboard(boards: Sequence[Board], output_dir: Path) -> list[Path]:
     Args:
         boards: Any number.
         output_dir: Where to write.
+        published: Published records; those of the same protocol stand in a part of their own in
+            ``leaderboard.md``, and in no other file.
 
     Returns:
         Paths of the files, the leaderboard first.
@@ -36,7 +41,7 @@ def write_leaderboard(boards: Sequence[Board], output_dir: Path) -> list[Path]:
     Raises:
         RecordError: The disk is full or the folder refuses.
     """
-    files = texts(boards)
+    files = texts(boards, published=published)
     paths = [publish(output_dir / name, text.encode()) for name, text in files.items()]
     return [*paths, *write_figures(boards, output_dir)]
 
@@ -45,6 +50,7 @@ def texts(
     boards: Sequence[Board],
     formats: Collection[str] = ("md", "csv"),
     references: Mapping[str, Sequence[Publication]] | None = None,
+    published: Sequence[Record] = (),
 ) -> dict[str, str]:
     """Return the text of each file of a leaderboard by its name, the leaderboard first.
 
@@ -52,10 +58,11 @@ def texts(
         boards: Any number.
         formats: Of ``md``, ``csv``, ``json``, ``latex`` and ``bibtex``.
         references: Papers by plugin, such as ``defense/ddid``, for the bibliography.
+        published: As for `write_leaderboard`.
     """
     matrices, files = make_matrices(boards), {}
     if "md" in formats:
-        files["leaderboard.md"] = boards_markdown(boards)
+        files["leaderboard.md"] = boards_markdown(boards, published)
         if matrices:
             files["unseen.md"] = unseen_markdown(matrices)
     rows = leaderboard_rows(boards) if {"csv", "json"} & set(formats) else []

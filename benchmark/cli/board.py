@@ -92,7 +92,7 @@ def board(
             sys.stdout.write(next(iter(_texts(boards, format_).values())))
         elif format_ == "html":
             with machine_problems(output):
-                _write_site(boards, measured, files, output)
+                _write_site(boards, measured, files, output, test_dataset is not None)
         else:
             with machine_problems(output):
                 _write(boards, format_, output)
@@ -125,8 +125,13 @@ def _write(boards: list[Board], format_: str, output: Path) -> None:
 
 
 def _write_site(
-    boards: list[Board], measured: Measured, files: list[tuple[Path, Record]], output: Path
+    boards: list[Board],
+    measured: Measured,
+    files: list[tuple[Path, Record]],
+    output: Path,
+    elsewhere: bool,
 ) -> None:
+    """Write the site; records as they stand on other data do not tell how they were made."""
     from benchmark.cli.glossary import glossary
     from benchmark.runner.reproduction import command_of
     from results.records.commit_dates import commit_dates
@@ -139,7 +144,11 @@ def _write_site(
         measured,
         places,
         glossary(),
-        commands={row_id(row): command_of(row.records) for one in boards for row in one.rows},
+        commands={
+            row_id(row): command_of(row.records)
+            for one in ([] if elsewhere else boards)
+            for row in one.rows
+        },
         published=commit_dates(places),
     )
     paths = write_site(context, output)

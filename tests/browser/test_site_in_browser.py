@@ -89,6 +89,9 @@ def test_filters_say_what_they_hide_and_stay_in_the_address(page: Browser, site:
     assert state(page) == {"backbone": "is:small-resnet", "q": "AT"}
     click(page, "#reset")
     assert (shown(page), state(page)) == (["ddid", "trades", "metric-at", "none"], {})
+    choose(page, "trust", "is:reproduced")
+    assert shown(page) == ["trades"]
+    choose(page, "trust", "")
     choose(page, "flag", "is:weak-attack")
     assert shown(page) == ["none"]
     choose(page, "flag", "none")

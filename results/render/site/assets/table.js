@@ -124,6 +124,7 @@ site.table = ({ detail, prepare = () => false, matches = () => true }) => {
   grid.search.fixed("filters", (text, data, index) => passes(grid.row(index).node()));
   if (fields.some((one) => one.value)) grid.draw();
   count();
+  element.classList.add("ready");
   reopen();
 
   element.addEventListener("click", (event) => {

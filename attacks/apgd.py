@@ -90,6 +90,7 @@ class APGDSoftNN(GalleryAttack):
     card: ClassVar[Card] = Card(
         title="APGD, soft nearest-neighbour margin",
         paper=_LOOP,
+        references=("croce2020",),
         notes="The margin, its scale of 10, 20 steps, start at the clean image: chosen; larger "
         "scales break more Rank-1 and leave a higher mAP.",
     )
@@ -122,6 +123,7 @@ class APGDFNA(AutoPGD, FNA):
     card: ClassVar[Card] = Card(
         title="APGD, furthest negative",
         paper=f"{_LOOP}; Bouniot et al., CVPRW 2020",
+        references=("croce2020", "bouniot2020"),
         notes="20 steps from the clean image: chosen. Guides are the query set's, as in FNA.",
     )
 
@@ -139,6 +141,7 @@ class APGDSMA(AutoPGD, SMA):
     card: ClassVar[Card] = Card(
         title="APGD, self metric",
         paper=f"{_LOOP}; Bouniot et al., CVPRW 2020",
+        references=("croce2020", "bouniot2020"),
         notes="20 steps: chosen. The start is random in the whole ball; at the clean image the "
         "gradient vanishes.",
     )

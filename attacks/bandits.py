@@ -33,6 +33,7 @@ class Bandits(BlackBoxAttack):
     card: ClassVar[Card] = Card(
         title="Bandits with time and data prior",
         paper="Ilyas et al., ICLR 2019, arXiv 1807.07978",
+        references=("ilyas2019",),
         claims="A prior over steps and over neighbouring pixels halves the answers needed.",
         notes="Dodge only: the objective knows no identity. Published: both priors, their update, "
         "probe 0.1, exploration 1, prior rate 100, start at the clean image. Chosen: the cosine "

@@ -35,6 +35,7 @@ class ColorLUT(MetricIFGSM):
     card: ClassVar[Card] = Card(
         title="Colour look-up table",
         paper="Laidlaw & Feizi, NeurIPS 2019, arXiv 1906.00001; table of Yang et al., TPAMI 2022",
+        references=("laidlaw2019", "yang2022"),
         notes="One table for each image, without the additive part of the published forms; not "
         "comparable to attacks that change each pixel on its own. Chosen: the objective of metric "
         "I-FGSM and 32 sign steps of eps/4 on the nodes, at least as strong as Adam.",

@@ -37,6 +37,7 @@ class FNA(IteratedAttack):
     card: ClassVar[Card] = Card(
         title="Furthest-negative attack",
         paper="Bouniot et al., CVPRW 2020",
+        references=("bouniot2020",),
         notes="On unit embeddings; guides are the query set's as published.",
     )
 

@@ -62,6 +62,7 @@ class HSJA(BlackBoxAttack):
     card: ClassVar[Card] = Card(
         title="HopSkipJumpAttack on rank lists",
         paper="Chen et al., IEEE S&P 2020, arXiv 1904.02144",
+        references=("chen2020",),
         claims="A decision alone leads close to the boundary with a few thousand answers.",
         notes="Dodge only. Published: the walk; 100 probes for the first normal, sqrt(t) times as "
         "many in round t; noise as the start. Chosen: 10 results, 2000 answers; probes of a tenth "

@@ -28,6 +28,7 @@ class LTA(IteratedAttack):
     card: ClassVar[Card] = Card(
         title="Local transformation attack",
         paper="Gong et al., CVPR Workshops 2022, arXiv 2111.09571",
+        references=("gong2022",),
         notes="Additive within eps: no image is visibly recoloured. One more forward pass a step, "
         "for the view. Published: momentum 1 and the ranges of the rectangle. Chosen: 16 steps "
         "(published: 15), BT.601 luminance, sides over those of the image are cut. An image "

@@ -35,6 +35,7 @@ class MetricIFGSM(IteratedAttack):
     card: ClassVar[Card] = Card(
         title="Metric I-FGSM",
         paper=_PAPER,
+        references=("bai2020",),
         notes="Multi-guide form on the query side; 16 steps of 1/255 at 8/255.",
     )
 
@@ -57,7 +58,7 @@ class MetricIFGSM(IteratedAttack):
 class MetricFGSM(MetricIFGSM):
     """Metric FGSM: one sign step of the whole budget away from the true matches."""
 
-    card: ClassVar[Card] = Card(title="Metric FGSM", paper=_PAPER)
+    card: ClassVar[Card] = Card(title="Metric FGSM", paper=_PAPER, references=("bai2020",))
     step_share: ClassVar[float] = 1.0
     """A single step reaches the border of the ball."""
 
@@ -76,7 +77,9 @@ class MetricFGSM(MetricIFGSM):
 class MetricMIFGSM(MetricIFGSM):
     """Metric MI-FGSM: I-FGSM with momentum 1 on gradients divided by their mean magnitude."""
 
-    card: ClassVar[Card] = Card(title="Metric MI-FGSM", paper=_PAPER)
+    card: ClassVar[Card] = Card(
+        title="Metric MI-FGSM", paper=_PAPER, references=("bai2020", "dong2018")
+    )
 
     class Config(IteratedConfig):
         """Options."""

@@ -34,6 +34,7 @@ class MetricPGD(IteratedAttack):
     card: ClassVar[Card] = Card(
         title="Metric PGD",
         paper="Madry et al., ICLR 2018, on the metric loss of Zhou et al., AAAI 2026",
+        references=("madry2018", "zhou2026"),
         notes="Push and pull weigh the same; 20 steps of eps/4: chosen.",
     )
 

@@ -37,6 +37,7 @@ class MUAP(UniversalAttack):
     card: ClassVar[Card] = Card(
         title="More universal adversarial perturbation",
         paper="Ding et al., Beyond Universal Person Re-Identification Attack, TIFS 2021",
+        references=("ding2021",),
         notes="At the budget of the threat instead of 10/255; the step keeps its share of it.",
     )
     step_share: ClassVar[float] = 0.004 * 255 / 10

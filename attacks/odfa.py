@@ -25,6 +25,7 @@ class ODFA(IteratedAttack):
     card: ClassVar[Card] = Card(
         title="Opposite-direction feature attack",
         paper="Zheng et al., IJCV 2022",
+        references=("zheng2022",),
         notes="Raw embeddings; 16 steps instead of the paper's rule (10 at 8/255): chosen.",
     )
     intents: ClassVar[frozenset[Intent]] = frozenset({"dodge"})

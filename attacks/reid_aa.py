@@ -43,6 +43,7 @@ class ReIDAutoAttack(Attack):
     card: ClassVar[Card] = Card(
         title="ReID-AutoAttack",
         paper="After Croce & Hein, AutoAttack, ICML 2020",
+        references=("croce2020",),
         notes="Members, steps and order chosen by measurement: docs/attacks.md.",
     )
     intents: ClassVar[frozenset[Intent]] = frozenset({"dodge", "impersonate", "rank-down"})

@@ -26,6 +26,7 @@ class SMA(IteratedAttack):
     card: ClassVar[Card] = Card(
         title="Self metric attack",
         paper="Bouniot et al., CVPRW 2020",
+        references=("bouniot2020",),
         notes="On unit embeddings, the metric that ranks; the paper's raw form is unit=false.",
     )
     intents: ClassVar[frozenset[Intent]] = frozenset({"dodge"})

@@ -26,6 +26,7 @@ class SoftAP(GalleryAttack):
     card: ClassVar[Card] = Card(
         title="Soft AP",
         paper="Smooth-AP of Brown et al., ECCV 2020, with the loop of Croce & Hein, ICML 2020",
+        references=("brown2020", "croce2020"),
         notes="As an attack, form, temperature 0.03, start at the clean image: chosen, the "
         "strongest on SynthPed with and without adversarial training. Bins mask gradients where "
         "all wrong images are bins away from the matches.",

@@ -36,6 +36,7 @@ class Square(BlackBoxAttack):
     card: ClassVar[Card] = Card(
         title="Square attack",
         paper="Andriushchenko et al., ECCV 2020, arXiv 1912.00049",
+        references=("andriushchenko2020",),
         claims="Random search without gradients comes close to white-box attacks.",
         notes="Published: stripes, rectangles, acceptance, the first area of 0.8 and its halvings, "
         "stretched to the answers given. Chosen: rectangles like the image in shape (published: "

@@ -20,6 +20,7 @@ class DI(DiverseInputs):
     card: ClassVar[Card] = Card(
         title="Diverse inputs",
         paper="Xie et al., CVPR 2019, arXiv 1803.06978",
+        references=("xie2019",),
         notes=f"{_LOOP} {_SIZES}",
     )
 
@@ -33,6 +34,7 @@ class TIM(SmoothGradients):
     card: ClassVar[Card] = Card(
         title="Translation invariance",
         paper="Dong et al., CVPR 2019, arXiv 1904.02884",
+        references=("dong2019",),
         notes=f"{_LOOP} {_KERNEL}",
     )
 
@@ -46,6 +48,7 @@ class TIDIM(DiverseInputs, SmoothGradients):
     card: ClassVar[Card] = Card(
         title="Translation-invariant diverse inputs with momentum",
         paper="Dong et al., CVPR 2019, arXiv 1904.02884",
+        references=("dong2019", "xie2019"),
         notes=f"{_LOOP} {_SIZES} {_KERNEL}",
     )
 
@@ -63,6 +66,7 @@ class EnsembleTransfer(DiverseInputs, SmoothGradients):
     card: ClassVar[Card] = Card(
         title="TI-DIM on an ensemble of surrogates",
         paper="Liu et al., ICLR 2017, arXiv 1611.02770, with Dong et al., CVPR 2019",
+        references=("liu2017", "dong2019"),
         notes=f"{_LOOP} {_SIZES} {_KERNEL} Chosen: an undefended encoder of the same data, one of "
         "the other data, and one trained by metric-at, because perturbations of a robust surrogate "
         "carry over to robust targets.",

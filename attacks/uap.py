@@ -24,6 +24,7 @@ class UAP(UniversalAttack):
     card: ClassVar[Card] = Card(
         title="Universal adversarial perturbation",
         paper="After Moosavi-Dezfooli et al., Universal Adversarial Perturbations, CVPR 2017",
+        references=("moosavi-dezfooli2017",),
         notes="Metric form: cosine to the clean embedding, steps of eps/8, momentum 1, gradient "
         "over mean magnitude, start U(±1e-3) at 8/255.",
     )

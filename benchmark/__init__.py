@@ -22,9 +22,11 @@ _PUBLIC = {
     "Evaluation": "benchmark.api.evaluation",
     "IteratedAttack": "benchmark.core.iterated_attack",
     "PluginConfig": "benchmark.core.plugin",
+    "Reference": "benchmark.core.references",
     "Run": "benchmark.api.run_defenses",
     "ThreatModel": "benchmark.core.threat",
     "attack": "benchmark.api.attack_images",
+    "check_contract": "benchmark.api.check_contract",
     "evaluate": "benchmark.api.evaluate",
     "load_encoder": "benchmark.api.loading",
     "load_images": "benchmark.api.loading",
@@ -43,6 +45,7 @@ find_own_packages_first()
 
 if TYPE_CHECKING:
     from benchmark.api.attack_images import attack as attack
+    from benchmark.api.check_contract import check_contract as check_contract
     from benchmark.api.evaluate import evaluate as evaluate
     from benchmark.api.evaluation import Evaluation as Evaluation
     from benchmark.api.loading import load_encoder as load_encoder
@@ -56,6 +59,7 @@ if TYPE_CHECKING:
     from benchmark.core.iterated_attack import IteratedAttack as IteratedAttack
     from benchmark.core.plugin import Card as Card
     from benchmark.core.plugin import PluginConfig as PluginConfig
+    from benchmark.core.references import Reference as Reference
     from benchmark.core.registry import (
         register_attack as register_attack,
     )

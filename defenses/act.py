@@ -30,6 +30,7 @@ class ACT(PairedTraining):
     card = Card(
         title="Anti-collapse triplet",
         paper="Zhou et al., arXiv 2106.03614; also in Zhou & Patel, CVPR 2022",
+        references=("zhou2021", "zhou2022"),
         claims="The model learns to keep positives and negatives apart that an attack joins.",
         notes="Published for metric learning, without a classifier and with 32 steps of 1/255. "
         "Chosen for ReID: the triplets (each image's nearest negative and farthest anchor), the "

@@ -29,6 +29,7 @@ class AVmixup(PairedTraining):
     card = Card(
         title="Adversarial vertex mixup",
         paper="Lee et al., CVPR 2020, arXiv 2003.02484",
+        references=("lee2020",),
         claims="Better robust generalisation than adversarial training with hard labels.",
         notes="Published: gamma 2, masses 1.0 and 0.1, omega ~ U(0, 1), mixtures alone in the "
         "update. Chosen for ReID: the inner attack is metric PGD, the triplet loss has hard labels "

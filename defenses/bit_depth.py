@@ -41,6 +41,7 @@ class BitDepth(PreprocessingDefense):
     card: ClassVar[Card] = Card(
         title="Bit-depth reduction",
         paper="Xu et al., Feature Squeezing, NDSS 2018, arXiv 1704.01155",
+        references=("xu2018",),
         claims="Fewer levels leave less room for adversarial perturbations.",
         notes="Their detector, which compares predictions before and after, is not part of it. "
         "Published for colour images: 4 and 5 bits; chosen: 5, which keep the clean mAP of "

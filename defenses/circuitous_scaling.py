@@ -52,6 +52,7 @@ class CircuitousScaling(PreprocessingDefense):
     card: ClassVar[Card] = Card(
         title="Circuitous scaling",
         paper="Gong et al., CVPR Workshops 2022, arXiv 2111.09571",
+        references=("gong2022",),
         claims="Resizing destroys perturbations that were made beforehand.",
         notes="Differentiable: attacked through it without BPDA. Published: the sizes at 256x128, "
         "bicubic. Chosen: the sizes in proportion for other images, antialiasing when shrinking "

@@ -81,6 +81,7 @@ class DiffPure(WrappedDefense):
     card: ClassVar[Card] = Card(
         title="Diffusion purification",
         paper="Nie et al., ICML 2022, arXiv 2205.07460",
+        references=("nie2022", "karras2022"),
         claims="Noise drowns the perturbation, and denoising gives a clean image back.",
         notes="It does not hold against attackers who differentiate through it. The diffusion "
         "model is this project's (EDM, trained on the training split, without conditions); "

@@ -28,6 +28,7 @@ class FreeAT(Defense):
     card = Card(
         title="Free adversarial training",
         paper="Shafahi et al., NeurIPS 2019, arXiv 1904.12843",
+        references=("shafahi2019",),
         claims="As robust as PGD training of classifiers at nearly the cost of a standard one.",
         notes="Published: m replays of a batch (4 here, as on ImageNet there; 8 on CIFAR), 8/255, "
         "steps of the whole radius, adversarial images alone, epochs over m. The gradient of the "

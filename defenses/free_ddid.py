@@ -38,6 +38,7 @@ class FreeDDID(Defense):
     card = Card(
         title="DDID on free adversarial training",
         paper="This project's own; after Zhou et al., AAAI 2026, and Shafahi et al., NeurIPS 2019",
+        references=("zhou2026", "shafahi2019"),
         claims="None: made to ask whether the parts of DDID help where updates take the place of "
         "inner steps. On the published board they add nothing to Free-AT (docs/results.md).",
         notes="Not the published DDID: it learns from adversarial images alone, and its inner "

@@ -30,6 +30,7 @@ class GOAT(Defense):
     card = Card(
         title="Guided online adversarial training",
         paper="Bouniot, Audigier, Loesch, CVPR Workshops 2020",
+        references=("bouniot2020",),
         claims="An encoder trained against attacks with guides of the same person resists metric "
         "attacks.",
         notes="Published: 4 random guides of the same identity, random start, adversarial images "

@@ -61,6 +61,7 @@ class LGPR(Defense):
     card = Card(
         title="Local grayscale patch replacement",
         paper="Gong et al., arXiv 2101.08783; joint defence: CVPR Workshops 2022, arXiv 2111.09571",
+        references=("gong2021", "gong2022"),
         claims="Rank-1 of 93.3 where an attack left 0.2 (on attacked images made beforehand).",
         notes="Published: all probabilities, ranges of the rectangle, 27-pixel blur. Chosen: order "
         "(after flip, crop and erasing; fusion, whole, local), BT.601 gray, sides over those of "

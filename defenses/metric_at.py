@@ -20,6 +20,7 @@ class MetricAT(PairedTraining):
     card = Card(
         title="Metric adversarial training",
         paper="Baseline of Zhou et al., AAAI 2026 (arXiv 2511.09933)",
+        references=("zhou2026",),
         claims="The robust baseline that DDID improves.",
         notes="Clean and adversarial images weigh the same and share one forward pass: chosen.",
     )

@@ -26,6 +26,7 @@ class MetricTRADES(PairedTraining):
     card = Card(
         title="Metric TRADES",
         paper="This project's own, after Zhang et al., ICML 2019",
+        references=("zhang2019",),
         notes="Not published: TRADES with the squared distance of unit embeddings in place of KL, "
         "and SMA as its inner attack. Beta is chosen by the worst case on held-out identities: "
         "0.5, 1 and 2 leave 12, 13 and 14 in it, 59, 49 and 41 mAP clean (one training each on "

@@ -11,7 +11,9 @@ from benchmark.core.plugin import Card
 class NoDefense(Defense):
     """Standard training on clean images; the bottom of every board."""
 
-    card = Card(title="No defense", paper="Luo et al., Bag of Tricks, CVPRW 2019")
+    card = Card(
+        title="No defense", paper="Luo et al., Bag of Tricks, CVPRW 2019", references=("luo2019",)
+    )
 
     def training_step(self, step: TrainingStep) -> Tensor:
         """Return the retrieval loss of the clean images."""

@@ -34,6 +34,7 @@ class OfflineAT(Defense):
     card = Card(
         title="Offline adversarial training",
         paper="Bai et al., TPAMI 2020, arXiv 1901.10650",
+        references=("bai2020",),
         claims="An encoder that learns adversarial copies of its training set preserves the "
         "metric under attack.",
         notes="Published: copies of the whole training set made once on a clean encoder by the "

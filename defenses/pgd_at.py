@@ -25,6 +25,7 @@ class PGDAT(PairedTraining):
     card = Card(
         title="PGD adversarial training",
         paper="Madry et al., ICLR 2018",
+        references=("madry2018", "liu2024"),
         claims="The common baseline of robust classification, on the losses of ReID.",
         notes="Published for ReID (Liu et al., ICIP 2024): adversarial images alone in the update, "
         "random start, eval mode in crafting, eps 4/255 in 4 steps of 2/255. Here the radius, the "

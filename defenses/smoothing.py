@@ -50,6 +50,7 @@ class Smoothing(WrappedDefense):
     card: ClassVar[Card] = Card(
         title="Randomised smoothing of embeddings",
         paper="After Cohen et al., ICML 2019, arXiv 1902.02918",
+        references=("cohen2019",),
         claims="A small change of an image, in the L2 norm, provably changes no cosine by much.",
         notes="Smoothing of embeddings and its radius are this project's; published for "
         "classifiers, as is training on noise. Chosen on held-out identities by clean + attacked "

@@ -28,6 +28,7 @@ class TRADES(PairedTraining):
     card = Card(
         title="TRADES",
         paper="Zhang et al., ICML 2019, arXiv 1901.08573",
+        references=("zhang2019",),
         claims="A bound of the robust error by the clean error and a term that trades them off.",
         notes="Published: beta 6, the start, KL inside and outside. Chosen for ReID: labels are "
         "smoothed and the triplet loss is added on clean images; clean and adversarial images "

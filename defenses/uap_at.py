@@ -31,6 +31,7 @@ class UAPAT(Defense):
     card = Card(
         title="Universal perturbation adversarial training",
         paper="Liu et al., ICIP 2024",
+        references=("liu2024",),
         claims="Robust to several attacks at the cost of a standard training.",
         notes="Published: 8/255, steps of 1/255, momentum 1 on gradients over their mean "
         "magnitude, 80 % of the images perturbed, one restart an epoch, which is about 200 steps "

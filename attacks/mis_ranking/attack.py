@@ -34,6 +34,7 @@ class MisRanking(TrainedFirst):
     card: ClassVar[Card] = Card(
         title="Deep mis-ranking",
         paper="Wang et al., CVPR 2020, arXiv 2004.04199",
+        references=("wang2020",),
         notes="At the budget of the threat instead of 16/255, in the pixel box. Chosen: narrower "
         "networks, the rate of Adam, unit embeddings in the triplet, logits from cosines to the "
         "centroids of training identities. An anchor is no positive of its own, and the losses "

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from benchmark.core.errors import BenchmarkError
 from benchmark.core.plugin import Plugin, PluginConfig
 from benchmark.core.plugin_errors import HINT, line_in, told
+from benchmark.core.references import resolved
 
 
 class Warned(str):
@@ -100,8 +101,9 @@ def require(holds: bool, otherwise: str) -> None:
 
 
 def check_card(plugin: type[Plugin]) -> str:
-    """Check that a plugin says what it is."""
+    """Check that a plugin says what it is, and that the papers on its card are known."""
     require(bool(plugin.name), "it has no registry name")
+    resolved(plugin.card.references)
     unknown = plugin.behaviour().unknown
     if unknown:
         return Warned(f"its results are never reused ({unknown[0]}): declare sources = […]")

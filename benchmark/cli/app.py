@@ -21,6 +21,7 @@ from benchmark.cli.doctor import doctor
 from benchmark.cli.errors import report_error, report_unwritten
 from benchmark.cli.experiment import ExperimentCommand, experiment
 from benchmark.cli.list import list_names
+from benchmark.cli.new import new
 from benchmark.cli.plan import plan
 from benchmark.cli.report import report
 from benchmark.cli.run import run
@@ -31,6 +32,7 @@ from benchmark.cli.streams import (
     print_to_stderr,
     standard_streams,
 )
+from benchmark.cli.submit import submit
 from benchmark.cli.validate import validate
 from benchmark.core.errors import EnvironmentProblem
 
@@ -56,7 +58,9 @@ app.command("board")(board)
 app.command("compare")(compare)
 app.command("report")(report)
 app.command("check")(check)
+app.command("new")(new)
 app.command("validate")(validate)
+app.command("submit")(submit)
 app.command("doctor")(doctor)
 
 

@@ -16,9 +16,13 @@ from benchmark.cli.screen import write_line
 
 if TYPE_CHECKING:
     from results.board.boards import Board
+    from results.records.query_outcomes import Measured
+    from results.records.schema import Record
 
-FORMATS = ("md", "csv", "json", "figures", "all")
-LATER = ("latex", "html")
+FORMATS = ("md", "csv", "json", "figures", "html", "all")
+"""``all`` is all but the site."""
+LATER = ("latex",)
+UNPRINTABLE = {"figures": "figures cannot be printed", "html": "a site cannot be printed"}
 
 
 def board(
@@ -46,10 +50,14 @@ def board(
 ) -> None:
     """Print or write the leaderboard of the records in some folders, with curves and figures.
 
+    The format html is a site to open or to publish; see docs/site.md.
+
     Examples:
       python -m benchmark board runs
 
       python -m benchmark board runs more-runs --format csv --output tables
+
+      python -m benchmark board runs --format html --output site
 
       python -m benchmark board runs --test-dataset synthped-campus
     """
@@ -57,7 +65,7 @@ def board(
     from benchmark.runner.error_translation import machine_problems
     from results.board.boards import make_boards
     from results.errors import RecordError
-    from results.records.query_outcomes import read_measured
+    from results.records.query_outcomes import outcomes_beside, read_files_on
 
     if format_ in LATER:
         raise UsageError(
@@ -65,22 +73,26 @@ def board(
         )
     if format_ not in FORMATS:
         raise unknown_name("format", format_, FORMATS)
-    if format_ == "figures" and output is None:
-        raise UsageError("figures cannot be printed", "say where to write them with --output DIR")
+    if format_ in UNPRINTABLE and output is None:
+        raise UsageError(UNPRINTABLE[format_], "say where to write with --output DIR")
     places = folders or [Path("runs")]
     with _without_garbage_collection():
-        records, measured = read_measured(places, test_dataset)
-        if not records:
+        files = read_files_on(places, test_dataset)
+        if not files:
             names = ", ".join(map(str, places))
             hint = "give the --output folder of a finished run"
             raise RecordError(f"no records in {names}", hint)
-        boards = make_boards(records, measured)
+        measured = outcomes_beside(files)
+        boards = make_boards((record for _, record in files), measured)
         if output is None and format_ == "all":
             from results.render.console import print_leaderboard
 
             print_leaderboard(boards)
         elif output is None:
             sys.stdout.write(next(iter(_texts(boards, format_).values())))
+        elif format_ == "html":
+            with machine_problems(output):
+                _write_site(boards, measured, files, output)
         else:
             with machine_problems(output):
                 _write(boards, format_, output)
@@ -110,6 +122,28 @@ def _write(boards: list[Board], format_: str, output: Path) -> None:
         write_line(f"wrote {path}")
     if not paths:
         write_line("nothing to draw: one row, no sweep of budgets, no black-box curve")
+
+
+def _write_site(
+    boards: list[Board], measured: Measured, files: list[tuple[Path, Record]], output: Path
+) -> None:
+    from benchmark.cli.glossary import glossary
+    from benchmark.runner.reproduction import command_of
+    from results.records.publication import published_dates
+    from results.render.site.build import write_site
+    from results.render.site.context import SiteContext, row_id
+
+    places = {record.id: path for path, record in files}
+    context = SiteContext(
+        boards,
+        measured,
+        places,
+        glossary(),
+        commands={row_id(row): command_of(row.records) for one in boards for row in one.rows},
+        published=published_dates(places),
+    )
+    paths = write_site(context, output)
+    write_line(f"wrote {paths[0]} and {len(paths) - 1} more files")
 
 
 def _texts(boards: list[Board], format_: str) -> dict[str, str]:

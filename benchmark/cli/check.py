@@ -1,4 +1,4 @@
-"""``check``: does a defense or an attack, built in or of one's own, keep its contract?"""
+"""``check``: does a plugin, built in or of one's own, keep its contract?"""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from benchmark.cli.kinds import registry_of
-from benchmark.cli.options import Device, Json
+from benchmark.cli.options import DataRoot, Device, Json
 from benchmark.cli.paths import absolute
 from benchmark.cli.screen import write_json, write_line
+from benchmark.scaffold.package_names import SCAFFOLD_KINDS
 
 if TYPE_CHECKING:
     from benchmark.checks.contract import CheckResult
 
-CHECKED = ("defense", "attack")
 STYLES = {"ok": "green", "warn": "yellow", "FAIL": "bold red"}
 
 
 def check(
-    kind: Annotated[str, typer.Argument(help="What it is.", metavar="|".join(CHECKED))],
+    kind: Annotated[str, typer.Argument(help="What it is.", metavar="|".join(SCAFFOLD_KINDS))],
     name: Annotated[str, typer.Argument(help="Its name.")],
     plugin: Annotated[
         list[Path] | None,
@@ -30,10 +30,11 @@ def check(
         list[str] | None,
         typer.Option("--set", help="Options of it, such as attack.steps=4.", metavar="KEY=VALUE …"),
     ] = None,
+    data_root: DataRoot = None,
     device: Device = None,
     json_: Json = False,
 ) -> int:
-    """Run the contract suite of a defense or an attack, and the canary of an attack.
+    """Run the contract suite of a plugin, and the canary of an attack.
 
     Exits with 4 if it breaks its contract or is too weak on the canary.
 
@@ -41,17 +42,23 @@ def check(
       python -m benchmark check attack metric-pgd
 
       python -m benchmark check defense my-defense --plugin my_defense.py
+
+      python -m benchmark check dataset my-dataset --data-root DIR
     """
+    from benchmark.config.data_roots import data_roots
     from benchmark.core.errors import EXIT_OK, EXIT_PLUGIN, unknown_name
     from benchmark.core.registry import load_plugin_file
 
-    if kind not in CHECKED:
-        raise unknown_name("kind", kind, CHECKED)
+    if kind not in SCAFFOLD_KINDS:
+        raise unknown_name("kind", kind, SCAFFOLD_KINDS)
     for path in plugin or ():
         load_plugin_file(path)
-    registry = registry_of(f"{kind}s")
-    chosen = registry.get(name)
-    results = _results(kind, chosen, _options(kind, name, set_ or []), device or "auto")
+    registry_of(f"{kind}s").get(name)  # a wrong name is told before torch is imported
+    options = _options(kind, name, set_ or [])
+    roots = data_roots(data_root)
+    from benchmark.api.check_contract import contract_results
+
+    results = contract_results(kind, name, options, roots=roots, device=device or "auto")
     code = EXIT_OK if all(result.passed for result in results) else EXIT_PLUGIN
     if json_:
         from dataclasses import asdict
@@ -75,29 +82,13 @@ def _options(kind: str, name: str, assignments: list[str]) -> dict[str, Any]:
     options: dict[str, Any] = {}
     for text in assignments:
         assignment = parse_assignment(text)
-        if assignment.path[0] != kind or not assignment.is_for_plugins:
+        if assignment.path[0] != kind or len(assignment.path) == 1:
             raise UsageError(
                 f"--set {assignment.key}: not an option of the {kind}", f"write {kind}.KEY=VALUE"
             )
         for _, path in plugin_options(assignment, registry_of(f"{kind}s"), [name]):
             assign(options, path, assignment.value)
     return options
-
-
-def _results(
-    kind: str, plugin: type[Any], options: dict[str, Any], device: str
-) -> list[CheckResult]:
-    import tempfile
-
-    from benchmark.checks.attack_contract import check_attack
-    from benchmark.checks.defense_contract import check_defense
-    from benchmark.core.device import choose_device
-    from benchmark.core.seeding import seed_everything
-
-    seed_everything(0)
-    suite = check_attack if kind == "attack" else check_defense
-    with tempfile.TemporaryDirectory() as work_dir:
-        return suite(plugin, options, policy=choose_device(device), work_dir=Path(work_dir))
 
 
 def _mark(result: CheckResult) -> str:

@@ -12,6 +12,7 @@ import typer
 from benchmark.cli.kinds import KINDS, kind_named, registry_of
 from benchmark.cli.options import Json
 from benchmark.cli.paths import absolute
+from benchmark.cli.references import publications
 from benchmark.cli.screen import write_json
 from benchmark.cli.zoo_text import describe_zoo
 
@@ -67,15 +68,20 @@ def describe_plugin(kind: str, plugin: type[Any]) -> dict[str, Any]:
     """Return what is known of a plugin's class as plain values."""
     import inspect
 
+    from benchmark.core.references import resolved
+
     card: Any = getattr(plugin, "card", None)
     document: dict[str, Any] = {
         "kind": kind,
         "name": plugin.name,
         "summary": (inspect.getdoc(plugin) or "").split("\n", 1)[0],
-        "card": card.model_dump() if hasattr(card, "model_dump") else {},
+        "card": card.model_dump(mode="json") if hasattr(card, "model_dump") else {},
         "options": option_rows(plugin.Config),
         "source": inspect.getfile(plugin),
     }
+    if document["card"]:
+        papers = resolved(card.references)
+        document["card"]["references"] = [one.model_dump(mode="json") for one in papers]
     threat = getattr(plugin, "threat", None)
     if threat is not None:
         document["threat"] = threat.model_dump()
@@ -138,9 +144,12 @@ def _print(document: dict[str, Any]) -> None:
     from rich.padding import Padding
     from rich.text import Text
 
+    from benchmark.core.references import Reference
+
     console = Console(highlight=False)
     console.print(Text(f"{document['name']}: {document['summary']}", style="bold"))
     lines = dict(document["card"])
+    papers = publications(Reference.model_validate(one) for one in lines.pop("references", ()))
     if "threat" in document:
         lines["threat"] = ", ".join(f"{k} {v}" for k, v in document["threat"].items())
     if document.get("trained_against"):
@@ -149,6 +158,9 @@ def _print(document: dict[str, Any]) -> None:
     for key, value in lines.items():
         if value:
             console.print(Text(f"{key}: {value}"), soft_wrap=key == "source")
+        if key == "paper":
+            for paper in papers:
+                console.print(Text(f"reference: {paper.line}"), soft_wrap=True)
     if not document["options"]:
         console.print("no options")
         return

@@ -16,6 +16,7 @@ from benchmark.core.errors import (
     BenchmarkError,
 )
 from results.errors import RecordError, WriteRefusedError
+from results.records.printable import without_controls
 
 TRACEBACK_VARIABLE = "REID_ROBUSTBENCH_TRACEBACK"
 
@@ -55,10 +56,10 @@ def report_unwritten(error: OSError | None, code: int) -> int:
     return code or EXIT_ENVIRONMENT
 
 
-def show_error(what: str, hint: str, *, is_stop: bool = False) -> None:
-    """Write an error in two lines on stderr; a stop by the user in one."""
-    lines = f"{what}\n" if is_stop else f"error: {what}\n" + (f"  → {hint}\n" if hint else "")
-    sys.stderr.write(lines)
+def show_error(what: str, hint: str, *, is_stop: bool = False, grade: str = "error") -> None:
+    """Write an error, or a warning, in two lines on stderr; a stop by the user in one."""
+    lines = f"{what}\n" if is_stop else f"{grade}: {what}\n" + (f"  → {hint}\n" if hint else "")
+    sys.stderr.write(without_controls(lines))
     sys.stderr.flush()
 
 

@@ -15,7 +15,6 @@ from benchmark.cli.screen import write_json, write_line
 if TYPE_CHECKING:
     from results.records.schema import Record
     from results.records.store import PerQuery
-    from results.report.content import Glossary
 
 
 def report(
@@ -55,6 +54,7 @@ def report(
     """
     from dataclasses import asdict
 
+    from benchmark.cli.glossary import glossary
     from benchmark.runner.error_translation import machine_problems
     from results.errors import RecordError
     from results.records.atomic import publish
@@ -69,7 +69,7 @@ def report(
             f"no records in {source}", "give a record or the folder of a finished run"
         )
     _check_output(output, [path for path, _ in found])
-    published, glossary = _published(records), _glossary()
+    published, words = _published(records), glossary()
     reports = []
     for path, record in found:
         lists = load_ranked_lists(path)
@@ -78,7 +78,7 @@ def report(
             outcomes=_outcomes(path, record),
             lists=lists,
             published=published,
-            glossary=glossary,
+            glossary=words,
         )
         page = report_page(made, lists.pictures if lists is not None else {})
         target = output or path.with_suffix(".html")
@@ -109,10 +109,10 @@ def _check_output(output: Path | None, records: Sequence[Path]) -> None:
 
 def _outcomes(path: Path, record: Record) -> PerQuery | None:
     """Return the outcomes of the queries of a record, where they lie beside it."""
-    from results.records.store import load_per_query
+    from results.records.store import load_per_query, per_query_path
 
-    beside = None if record.per_query is None else path.with_name(record.per_query)
-    return load_per_query(beside) if beside is not None and beside.is_file() else None
+    beside = per_query_path(path, record.per_query)
+    return None if beside is None else load_per_query(beside)
 
 
 def _published(folders: Sequence[Path] | None) -> list[Record]:
@@ -122,14 +122,3 @@ def _published(folders: Sequence[Path] | None) -> list[Record]:
 
     own = Path(results.__file__).parent / "published"
     return read_records(folders or ([own] if own.is_dir() else []))
-
-
-def _glossary() -> Glossary:
-    from benchmark.checks.flag_words import flag_words
-    from benchmark.core.registry import ATTACKS
-    from results.report.content import FlagHelp, Glossary
-
-    return Glossary(
-        attacks={name: ATTACKS.summary(name) for name in ATTACKS.names()},
-        flags={name: FlagHelp(*words) for name, words in flag_words().items()},
-    )

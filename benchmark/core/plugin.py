@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from benchmark.core.behaviour import Behaviour, behaviour_of_source
 from benchmark.core.errors import PluginError, UsageError
 from benchmark.core.fingerprint import canonical_json
+from benchmark.core.references import Reference
 
 PLUGIN_FILE_PREFIX = "reid_robustbench_plugin_"
 """Start of the module names of plugin files."""
@@ -62,7 +63,9 @@ class Card(BaseModel):
     title: str = ""
     """Name in the field's words."""
     paper: str = ""
-    """Authors, venue, identifier."""
+    """Where it comes from, in words: what is taken from whom."""
+    references: tuple[str | Reference, ...] = ()
+    """The papers: keys of `benchmark/core/references.yaml`, or `Reference(…)` for others."""
     claims: str = ""
     """What its authors claim, in one sentence."""
     notes: str = ""

@@ -231,6 +231,7 @@ class _OSNetBackbone(Backbone):
     card = Card(
         title="OSNet",
         paper="Zhou et al., ICCV 2019 and TPAMI 2021",
+        references=("zhou2019", "zhou2021-osnet"),
         notes="The head (linear, batch normalisation, ReLU) stands before the BNNeck.",
     )
 

@@ -66,7 +66,9 @@ def resnet50_trunk(
 class ResNet50IBN(Backbone):
     """ResNet-50-IBN-a, last stride 1: 23.5 M parameters, 2048 dimensions."""
 
-    card = Card(title="ResNet-50-IBN-a", paper="Pan et al., IBN-Net, ECCV 2018")
+    card = Card(
+        title="ResNet-50-IBN-a", paper="Pan et al., IBN-Net, ECCV 2018", references=("pan2018",)
+    )
 
     @classmethod
     def build(cls, config: BackboneConfig) -> tuple[nn.Module, int]:

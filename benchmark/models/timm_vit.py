@@ -66,6 +66,7 @@ class _TimmViT(Backbone):
     card = Card(
         title="Vision transformer",
         paper="Dosovitskiy et al., ICLR 2021; with a BNNeck He et al., TransReID, ICCV 2021",
+        references=("dosovitskiy2021", "he2021"),
         notes="The class token after the last normalisation goes into the BNNeck. Patches do not "
         "overlap, and nothing tells the cameras: neither of TransReID's modules is in it.",
     )

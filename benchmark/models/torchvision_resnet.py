@@ -54,7 +54,7 @@ def _set_last_stride_1(net: models.ResNet) -> None:
 class ResNet18(_TorchvisionResNet):
     """ResNet-18 (He et al., CVPR 2016), 512 dimensions."""
 
-    card = Card(title="ResNet-18", paper="He et al., CVPR 2016")
+    card = Card(title="ResNet-18", paper="He et al., CVPR 2016", references=("he2016",))
     factory = staticmethod(models.resnet18)
     pretrained = models.ResNet18_Weights.IMAGENET1K_V1
 
@@ -62,6 +62,6 @@ class ResNet18(_TorchvisionResNet):
 class ResNet50(_TorchvisionResNet):
     """ResNet-50 (He et al., CVPR 2016), 2048 dimensions."""
 
-    card = Card(title="ResNet-50", paper="He et al., CVPR 2016")
+    card = Card(title="ResNet-50", paper="He et al., CVPR 2016", references=("he2016",))
     factory = staticmethod(models.resnet50)
     pretrained = models.ResNet50_Weights.IMAGENET1K_V1

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from benchmark.config.schema import RunConfig
 from benchmark.core.defense import Defense
+from benchmark.core.fingerprint import fingerprint
 from benchmark.core.surrogate import Surrogate
 from benchmark.core.training_seeds import SURROGATE_SEEDS
 from benchmark.runner.cells.attack import AttackCell
@@ -73,6 +74,11 @@ class Plan:
     cells: tuple[Cell, ...]
     trials: tuple[Trial, ...]
     protocol: str
+
+    def record_id(self, trial: Trial) -> str:
+        """Return the id of the record of a trial: what was computed, and by which protocol."""
+        cells = [cell.fingerprint for cell in trial.cells]
+        return fingerprint({"protocol": self.protocol, "cells": cells})
 
 
 def make_plan(

@@ -9,7 +9,6 @@ import numpy as np
 
 from benchmark.checks.evidence import Finding
 from benchmark.config.schema import RunConfig
-from benchmark.core.fingerprint import fingerprint
 from benchmark.core.image_set import ImageSet
 from benchmark.core.plugin import options_of
 from benchmark.evaluation.success import success_rate
@@ -67,7 +66,7 @@ class RecordMaker:
         behaviour = plugin.behaviour()
         record = Record.model_validate(
             {
-                "id": self._record_id(trial),
+                "id": self._plan.record_id(trial),
                 "defense": {
                     "name": trial.train.defense,
                     "config": options_of(plugin.config),
@@ -105,10 +104,6 @@ class RecordMaker:
         rerank = self._config.evaluation.rerank
         reranked = {} if rerank is None else {"rerank": rerank.model_dump(mode="json")}
         return {"name": PROTOCOL_NAME, "fingerprint": self._plan.protocol, **few, **reranked}
-
-    def _record_id(self, trial: Trial) -> str:
-        cells = [cell.fingerprint for cell in trial.cells]
-        return fingerprint({"protocol": self._plan.protocol, "cells": cells})
 
     def _environments(self, trial: Trial) -> dict[str, object]:
         """Return where the training was computed and, if other cells were elsewhere, all places."""

@@ -13,6 +13,7 @@ from benchmark.metrics.ranking import RankingResult
 from benchmark.runner.attack_seeds import SeededAttack
 from results.records.retrieval import SeedResult, SweepPoint, WorstCase
 from results.statistics.bootstrap import cluster_bootstrap_ci
+from results.statistics.identity_variance import per_identity_variance
 
 HEADLINE_EPS_255 = 8.0
 """Budget of the worst case when several are swept; the largest one if it is not among them."""
@@ -120,19 +121,6 @@ def bias_of(
         "per_id_variance_clean": per_identity_variance(clean.ap, pids),
         "per_id_variance_attacked": _mean(worst),
     }
-
-
-def per_identity_variance(ap: NDArray[np.float64], pids: NDArray[np.int64]) -> float:
-    """Return the variance over identities of their mean AP in percent (population variance).
-
-    Args:
-        ap: (Q,) average precision in [0, 1]; NaN where a query does not count.
-        pids: (Q,) identities.
-    """
-    counted = ~np.isnan(ap)
-    _, identity = np.unique(pids[counted], return_inverse=True)
-    means = np.bincount(identity, weights=100 * ap[counted]) / np.bincount(identity)
-    return float(means.var())
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -41,6 +41,7 @@ class Quantised(MaskedDefense):
     card: ClassVar[Card] = Card(
         title="Broken: quantised pixels",
         paper="Masking after Athalye et al., ICML 2018",
+        references=("athalye2018",),
         notes=f"{NOTES} 4 bits: chosen; with 3 the clean mAP falls by a third.",
     )
     admission = Adaptive(non_differentiable=True)

@@ -47,6 +47,7 @@ class Random(MaskedDefense):
     card: ClassVar[Card] = Card(
         title="Broken: random noise",
         paper="Masking after Athalye et al., ICML 2018",
+        references=("athalye2018",),
         notes=f"{NOTES} The ripple is this project's own; plain noise and random resizing masked "
         "nothing in a plainly trained encoder.",
     )

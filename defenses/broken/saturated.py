@@ -43,6 +43,7 @@ class Saturated(MaskedDefense):
     card: ClassVar[Card] = Card(
         title="Broken: saturated embeddings",
         paper="Masking after Carlini & Wagner on defensive distillation, S&P 2017",
+        references=("carlini2017",),
         notes=f"{NOTES} Undeclared it is formally differentiable; only its flags and attacks "
         "without gradients give it away.",
     )

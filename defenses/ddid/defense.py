@@ -77,6 +77,7 @@ class DDID(PairedTraining):
     card = Card(
         title="Debiased dual-invariant defense",
         paper="Zhou et al., AAAI 2026, arXiv 2511.09933",
+        references=("zhou2026", "karras2022"),
         claims="More robust than metric adversarial training, on seen and unseen identities.",
         notes="Most hyperparameters were not published; docs/ddid.md lists which and how they "
         "were chosen.",

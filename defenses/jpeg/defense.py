@@ -42,6 +42,7 @@ class Jpeg(PreprocessingDefense):
     card: ClassVar[Card] = Card(
         title="JPEG compression",
         paper="Dziugaite et al., arXiv 1608.00853; Das et al., KDD 2018",
+        references=("dziugaite2016", "das2018", "athalye2018"),
         claims="Compression removes adversarial perturbations.",
         notes="Broken by BPDA (Athalye et al., ICML 2018), which white-box attacks here use, with "
         "a differentiable JPEG on the backward pass: it leaves half of the mAP that the identity "

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from results.board.boards import Board, Row, board_key, make_boards, standing
+from results.board.boards import Board, board_key, make_boards, standing
 from results.board.columns import TableCell, board_columns
 from results.records.schema import Record
 
@@ -47,7 +47,7 @@ def among_published(board: Board, published: Sequence[Record]) -> AmongPublished
     others = [record for record in published if board_key(record) == key]
     if not others:
         return None
-    theirs = [Row(f"{row.label} ({MARK})", row.records) for row in make_boards(others)[0].rows]
+    theirs = [replace(row, label=f"{row.label} ({MARK})") for row in make_boards(others)[0].rows]
     rows = sorted((*board.rows, *theirs), key=standing)
     joint = replace(board, rows=tuple(rows), groups={})
     columns = [one for one in board_columns(joint) if one.block == "overview"]

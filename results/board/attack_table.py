@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import partial
 
 from results.board.boards import Board, Row
 from results.board.columns import (
     MISSING,
     TARGET_METRICS,
-    Best,
+    Block,
     TableCell,
-    marked,
-    percent,
-    target_best,
-    target_under_attack,
-    under_attack,
+    attacks_of,
+    board_columns,
 )
-from results.board.curves import attack_area, is_swept, worst_area
+from results.board.curves import WORST
 from results.board.frame import SHARE
-from results.board.labels import attack_labels
 from results.board.plain_rows import Value
-from results.board.record_metrics import Read
 from results.records.retrieval import AttackId, AttackResult
 from results.statistics.bootstrap import mean_std
 
@@ -48,25 +42,26 @@ class Listing:
     columns: list[tuple[str, list[TableCell]]]
 
 
-def effects(board: Board, attacks: Mapping[AttackId, str]) -> Listing:
-    """Return the mAP of each row of the board under each attack, the best defense marked."""
-    if not board.targeted:
-        return _by_row(board.rows, attacks, [("", partial(under_attack, board=board))], "highest")
-    shows = [
-        (f" {name}", partial(target_under_attack, board=board, metric=metric))
-        for metric, name in TARGET_METRICS.items()
+def effects(board: Board, block: Block) -> Listing:
+    """Return what is shown of each row of the board under each attack, the best defense marked."""
+    lines = [c.cells(board.rows) for c in board_columns(board) if c.block == block]
+    suffixes = [f" {name}" for name in TARGET_METRICS.values()] if board.targeted else [""]
+    columns = [
+        (row.label + suffix, [line[number] for line in lines[place :: len(suffixes)]])
+        for number, row in enumerate(board.rows)
+        for place, suffix in enumerate(suffixes)
     ]
-    return _by_row(board.rows, attacks, shows, target_best(board))
+    return Listing(list(attacks_of(board, block).values()), columns)
 
 
-def details(board: Board, attacks: Mapping[AttackId, str]) -> Listing:
+def details(board: Board, block: Block) -> Listing:
     """Return the effects, and what the attacks cost on average over all records."""
-    listing = effects(board, attacks)
+    listing, attacks = effects(board, block), attacks_of(board, block)
 
     def add(title: str, texts: Iterable[str]) -> None:
         listing.columns.append((title, [TableCell(text) for text in texts]))
 
-    if not board.targeted and attacks is board.attacks:
+    if not board.targeted and block == "attacks":
         add("Share of worst", (_mean(board, attack, SHARE, ".1f") for attack in attacks))
     for title, (metric, style) in _COSTS.items():
         add(title, (_mean(board, attack, metric, style) for attack in attacks))
@@ -79,15 +74,11 @@ def details(board: Board, attacks: Mapping[AttackId, str]) -> Listing:
 
 def areas(board: Board) -> Listing:
     """Return the area under each security curve, of the worst case first; empty if not swept."""
-    if not is_swept(board):
-        return Listing([], [])
-    families = attack_labels(attack._replace(eps=None) for attack in board.attacks)
-    reads: dict[str, Read] = {} if board.targeted else {"worst case": worst_area}
-    reads |= {label: partial(attack_area, family=f) for f, label in families.items()}
-    best = target_best(board) if board.targeted else "highest"
-    lines = [marked([percent(row, read) for row in board.rows], best) for read in reads.values()]
-    columns = [(row.label, [line[i] for line in lines]) for i, row in enumerate(board.rows)]
-    return Listing(list(reads), columns)
+    columns = [c for c in board_columns(board) if c.key == "worst_area" or c.block == "areas"]
+    labels = [column.title if column.block == "areas" else WORST for column in columns]
+    lines = [column.cells(board.rows) for column in columns]
+    by_row = [(row.label, [line[i] for line in lines]) for i, row in enumerate(board.rows)]
+    return Listing(labels, by_row)
 
 
 def attack_rows(boards: Iterable[Board]) -> list[dict[str, Value]]:
@@ -103,24 +94,6 @@ def attack_rows(boards: Iterable[Board]) -> list[dict[str, Value]]:
         for attack in threats
     ]
     return [row for row in rows if row]
-
-
-def _by_row(
-    rows: Sequence[Row],
-    attacks: Mapping[AttackId, str],
-    shows: Sequence[tuple[str, Callable[..., str]]],
-    best: Best,
-) -> Listing:
-    lines = [
-        [marked([show(row, attack=attack) for row in rows], best) for _, show in shows]
-        for attack in attacks
-    ]
-    columns = [
-        (row.label + suffix, [line[place][number] for line in lines])
-        for number, row in enumerate(rows)
-        for place, (suffix, _) in enumerate(shows)
-    ]
-    return Listing(list(attacks.values()), columns)
 
 
 def _threats(board: Board) -> dict[AttackId, str]:

@@ -27,6 +27,7 @@ from results.statistics.bootstrap import mean_std
 from results.statistics.paired_tests import groups_of
 from results.statistics.significance import LEVEL
 from results.statistics.spread import ENOUGH_SEEDS
+from results.trust.statement import RUN, Stated, Trust, trust_of
 
 THIN = "‡"
 """Marks rows of few trainings."""
@@ -42,10 +43,12 @@ class Row:
     Attributes:
         label: Name of the defense, with what tells its variants on this board apart.
         records: One for each seed, in the order of their seeds.
+        trust: What became of them; a row that was withdrawn stays visible and is not ranked.
     """
 
     label: str
     records: tuple[Record, ...]
+    trust: Trust = RUN
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -69,7 +72,7 @@ class Board:
     """Rows that may be compared: one data set, protocol, threat model and scenario.
 
     Attributes:
-        rows: The most robust one first.
+        rows: The most robust one first, those that are not ranked last.
         attacks: Additive attacks with their short labels, in the order of the records.
         apart: Attacks whose budget bounds something else than each pixel, likewise.
         groups: Tie group of each row by its label, where the outcomes of its queries are at hand.
@@ -172,7 +175,13 @@ class Board:
             lines.append(
                 f"{THIN} fewer than {ENOUGH_SEEDS} seeds: how far trainings differ is not known"
             )
+        lines += [f"{row.label}: {row.trust.remark}" for row in self.rows if row.trust != RUN]
         return lines
+
+    @property
+    def vouched(self) -> bool:
+        """Whether anything was stated about its rows beyond that the harness ran them."""
+        return any(row.trust != RUN for row in self.rows)
 
     @property
     def _lacks_standard(self) -> bool:
@@ -204,7 +213,9 @@ class Board:
         return list(found.values())
 
 
-def make_boards(records: Iterable[Record], measured: Measured | None = None) -> list[Board]:
+def make_boards(
+    records: Iterable[Record], measured: Measured | None = None, stated: Stated | None = None
+) -> list[Board]:
     """Sort records into boards, and average nothing that does not belong together.
 
     Two records share a board if they agree on data set, image size, protocol fingerprint, budgets,
@@ -215,6 +226,7 @@ def make_boards(records: Iterable[Record], measured: Measured | None = None) -> 
     Args:
         records: Any number, in any order.
         measured: Outcomes of their queries; without them there are no tie groups.
+        stated: What was stated about them; the statements of this project if left out.
 
     Returns:
         Boards in the order of their titles' parts.
@@ -222,28 +234,32 @@ def make_boards(records: Iterable[Record], measured: Measured | None = None) -> 
     groups: dict[str, list[Record]] = {}
     for record in records:
         groups.setdefault(board_key(record), []).append(record)
-    return [_grouped(_board(groups[key]), measured or {}) for key in sorted(groups)]
+    return [_grouped(_board(groups[key], stated), measured or {}) for key in sorted(groups)]
 
 
 def _grouped(board: Board, measured: Measured) -> Board:
     """Sort rows, if there are several, into tie groups by the worst case; targets have none."""
+    ranked = [row for row in board.rows if row.trust.is_ranked]
     if (
-        len(board.rows) < 2
+        len(ranked) < 2
         or board.targeted
         or any(record.worst_case is None for record in board.records)
     ):
         return board
-    found = zip(board.rows, groups_of([row.records for row in board.rows], measured), strict=True)
+    found = zip(ranked, groups_of([row.records for row in ranked], measured), strict=True)
     return replace(board, groups={row.label: g for row, g in found if g is not None})
 
 
-def _board(records: Sequence[Record]) -> Board:
+def _board(records: Sequence[Record], stated: Stated | None) -> Board:
     ordered = sorted(records, key=lambda r: (r.defense.name, r.seed, r.id))
     groups: dict[str, list[Record]] = {}
     for record in ordered:
         groups.setdefault(_row_key(record), []).append(record)
     rows = [part for group in groups.values() for part in _one_record_per_seed(group)]
-    labelled = [Row(label, part) for label, part in zip(row_labels(rows), rows, strict=True)]
+    labelled = [
+        Row(label, part, trust_of(part, stated))
+        for label, part in zip(row_labels(rows), rows, strict=True)
+    ]
     labelled.sort(key=standing)
     ids = [AttackId.of(a) for row in labelled for r in row.records for a in r.attacks]
     names = list(dict.fromkeys(one.name for one in ids))
@@ -262,14 +278,14 @@ def _one_record_per_seed(group: list[Record]) -> list[tuple[Record, ...]]:
     return [(record,) for record in group]
 
 
-def standing(row: Row) -> tuple[bool, float, float, str]:
-    """Return what sorts the most robust row first, and those without an attack last."""
+def standing(row: Row) -> tuple[bool, bool, float, float, str]:
+    """Return what sorts the most robust row first, then those without an attack or a rank."""
     intents = {attack.intent for record in row.records for attack in record.attacks}
     values = row_values(row.records, strongest_target if intents - {"dodge"} else worst_map)
     robust = mean_std(values)[0] if values else 0.0
     sign = 1 if "impersonate" in intents else -1
     clean = mean_std([clean_map(record) for record in row.records])[0]
-    return (not values, sign * robust, -clean, row.label)
+    return (not row.trust.is_ranked, not values, sign * robust, -clean, row.label)
 
 
 def board_key(record: Record) -> str:

@@ -15,6 +15,8 @@ import numpy as np
 Value = str | int | float | None
 
 _DECIMALS = 6
+_FORMULA = ("=", "+", "-", "@")
+"""A spreadsheet computes a text that starts with one of these; after an apostrophe it does not."""
 
 
 def columns_of(rows: Sequence[Mapping[str, Value]]) -> dict[str, list[Value]]:
@@ -27,8 +29,8 @@ def csv_text(rows: Sequence[Mapping[str, Value]]) -> str:
     """Return rows as CSV under a heading."""
     columns, stream = columns_of(rows), io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(zip(*columns.values(), strict=True))
+    writer.writerow(map(_no_formula, columns))
+    writer.writerows(map(_no_formula, row) for row in zip(*columns.values(), strict=True))
     return stream.getvalue()
 
 
@@ -42,6 +44,10 @@ def json_text(rows: Sequence[Mapping[str, Value]]) -> str:
         for values in zip(*columns.values(), strict=True)
     )
     return "[\n" + ",\n".join(f" {{\n{line}\n }}" for line in lines) + "\n]\n"
+
+
+def _no_formula(value: Value) -> Value:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def _rounded(values: list[Value]) -> list[Value]:

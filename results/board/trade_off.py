@@ -35,13 +35,13 @@ class Point:
 
 
 def trade_off(board: Board) -> list[Point]:
-    """Return the points of all rows that were attacked; none if attacks have targets."""
+    """Return the points of all ranked rows that were attacked; none if attacks have targets."""
     if board.targeted:
         return []
     points = []
     for row in board.rows:
         worst = row_values(row.records, worst_map)
-        if worst is None:
+        if worst is None or not row.trust.is_ranked:
             continue
         clean = [clean_map(record) for record in row.records]
         points.append(Point(row.label, *mean_std(clean), *mean_std(worst)))

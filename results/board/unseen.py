@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from results.board.boards import Board, Row
+from results.board.columns import over_seeds, under_names
 from results.board.labels import given_label, trained_on
-from results.board.leaderboard_frame import board_entries, mean_and_std, under_names
+from results.board.leaderboard_frame import board_entries
 from results.board.plain_rows import Value
 from results.board.record_metrics import counted, result_of, worst_map, worst_unseen_map
 from results.records.retrieval import AttackId
@@ -68,8 +69,8 @@ def unseen_rows(matrices: Iterable[Matrix]) -> list[dict[str, Value]]:
                 entries |= {"attack": attack.name, "eps": attack.eps}
                 entries["seen"] = matrix.seen(row, attack)
                 entries |= under_names("map", matrix.board.frame.mean_std(row, attack, "map"))
-                entries |= mean_and_std("unseen_mean_map", row, matrix.unseen_mean)
-                entries |= mean_and_std("worst_unseen_map", row, worst_unseen)
+                entries |= under_names("unseen_mean_map", over_seeds(row, matrix.unseen_mean))
+                entries |= under_names("worst_unseen_map", over_seeds(row, worst_unseen))
                 rows.append(entries)
     return rows
 

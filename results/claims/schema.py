@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from results.records.retrieval import Name, Percent
+from results.records.retrieval import Percent
+from results.records.text_rules import Name
 
 CLEAN = "clean"
 

@@ -16,7 +16,7 @@ from results.errors import RecordError
 from results.records.arrays import PrefixedArrays
 from results.records.other_dataset import records_on_dataset
 from results.records.schema import Record
-from results.records.store import PerQuery, load_per_query, read_record_files
+from results.records.store import PerQuery, load_per_query, per_query_path, read_record_files
 
 Measured = Mapping[str, PerQuery]
 """Outcomes of each query, by the id of the record."""
@@ -46,7 +46,10 @@ def outcome_under(outcomes: PerQuery, key: str) -> QueryOutcome:
         RecordError: The file does not have it.
     """
     names = _names(outcomes, key)
-    ap, ranks = np.stack(_read(outcomes.ap, names)), np.stack(_read(outcomes.rank, names))
+    ap, ranks = (
+        np.stack(read_arrays(outcomes.ap, names)),
+        np.stack(read_arrays(outcomes.rank, names)),
+    )
     return QueryOutcome(ap, ranks == 1)
 
 
@@ -64,11 +67,11 @@ def worst_outcome(record: Record, outcomes: PerQuery) -> QueryOutcome:
 def worst_ap(record: Record, outcomes: PerQuery) -> NDArray[np.float64]:
     """Return the `ap` of `worst_outcome`, and read no ranks; raises what it does."""
     names = [_names(outcomes, key) for key in _worst_keys(record)]
-    found = iter(_read(outcomes.ap, list(chain(*names))))
+    found = iter(read_arrays(outcomes.ap, list(chain(*names))))
     return _lowest(np.array(list(islice(found, len(one)))) for one in names)
 
 
-def _read(arrays: Mapping[str, NDArray[Any]], names: Sequence[str]) -> list[NDArray[Any]]:
+def read_arrays(arrays: Mapping[str, NDArray[Any]], names: Sequence[str]) -> list[NDArray[Any]]:
     """Return some arrays; those of a file are read at once."""
     return (
         arrays.read(names)
@@ -95,6 +98,20 @@ def read_measured(
 
     Args:
         folders: Folders of runs or of records.
+        dataset: As for `read_files_on`.
+
+    Raises:
+        RecordError: As `read_files_on`.
+    """
+    files = read_files_on(folders, dataset)
+    return [record for _, record in files], outcomes_beside(files)
+
+
+def read_files_on(folders: Iterable[Path], dataset: str | None = None) -> list[tuple[Path, Record]]:
+    """Read the records of some folders with their files.
+
+    Args:
+        folders: Folders of runs or of records.
         dataset: Another data set than the one trained on, to see the records as they stand there;
             those that were not tested on it are left out.
 
@@ -102,17 +119,21 @@ def read_measured(
         RecordError: A folder is missing, a file cannot be read, or no record was tested on
             `dataset`.
     """
-    records: list[Record] = []
-    measured: dict[str, PerQuery] = {}
     files = read_record_files(folders)
-    if dataset is not None:
-        files = records_on_dataset(files, dataset)
+    return files if dataset is None else records_on_dataset(files, dataset)
+
+
+def outcomes_beside(files: Iterable[tuple[Path, Record]]) -> dict[str, PerQuery]:
+    """Return the outcomes of the records whose per-query file is there, by their ids.
+
+    Raises:
+        RecordError: A file cannot be read.
+    """
+    measured: dict[str, PerQuery] = {}
     for path, record in files:
-        records.append(record)
-        beside = None if record.per_query is None else path.with_name(record.per_query)
-        if beside is not None and beside.is_file():
+        if (beside := per_query_path(path, record.per_query)) is not None:
             measured[record.id] = load_per_query(beside)
-    return records, measured
+    return measured
 
 
 def of_records(records: Sequence[Record], measured: Measured) -> dict[int, Record]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from results.errors import RecordError
 from results.records.arrays import PrefixedArrays, StoredArrays
 from results.records.atomic import publish
+from results.records.store import check_link
 
 ENDING = ".ranked_lists.npz"
 _PICTURES = "picture/"
@@ -71,6 +72,7 @@ def load_ranked_lists(record: Path) -> RankedLists | None:
         RecordError: The file is damaged.
     """
     path = ranked_lists_path(record)
+    check_link(path, record.parent)
     if not path.is_file():
         return None
     stored = StoredArrays(path)
@@ -80,8 +82,25 @@ def load_ranked_lists(record: Path) -> RankedLists | None:
             "restore the file, or remove it to go without ranked lists",
         )
     pictures = PrefixedArrays(stored, _PICTURES)
+    arrays = {name: stored[name] for name in _ARRAYS}
+    if not _fit(arrays):
+        raise RecordError(
+            f"cannot read the ranked lists in {path}: its arrays do not fit each other",
+            "restore the file, or remove it to go without ranked lists",
+        )
     return RankedLists(
         attack=str(stored["attack"]),
-        **{name: stored[name] for name in _ARRAYS},
+        **arrays,
         pictures={name: pictures[name].tobytes() for name in pictures},
+    )
+
+
+def _fit(arrays: Mapping[str, NDArray[Any]]) -> bool:
+    """Whether there is one list of each kind for each row."""
+    rows, lists = arrays["rows"], [arrays[name] for name in _ARRAYS[1:]]
+    return (
+        rows.ndim == 1
+        and {one.shape for one in lists} == {lists[0].shape}
+        and lists[0].shape[:-1] == rows.shape
+        and [one.dtype.kind for one in (rows, *lists)] == [*"iiibb"]
     )

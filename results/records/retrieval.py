@@ -8,19 +8,20 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    JsonValue,
     SerializerFunctionWrapHandler,
     field_validator,
     model_serializer,
 )
 
+from results.records.text_rules import FileName, FreeValues, Name, Text
+
 ADDITIVE = "linf"
 """Norm of the attacks that a worst case is taken over; those of other norms stand apart."""
 
 Percent = Annotated[float, Field(ge=0, le=100)]
-Count = Annotated[int, Field(ge=0)]
-Seconds = Annotated[float, Field(ge=0)]
-Name = Annotated[str, Field(min_length=1)]
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+Seconds = Annotated[float, Field(ge=0, le=1e12)]
+Eps255 = Annotated[float, Field(ge=0, le=1e6)]
 Interval = tuple[Percent, Percent]
 
 
@@ -37,7 +38,7 @@ class RaisedFlag(RecordPart):
 
     id: Name
     """Name of the check, such as ``single-step-beats-iterative``."""
-    message: str
+    message: Text
     """What was seen, with its numbers."""
 
 
@@ -117,7 +118,7 @@ class AttackResult(_Repeated):
 
     name: Name
     """Registry name of the attack."""
-    eps: Annotated[float, Field(ge=0)] | None
+    eps: Eps255 | None
     """Budget in 1/255 units; null for an attack without one."""
     norm: Name
     """Norm of the budget, such as ``linf``."""
@@ -131,7 +132,7 @@ class AttackResult(_Repeated):
     """How the target identities were chosen; null without a target."""
     knowledge: Literal["none", "white", "transfer", "score", "decision"]
     """What the attacker sees of the encoder."""
-    params: dict[str, JsonValue]
+    params: FreeValues
     """Every other setting of the attack."""
     dataset: Name
     """Data set whose images were attacked."""
@@ -168,7 +169,7 @@ class AttackResult(_Repeated):
     """Mean average precision after JPEG of quality 75."""
     success_rate: Percent | None = None
     """Queries whose nearest image is no longer a match, of those whose nearest clean image is."""
-    max_distance_255: Annotated[float, Field(ge=0)] | None = None
+    max_distance_255: Annotated[float, Field(ge=0, le=256)] | None = None
     """Largest change of a pixel, in 1/255 units."""
     curve: list[QueryPoint] = Field(default_factory=list)
     """Mean average precision over answers spent; for black-box attacks."""
@@ -206,7 +207,7 @@ class WorstCase(_Repeated):
 class SweepPoint(RecordPart):
     """The worst case at one budget."""
 
-    eps: Annotated[float, Field(ge=0)]
+    eps: Eps255
     """Budget in 1/255 units."""
     map: Percent
     """Mean over the queries of the lowest average precision under the attacks of this budget."""
@@ -225,7 +226,7 @@ class CrossDatasetResult(RecordPart):
     """Retrieval under each attack."""
     worst_case: WorstCase | None = None
     """Retrieval under the worst attack for each query."""
-    per_query: str | None = None
+    per_query: FileName | None = None
     """Path of the per-query file of this data set, relative to the folder of the record."""
 
 

@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     Field,
-    JsonValue,
     SerializerFunctionWrapHandler,
     model_serializer,
     model_validator,
@@ -21,15 +20,17 @@ from results.records.retrieval import (
     CleanResult,
     Count,
     CrossDatasetResult,
-    Name,
     RaisedFlag,
     RecordPart,
     Seconds,
     SweepPoint,
     WorstCase,
 )
+from results.records.text_rules import Figures, FileName, FreeValues, Name
 
 SCHEMA_VERSION = 2
+Pixels = Annotated[int, Field(gt=0, le=100_000)]
+Variance = Annotated[float, Field(ge=0, le=1e4)]
 
 
 class DefenseEntry(RecordPart):
@@ -37,9 +38,9 @@ class DefenseEntry(RecordPart):
 
     name: Name
     """Registry name."""
-    config: dict[str, JsonValue]
+    config: FreeValues
     """Every configuration value of the defense, defaults included."""
-    card: dict[str, JsonValue]
+    card: FreeValues
     """Title, paper, claims and licence, as the defense states them."""
     behaviour: Name
     """What its sources do: ``name@N`` for those that were shown to give the same results, else a
@@ -96,9 +97,9 @@ class ProtocolEntry(RecordPart):
 class Bias(RecordPart):
     """How unevenly the identities fare."""
 
-    per_id_variance_clean: Annotated[float, Field(ge=0)]
+    per_id_variance_clean: Variance
     """Variance over identities of their mean AP in percent, without an attack."""
-    per_id_variance_attacked: Annotated[float, Field(ge=0)]
+    per_id_variance_attacked: Variance
     """The same under the worst case."""
 
 
@@ -115,13 +116,13 @@ class Training(RecordPart):
     """Largest memory held: of the accelerator if there was one, else of the process."""
     encoder_parameters: Count | None = None
     """Parameters of the encoder that was evaluated."""
-    recipe: dict[str, Any] = Field(default_factory=dict)
+    recipe: Figures = Field(default_factory=dict)
     """Options of the training loop, the inner budget among them; empty if nothing was trained."""
-    report: dict[str, Any] = Field(default_factory=dict)
+    report: Figures = Field(default_factory=dict)
     """Figures of the defense's preparation, such as those of its data balancing."""
-    history: list[dict[str, float]] = Field(default_factory=list)
+    history: list[dict[Name, float]] = Field(default_factory=list)
     """Learning curve: a row for each epoch, with the held-out mAP where it was measured."""
-    passes: dict[str, Count] = Field(default_factory=dict)
+    passes: dict[Name, Count] = Field(default_factory=dict)
     """Images that went through the model in the training: ``inner_forward`` and ``inner_backward``
     to craft perturbations, ``outer`` for the loss. It is the budget at which defenses compare."""
     label_agreement: float | None = Field(default=None, ge=0, le=1)
@@ -144,9 +145,9 @@ class Environment(RecordPart):
     """Version of torch."""
     device: Name
     """Device that computed."""
-    git_commit: str | None
+    git_commit: Name | None
     """Commit of the source tree, if it was one."""
-    packages: dict[str, str]
+    packages: dict[Name, Name]
     """Versions of the packages that shape results."""
 
 
@@ -172,9 +173,9 @@ class Record(RecordPart):
     """Data set trained and tested on."""
     backbone: Name
     """Registry name of the backbone, or what built an encoder that existed already."""
-    image_size: tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]]
+    image_size: tuple[Pixels, Pixels]
     """Height and width of the images in pixels."""
-    seed: int
+    seed: Annotated[int, Field(ge=0, lt=2**63)]
     """Seed of the run."""
     label: Name | None = None
     """Name that a person gave to its row of a board; absent if none. It is no part of `id`, nor of
@@ -205,7 +206,7 @@ class Record(RecordPart):
     """Where the training was computed, and all the rest unless `environments` says otherwise."""
     environments: list[CellsEnvironment] = Field(default_factory=list)
     """All places where something was computed, that of the training first; absent if it is one."""
-    per_query: str | None
+    per_query: FileName | None
     """Path of the per-query file, relative to the folder of this record."""
 
     @model_serializer(mode="wrap")

@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from results.errors import RecordError
 from results.records.arrays import PrefixedArrays, StoredArrays
 from results.records.atomic import publish
-from results.records.migration import migrated
-from results.records.schema import SCHEMA_VERSION, Record
+from results.records.file_limits import read_limited
+from results.records.printable import printable
+from results.records.record_json import parse_record
+from results.records.schema import Record
 
 RECORDS_FOLDER = "records"
-_SHOWN_PROBLEMS = 3
+SUBMISSION_FILE = "submission.json"
+"""Beside records that were submitted: by whom, and when."""
+LARGEST_RECORD = 8 * 2**20
+MOST_RECORDS = 100_000
+"""Of a folder."""
 _RECORD_NAME = re.compile(r".+--.+--seed\d+--[0-9a-f]{8}\.json")
 
 
@@ -48,7 +55,7 @@ class PerQuery:
 def record_name(record: Record) -> str:
     """Return the file name of a record, without its ending."""
     parts = (record.defense.name, record.dataset, f"seed{record.seed}", record.id[:8])
-    return "--".join(re.sub(r"[^A-Za-z0-9._+-]+", "-", part) for part in parts)
+    return "--".join(map(_plain, parts))
 
 
 def write_record(
@@ -81,7 +88,7 @@ def write_record(
         return {"per_query": publish(folder / f"{name}{ending}", _npz(outcomes)).name}
 
     others = [
-        one.model_copy(update=beside(one.dataset, f".{one.dataset}.per_query.npz"))
+        one.model_copy(update=beside(one.dataset, f".{_plain(one.dataset)}.per_query.npz"))
         for one in record.cross_dataset
     ]
     own = beside(record.dataset, ".per_query.npz")
@@ -97,41 +104,18 @@ def load_record(path: Path) -> Record:
         RecordError: The file is missing, is not JSON, or does not follow the schema.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-        if (present := _present(text)) is not None:
-            return present
-        content = json.loads(text, parse_constant=_refuse_constant)
+        text = read_limited(path, LARGEST_RECORD).decode()
     except OSError as error:
         raise RecordError(
             f"cannot read {path}: {error.strerror or error}", "check the path"
         ) from error
-    except ValueError as error:
+    except UnicodeDecodeError as error:
         raise RecordError(
             f"{path} is not JSON: {error}", "restore the file, or delete it and run again"
         ) from error
-    version = content.get("schema_version") if isinstance(content, dict) else None
-    if isinstance(version, int) and version > SCHEMA_VERSION:
-        raise RecordError(
-            f"{path} has schema version {version}; this installation reads {SCHEMA_VERSION}",
-            "upgrade reid-robustbench",
-        )
-    try:
-        return Record.model_validate_json(json.dumps(migrated(content)), strict=True)
-    except ValidationError as error:
-        raise RecordError(
-            f"{path} is not a record of schema version {version}: {_problems(error)}",
-            "mend the named keys, or delete the file and run again",
-        ) from error
-
-
-def _present(text: str) -> Record | None:
-    """Return a record of the present version; None for all else, which wants a closer look."""
-    if "NaN" in text or "Infinity" in text:
-        return None
-    try:
-        return Record.model_validate_json(text, strict=True)
-    except ValidationError:
-        return None
+    except ValueError as error:
+        raise RecordError(f"{path} is no record: {error}", "remove or replace the file") from error
+    return parse_record(text, path)
 
 
 def read_records(folders: Iterable[Path]) -> list[Record]:
@@ -156,10 +140,23 @@ def read_record_files(folders: Iterable[Path]) -> list[tuple[Path, Record]]:
     """
     found: dict[str, tuple[Path, Record]] = {}
     for folder in folders:
-        for path in _json_files(folder):
+        for path in record_files(folder):
             record = load_record(path)
             found.setdefault(record.id, (path, record))
     return list(found.values())
+
+
+def per_query_path(record_file: Path, name: str | None) -> Path | None:
+    """Return where the per-query file that a record names is; None where there is none.
+
+    Raises:
+        RecordError: It is a link that leads out of the folder of the record.
+    """
+    if name is None:
+        return None
+    path = record_file.with_name(name)
+    check_link(path, record_file.parent)
+    return path if path.is_file() else None
 
 
 def load_per_query(path: Path) -> PerQuery:
@@ -176,9 +173,45 @@ def load_per_query(path: Path) -> PerQuery:
             "restore the file, or run again to make it anew",
         )
     queries, pids, camids = arrays.read(("queries", "pids", "camids"))
-    return PerQuery(
-        queries, pids, camids, PrefixedArrays(arrays, "ap/"), PrefixedArrays(arrays, "rank/")
-    )
+    shapes = {queries.shape, pids.shape, camids.shape}
+    kinds = (queries.dtype.kind, pids.dtype.kind, camids.dtype.kind)
+    if len(shapes) > 1 or queries.ndim != 1 or kinds != ("U", "i", "i"):
+        raise RecordError(
+            f"cannot read the per-query outcomes in {path}: queries, pids and camids are no lists "
+            "of one length",
+            "restore the file, or run again to make it anew",
+        )
+    check = partial(_check_outcomes, queries.shape)
+    ap, rank = (PrefixedArrays(arrays, prefix, check) for prefix in ("ap/", "rank/"))
+    return PerQuery(queries, pids, camids, ap, rank)
+
+
+def check_link(path: Path, folder: Path) -> None:
+    """Refuse a link that leads out of a folder.
+
+    Raises:
+        RecordError: It is one.
+    """
+    if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(
+        os.path.realpath(folder)
+    ):
+        raise RecordError(
+            f"{path} is a link that leads out of its folder", "put the file itself there"
+        )
+
+
+def _check_outcomes(shape: tuple[int, ...], name: str, values: NDArray[Any]) -> None:
+    """Refuse what is no outcome of each query."""
+    kind, wanted = ("average precision", np.float64) if name.startswith("ap/") else ("rank", int)
+    if values.shape != shape or values.dtype != wanted:
+        raise ValueError(f"{printable(name)} holds no {kind} of each query")
+    if np.any(values < 0) or (wanted is np.float64 and np.any(values > 1)):
+        raise ValueError(f"{printable(name)} holds what is no {kind}")
+
+
+def _plain(part: str) -> str:
+    """Return what may stand in the name of a file."""
+    return re.sub(r"[^A-Za-z0-9._+-]+", "-", part)
 
 
 def _npz(per_query: PerQuery) -> bytes:
@@ -197,7 +230,12 @@ def _npz(per_query: PerQuery) -> bytes:
     return stream.getvalue()
 
 
-def _json_files(folder: Path) -> list[Path]:
+def record_files(folder: Path) -> list[Path]:
+    """Return the files that `read_records` reads of a folder.
+
+    Raises:
+        RecordError: The folder is missing, holds too many, or a link that leads out of it.
+    """
     if folder.is_file():
         return [folder]
     if not folder.is_dir():
@@ -205,22 +243,18 @@ def _json_files(folder: Path) -> list[Path]:
     if (folder / RECORDS_FOLDER).is_dir():
         folder = folder / RECORDS_FOLDER
     whole = folder.name == RECORDS_FOLDER
-    return sorted(
+    found = sorted(
         path
         for path in folder.rglob("*.json")
-        if not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if path.name != SUBMISSION_FILE
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
         and (whole or path.parent == folder or _RECORD_NAME.fullmatch(path.name))
     )
-
-
-def _problems(error: ValidationError) -> str:
-    lines = []
-    for problem in error.errors(include_url=False)[:_SHOWN_PROBLEMS]:
-        where = ".".join(str(part) for part in problem["loc"])
-        lines.append(f"{where}: {problem['msg']}" if where else problem["msg"])
-    hidden = error.error_count() - len(lines)
-    return "; ".join(lines) + (f"; and {hidden} more" if hidden else "")
-
-
-def _refuse_constant(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not a JSON number")
+    if len(found) > MOST_RECORDS:
+        raise RecordError(
+            f"{folder} holds {len(found)} records; {MOST_RECORDS} are read at most",
+            "name the folders that you want to see",
+        )
+    for path in found:
+        check_link(path, folder)
+    return found

@@ -74,7 +74,8 @@ Filled = tuple[str, list[TableCell]]
 
 
 def _tables(board: Board, width: int) -> Iterator[tuple[str, Table]]:
-    columns = [(c.block, (c.title, c.cells(board.rows))) for c in board_columns(board)]
+    shown = [column for column in board_columns(board) if column.block in _CAPTIONS]
+    columns = [(c.block, (c.title, c.cells(board.rows))) for c in shown]
     labels = [row.label for row in board.rows]
     if sum(_width(column) for _, column in columns) <= _free(width, "Defense", labels):
         yield "", _table("Defense", labels, [column for _, column in columns])
@@ -82,7 +83,7 @@ def _tables(board: Board, width: int) -> Iterator[tuple[str, Table]]:
     for block, words in _CAPTIONS.items():
         caption = words.replace("mAP under", "targets under") if board.targeted else words
         if block in ("attacks", "apart"):
-            listing = effects(board, board.attacks if block == "attacks" else board.apart)
+            listing = effects(board, block)
             head, names, filled = "Attack", listing.labels, listing.columns
         else:
             head, names = "Defense", labels
@@ -133,7 +134,8 @@ def _table(head: str, labels: Sequence[str], columns: Sequence[Filled]) -> Table
     table = plain_table()
     table.add_column(head, max_width=_LABEL_WIDTH, overflow="fold")
     for title, _ in columns:
-        table.add_column(title, justify="right", overflow="fold", max_width=_HEADING_WIDTH)
+        heading = Text(title)  # a text by itself would be read as markup
+        table.add_column(heading, justify="right", overflow="fold", max_width=_HEADING_WIDTH)
     for number, label in enumerate(labels):
         cells = [column[number] for _, column in columns]
         table.add_row(

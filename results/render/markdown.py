@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from tabulate import tabulate
@@ -9,12 +10,14 @@ from tabulate import tabulate
 from results.board.among_published import AMONG_NOTE, AMONG_TITLE, among_published
 from results.board.attack_table import Listing, areas, details
 from results.board.boards import Board, Row
-from results.board.columns import SEEN, TableCell, board_columns, percent, spread
+from results.board.columns import SEEN, Block, TableCell, board_columns, over_seeds, spread
 from results.board.unseen import Matrix, worst_unseen
 from results.claims.load import claims_beside
 from results.records.retrieval import AttackId
 from results.records.schema import Record
 from results.render.claims import NOTE, TITLE, claims_columns
+
+_MARKS = re.compile(r"[|*_`\[\]\\]")
 
 LEGEND = (
     "mAP and R1 in percent, higher is better. ± is the standard deviation over training seeds; the "
@@ -31,6 +34,8 @@ _AREAS = (
     "the clean mAP is its start."
 )
 
+_LISTED_BELOW: tuple[Block, ...] = ("attacks", "apart", "areas")
+"""Parts of a board that have a table of their own, a line for each attack."""
 
 _UNSEEN_LEGEND = (
     f"mAP in percent, ± over seeds. {SEEN} trained on this attack. Unseen mean: over the attacks "
@@ -47,7 +52,7 @@ def boards_markdown(boards: Iterable[Board], published: Sequence[Record] = ()) -
     """
     parts = ["# Leaderboard"]
     for board in boards:
-        parts += [f"## {board.title}", *_sections(board)]
+        parts += [f"## {escaped(board.title)}", *_sections(board)]
         if (among := among_published(board, published)) is not None:
             table = markdown_table("Defense", among.labels, among.columns)
             parts += [f"### {AMONG_TITLE}", table, AMONG_NOTE]
@@ -64,9 +69,11 @@ def unseen_markdown(matrices: Iterable[Matrix]) -> str:
             for attack, label in matrix.attacks.items()
         ]
         for title, read in (("Unseen mean", matrix.unseen_mean), ("Worst unseen", worst_unseen)):
-            columns.append((title, [TableCell(percent(row, read)) for row in matrix.rows]))
+            columns.append(
+                (title, [TableCell(spread(over_seeds(row, read))) for row in matrix.rows])
+            )
         table = markdown_table("Trained against", matrix.names, columns)
-        parts += [f"## {matrix.board.subject} · {matrix.threat}", table]
+        parts += [f"## {escaped(f'{matrix.board.subject} · {matrix.threat}')}", table]
     return "\n\n".join([*parts, _UNSEEN_LEGEND]) + "\n"
 
 
@@ -74,11 +81,11 @@ def markdown_table(
     head: str, labels: Sequence[str], columns: Sequence[tuple[str, list[TableCell]]]
 ) -> str:
     """Return a table whose first column, under `head`, names the rows."""
-    cells = [[_escaped(label) for label in labels]]
+    cells = [[escaped(label) for label in labels]]
     cells += [list(map(_marked, column)) for _, column in columns]
     table: str = tabulate(
         list(zip(*cells, strict=True)),
-        [head, *(_escaped(title) for title, _ in columns)],
+        [head, *(escaped(title) for title, _ in columns)],
         tablefmt="pipe",
         disable_numparse=True,
         colalign=["left"] + ["right"] * len(columns),
@@ -87,20 +94,18 @@ def markdown_table(
 
 
 def _sections(board: Board) -> Iterator[str]:
-    columns = [
-        column for column in board_columns(board) if column.block not in ("attacks", "apart")
-    ]
+    columns = [one for one in board_columns(board) if one.block not in _LISTED_BELOW]
     filled = [(column.title, column.cells(board.rows)) for column in columns]
     yield markdown_table("Defense", [row.label for row in board.rows], filled)
     yield board.note
     yield from board.remarks
     if board.attacks:
         yield "### Attacks"
-        yield _listing(details(board, board.attacks))
+        yield _listing(details(board, "attacks"))
     if board.apart:
         yield "### Attacks that are not additive"
-        yield _listing(details(board, board.apart))
-        yield f"Never part of a worst case · {board.threat_of(board.apart)}"
+        yield _listing(details(board, "apart"))
+        yield f"Never part of a worst case · {escaped(board.threat_of(board.apart))}"
     swept = areas(board)
     if swept.labels:
         yield "### Security curves"
@@ -117,12 +122,13 @@ def _listing(listing: Listing) -> str:
 
 
 def _marked(cell: TableCell) -> str:
-    text = _escaped(cell.text)
+    text = escaped(cell.text)
     return f"**{text}**" if cell.best else text
 
 
-def _escaped(text: str) -> str:
-    return text.replace("|", r"\|").replace("\n", " ").replace("*", r"\*").replace("_", r"\_")
+def escaped(text: str) -> str:
+    """Return a text that Markdown shows as it is: no emphasis, link, code or tag comes of it."""
+    return _MARKS.sub(r"\\\g<0>", text.replace("\n", " ")).replace("<", "&lt;")
 
 
 def _entry(matrix: Matrix, row: Row, attack: AttackId) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from results.report.content import Curve
@@ -63,20 +63,26 @@ class Histogram:
     y_ticks: tuple[Tick, ...]
 
 
-def line_chart(curves: Sequence[Curve]) -> LineChart:
-    """Return the figure of some curves; the axis of mAP starts at 0."""
+def line_chart(curves: Sequence[Curve], scaled: Callable[[float], float] = float) -> LineChart:
+    """Return the figure of some curves; the axis of mAP starts at 0.
+
+    Args:
+        curves: Their points, from 0 upward.
+        scaled: What the axis shows of a budget, such as its logarithm; 0 stays 0.
+    """
     budgets = sorted({x for one in curves for x, _ in one.points})
+    widest = scaled(budgets[-1])
     highest = max(y for one in curves for _, y in one.points)
     step = next(one for one in _Y_STEPS if highest < one * _MOST_MARKS)
     marks = max(1, -int(-highest // step))
     top = step * marks
 
     def place(x: float, y: float) -> tuple[float, float]:
-        return _x(x / budgets[-1]), _y(y / top)
+        return _x(scaled(x) / widest), _y(y / top)
 
     return LineChart(
         lines=tuple(Line(c.attack, tuple(place(*point) for point in c.points)) for c in curves),
-        x_ticks=tuple(Tick(_x(x / budgets[-1]), f"{x:g}") for x in budgets),
+        x_ticks=tuple(Tick(_x(scaled(x) / widest), f"{x:g}") for x in budgets),
         y_ticks=tuple(Tick(_y(n / marks), str(n * step)) for n in range(marks + 1)),
     )
 

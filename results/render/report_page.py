@@ -6,15 +6,12 @@ import base64
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from results.render import report_charts as charts
-from results.render.claims import plain
+from results.render.page_template import MISSING, rendered
 from results.report.content import Report, Standing
 
 _PNG = b"\x89PNG"
 _NO_PICTURES: Mapping[str, bytes] = MappingProxyType({})
-MISSING = "–"
 _FIRST_ROWS, _NEAR_ROWS, _LAST_ROWS = 5, 4, 3
 """Of a long table of published rows."""
 
@@ -27,22 +24,10 @@ def report_page(report: Report, pictures: Mapping[str, bytes] = _NO_PICTURES) ->
         pictures: PNG or JPEG bytes for its ranked lists: ``query/3``, ``attacked/3``,
             ``gallery/17``; without them the lists name rows alone.
     """
-    environment = Environment(
-        loader=PackageLoader("results.render"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
-    environment.filters |= {
-        "number": _number,
-        "budget": _budget,
-        "duration": _duration,
-        "plain": plain,
-    }
-    return environment.get_template("report.html").render(
+    return rendered(
+        "report.html",
         report=report,
-        pictures={name: _data_uri(content) for name, content in pictures.items()},
+        pictures={name: data_uri(content) for name, content in pictures.items()},
         curves=charts.line_chart(report.curves) if report.curves else None,
         histogram=charts.histogram(report.spread.bins) if report.spread else None,
         shown_rows=_shown_rows(report.standing) if report.standing else [],
@@ -59,20 +44,7 @@ def _shown_rows(standing: Standing) -> list[bool]:
     return [row < ends[0] or row >= ends[1] or row in near for row in range(rows)]
 
 
-def _number(value: float | None, decimals: int = 1) -> str:
-    return MISSING if value is None else f"{value:,.{decimals}f}"
-
-
-def _budget(eps: float | None) -> str:
-    return MISSING if eps is None else f"{eps:g}/255"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.1f} s"
-    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
-
-
-def _data_uri(content: bytes) -> str:
+def data_uri(content: bytes) -> str:
+    """Return a PNG or JPEG as an address that holds it."""
     kind = "png" if content.startswith(_PNG) else "jpeg"
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"

@@ -13,6 +13,7 @@ from results.board.boards import Board
 from results.board.trade_off import Point, front
 from results.render.label_places import place_labels
 from results.render.plot_style import RowStyle, row_styles, wrapped
+from results.render.point_names import point_names
 from results.render.shown_figure import ShownFigure
 
 _HEADROOM = 1.06
@@ -25,8 +26,6 @@ _FONT_POINTS = 7.0
 _CHARACTER = (0.59, 1.25)
 """Mean width and height of a character, as shares of the size of the font."""
 _GAP_POINTS = 5.0
-_LONGEST = 26
-"""Characters up to which a label stands beside its point; a longer one is given by number."""
 _MOST_LABELS = 60
 _FRONT_LABEL = "no row is better in both"
 
@@ -47,7 +46,7 @@ def draw_trade_off(board: Board, points: Sequence[Point]) -> Figure:
     _mark(axes, points, styles)
     axes.set_ylim(0, _HEADROOM * max(one.worst + (one.worst_sd or 0) for one in points) or 1)
     axes.set_xlim(axes.get_xlim())  # the labels move nothing
-    names = _names(board)
+    names = point_names(board)
     in_order = [*best, *(one for one in points if one not in best)]
     _label(axes, in_order[:_MOST_LABELS], names, styles)
     numbered = any(names[one.label] != one.label for one in points)
@@ -70,16 +69,6 @@ def _mark(axes: Axes, points: Sequence[Point], styles: dict[str, RowStyle]) -> N
     for one in points:
         colour, marker, _ = styles[one.label]
         axes.plot(one.clean, one.worst, color=colour, marker=marker, markersize=5, zorder=4)
-
-
-def _names(board: Board) -> dict[str, str]:
-    """Return what each row is called in the figure, by its label."""
-    return {
-        row.label: row.label
-        if len(row.label) <= _LONGEST
-        else f"{row.records[0].defense.name} #{number}"
-        for number, row in enumerate(board.rows, start=1)
-    }
 
 
 def _label(

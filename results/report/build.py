@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
-
-import numpy as np
-from numpy.typing import NDArray
 
 from results.board.curves import WORST, attack_points, worst_points
 from results.board.record_metrics import counted, target_of
 from results.claims.load import claims_beside
-from results.records.query_outcomes import outcome_under
 from results.records.ranked_lists import RankedLists
 from results.records.retrieval import ADDITIVE, AttackId
 from results.records.schema import Record
@@ -22,21 +17,15 @@ from results.report.content import (
     AttackLine,
     ClaimLine,
     Curve,
-    FlagHelp,
     Glossary,
-    Listed,
-    ListedImage,
-    ListedQuery,
     OtherDataset,
-    RaisedFlag,
     Report,
-    Sighting,
     Worst,
 )
-from results.report.identities import CLEAN, identity_spread
+from results.report.identities import identity_spread
+from results.report.listed_queries import listed_queries
+from results.report.raised_flags import raised_flags
 from results.report.standing import standing
-
-_NO_HELP = FlagHelp("", "")
 
 
 def make_report(
@@ -65,7 +54,7 @@ def make_report(
     height, width = record.image_size
     targeted = any(one.intent != "dodge" for one in record.attacks)
     worst = _worst(record)
-    flags = tuple(_flags(record, words))
+    flags = raised_flags([record], words)
     return Report(
         title=title,
         subtitle=f"{record.dataset} · {record.backbone} · {height}×{width}",
@@ -81,7 +70,7 @@ def make_report(
         curves=tuple(_curves(record, targeted)),
         flags=flags,
         spread=None if outcomes is None else identity_spread(record, outcomes),
-        listed=None if lists is None else _listed(lists, outcomes),
+        listed=None if lists is None else listed_queries(lists, outcomes),
         other_datasets=tuple(_others(record)),
         standing=standing(record, published, title),
         claims=tuple(_claims(record)),
@@ -144,48 +133,6 @@ def _curves(record: Record, targeted: bool) -> Iterator[Curve]:
     for family in dict.fromkeys(families):
         if len(points := attack_points(record, family)) > 2:
             yield Curve(family.name, tuple(points.items()))
-
-
-def _flags(record: Record, words: Glossary) -> Iterator[RaisedFlag]:
-    seen: dict[str, list[Sighting]] = {}
-    for flag in record.flags:
-        seen.setdefault(flag.id, []).append(Sighting(None, flag.message))
-    for attack, flag in ((one.key, flag) for one in record.attacks for flag in one.flags):
-        seen.setdefault(flag.id, []).append(Sighting(attack, flag.message))
-    for name, sightings in seen.items():
-        told = words.flags.get(name, _NO_HELP)
-        yield RaisedFlag(name, tuple(sightings), told.means, told.do)
-
-
-def _listed(lists: RankedLists, outcomes: PerQuery | None) -> Listed:
-    clean = attacked = None
-    if outcomes is not None:
-        clean, attacked = (
-            outcome_under(outcomes, key).ap.mean(axis=0) for key in (CLEAN, lists.attack)
-        )
-    return Listed(
-        lists.attack,
-        tuple(
-            ListedQuery(
-                row=int(row),
-                ap=_ap(clean, row),
-                attacked_ap=_ap(attacked, row),
-                clean=_images(lists.clean[place], lists.clean_match[place]),
-                attacked=_images(lists.attacked[place], lists.attacked_match[place]),
-            )
-            for place, row in enumerate(lists.rows)
-        ),
-    )
-
-
-def _ap(values: NDArray[np.float64] | None, row: np.int64) -> float | None:
-    value = math.nan if values is None else 100 * float(values[row])
-    return None if math.isnan(value) else value
-
-
-def _images(rows: NDArray[np.int64], matches: NDArray[np.bool_]) -> tuple[ListedImage, ...]:
-    pairs = zip(rows.tolist(), matches.tolist(), strict=True)
-    return tuple(ListedImage(row, match) for row, match in pairs if row >= 0)
 
 
 def _others(record: Record) -> Iterator[OtherDataset]:

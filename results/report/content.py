@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from results.report.publication import Publication
 
 Facts = tuple[tuple[str, str], ...]
 """Names and values."""
@@ -20,10 +22,15 @@ class FlagHelp:
 
 @dataclass(frozen=True)
 class Glossary:
-    """What names stand for: attacks in a line each, flags with their meaning."""
+    """What names stand for: attacks in a line each, flags with their meaning.
+
+    Attributes:
+        references: Papers by plugin, such as ``defense/ddid``.
+    """
 
     attacks: Mapping[str, str]
     flags: Mapping[str, FlagHelp]
+    references: Mapping[str, tuple[Publication, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -90,10 +97,16 @@ class Curve:
 
 @dataclass(frozen=True)
 class Sighting:
-    """What made a flag rise; `attack` is None where it is about the encoder."""
+    """What made a flag rise.
+
+    Attributes:
+        attack: None where it is about the encoder.
+        seed: Training that it was seen in, where there are several.
+    """
 
     attack: str | None
     message: str
+    seed: int | None = None
 
 
 @dataclass(frozen=True)

@@ -36,11 +36,11 @@ def standing(record: Record, published: Iterable[Record], title: str) -> Standin
 
 
 def _peers(board: Board, record: Record) -> list[PeerLine]:
-    """Return the published rows, the most robust one first."""
+    """Return the published rows that are ranked, the most robust one first."""
     lines = []
     for row in board.rows:
         values = row_values(row.records, worst_map)
-        if values is None:
+        if values is None or not row.trust.is_ranked:
             continue
         clean = mean_std([clean_map(one) for one in row.records])[0]
         holds = any(one.id == record.id for one in row.records)

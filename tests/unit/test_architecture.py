@@ -24,9 +24,10 @@ ROOMS: dict[str, set[str]] = {
     "config": {"core", "models", "training"},
     "runner": BELOW_RUNNER,
     "experiments": BELOW_RUNNER | {"runner"},
-    "cli": BELOW_RUNNER | {"runner", "experiments"},
+    "scaffold": {"core"},
+    "cli": BELOW_RUNNER | {"runner", "experiments", "api", "scaffold"},
     "bench": BELOW_RUNNER | {"runner"},
-    "api": BELOW_RUNNER | {"runner"},
+    "api": BELOW_RUNNER | {"runner", "experiments"},
     "__init__": {"api", "core", "data", "experiments"},  # the public names
     "__main__": {"cli", "core"},
 }

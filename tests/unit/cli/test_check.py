@@ -146,7 +146,8 @@ def test_a_terminal_gets_a_table(cli, monkeypatch):
     [
         (("attack", "metric-pdg"), "unknown attack 'metric-pdg'", "did you mean metric-pgd"),
         (("atack", "sma"), "unknown kind 'atack'", "did you mean attack"),
-        (("dataset", "synthped-plaza"), "unknown kind 'dataset'", "known: attack, defense"),
+        (("backbone", "osnet-x1-0"), "unknown kind 'backbone'", "known: attack, dataset, defense"),
+        (("dataset", "folder", "--set", "dataset.table=no", "cameras=1"), "not an option", "KEY"),
         (("attack", "sma", "--set", "attack.stps=1"), "has the key 'stps'", "steps"),
         (("attack", "sma", "--set", "training.epochs=1"), "not an option", "attack.KEY=VALUE"),
         (("attack", "sma", "--set", "attack.steps=0"), "steps = 0", "correct it"),
@@ -164,6 +165,13 @@ def test_mistakes_give_two_lines_and_2(cli, arguments, what, hint):
     assert what in err
     assert hint in err
     assert len(err.splitlines()) == 2
+
+
+def test_a_data_set_without_its_folder_exits_with_3(cli):
+    code, out, err = cli("dataset", "folder")
+    assert (code, out) == (3, "")
+    assert "no root was given" in err
+    assert "--data-root" in err
 
 
 def test_it_writes_nothing_where_it_runs(cli, tmp_path, monkeypatch):

@@ -11,7 +11,7 @@ from results.records.store import load_per_query, load_record
 from results.render.leaderboard import write_leaderboard
 
 PUBLISHED = Path(__file__).parents[3] / "results" / "published"
-RECORDS = sorted(PUBLISHED.glob("*/*.json"))
+RECORDS = sorted(PUBLISHED.glob("*/*--*.json"))
 
 
 def test_there_are_published_records():

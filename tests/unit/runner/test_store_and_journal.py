@@ -13,8 +13,8 @@ from benchmark.core.files import is_disk_full
 from benchmark.runner.cells.cell import Cell
 from benchmark.runner.error_translation import machine_problem, machine_problems
 from benchmark.runner.journal import Journal
-from benchmark.runner.record_worst_case import per_identity_variance
 from benchmark.runner.store import CellStore, save_arrays
+from results.statistics.identity_variance import per_identity_variance
 from tests.tiny_cell import tiny_cell
 
 

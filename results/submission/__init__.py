@@ -1,0 +1,1 @@
+"""What makes a record fit to be published: checks, the folder of a submission, what it changes."""

@@ -1,0 +1,90 @@
+"""The command of a row tells a run what its records hold."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+import results
+from benchmark.config.attack_groups import expand_attacks
+from benchmark.config.load import load_run_config
+from benchmark.core.plugin import options_of
+from benchmark.core.registry import ATTACKS, DEFENSES
+from benchmark.runner.reproduction import command_of, reproduction
+from results.board.boards import make_boards
+from results.records.store import read_records
+from tests.unit.results.conftest import attack, build
+
+PUBLISHED = Path(results.__file__).parent / "published"
+DEFENSE_KINDS = ("none", "lgpr", "ddid", "metric-at")
+
+
+def rows(folder: str):
+    boards = make_boards(read_records([PUBLISHED / folder]))
+    return [row for board in boards for row in board.rows]
+
+
+@pytest.mark.parametrize("folder", ["board", "board-cross", "board-grid"])
+def test_published_rows_are_told_in_full(folder):
+    for row in rows(folder):
+        record = row.records[0]
+        if record.defense.name not in DEFENSE_KINDS:
+            continue
+        found = reproduction(row.records)
+        config = load_run_config(found.options, found.assignments)
+        name = record.defense.name
+        options = config.options_of_defense(name)
+        assert options_of(DEFENSES.get(name).parse_config(options)) == record.defense.config
+        if record.training.recipe:
+            assert options_of(config.training) == record.training.recipe
+        assert (config.image_size, config.backbone.name) == (record.image_size, record.backbone)
+        assert config.size == "embedded"
+        assert tuple(config.seed) == row.seeds
+        assert tuple(config.attack_seed) == (row.attack_seeds or (0,))
+        names = list(dict.fromkeys(one.name for one in record.attacks))
+        assert expand_attacks(config.attack, ATTACKS.names()) == names
+        assert config.eps == [8.0]
+        assert config.test_datasets == [one.dataset for one in record.cross_dataset]
+        assert config.label == record.label
+
+
+def test_the_preset_of_a_row_leaves_nothing_to_say():
+    row = next(one for one in rows("board") if one.label == "ddid, tuned")
+    assert shlex.split(command_of(row.records).replace("\\\n", " ")) == shlex.split(
+        "python -m benchmark run --defense ddid --preset board-tuned --seed 0 1 2 "
+        "--label 'ddid, tuned'"
+    )
+
+
+def test_what_no_preset_has_is_set():
+    one = attack("fna", 20.0, 4.0, intent="impersonate", target_rule="nearest", params={})
+    record = build(
+        "metric-at",
+        3,
+        attacks=[one],
+        config={},
+        label="it's mine; rm -rf .",
+        training={
+            "seconds": 1, "epochs": 7, "images": 1, "peak_memory_bytes": 1,
+            "recipe": {"epochs": 7, "inner": {"steps": 9}},
+        },
+    )  # fmt: skip
+    found = reproduction([record])
+    assert found.options["eps"] == ["4"]
+    assert (found.options["intent"], found.options["target"]) == ("impersonate", "nearest")
+    assert {"training.epochs=7", "training.inner.steps=9"} <= set(found.assignments)
+    parts = shlex.split(found.command.replace("\\\n", " "))
+    assert parts[parts.index("--label") + 1] == "it's mine; rm -rf ."
+
+
+def test_a_defense_that_is_not_here_says_so():
+    assert command_of([build("of-somebody-else")]).startswith("n/a: ")
+
+
+def test_what_has_changed_since_stands_before_the_command():
+    record = build("ddid", config={"clean_share": 0.5}, behaviour="ddid@0", attacks=[])
+    notes = [line for line in command_of([record]).splitlines() if line.startswith("# ")]
+    assert "ddid@0" in notes[0]
+    assert "self_meta" in notes[1]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_
 
 import typer
 
+from benchmark.cli import completion
 from benchmark.cli.kinds import KINDS, kind_named, registry_of
 from benchmark.cli.options import Json
 from benchmark.cli.paths import absolute
@@ -23,8 +24,15 @@ Rows = list[dict[str, str]]
 
 
 def describe(
-    kind: Annotated[str, typer.Argument(help="What it is.", metavar="|".join(KINDS))],
-    name: Annotated[str, typer.Argument(help="Its name.")],
+    kind: Annotated[
+        str,
+        typer.Argument(
+            help="What it is.",
+            metavar="|".join(KINDS),
+            autocompletion=completion.one_of(KINDS),
+        ),
+    ],
+    name: Annotated[str, typer.Argument(help="Its name.", autocompletion=completion.names_of_kind)],
     plugin: Annotated[
         list[Path] | None,
         typer.Option(help="Python files that register it.", metavar="FILE.py …", parser=absolute),

@@ -35,6 +35,7 @@ from benchmark.training.config import TrainingConfig
 
 CACHE_VARIABLE = "REID_ROBUSTBENCH_CACHE"
 
+_LONGEST_LABEL = 200
 CROSS_DATASETS: dict[str, tuple[str, ...]] = {
     "synthped-plaza": ("synthped-campus",),
     "synthped-campus": ("synthped-plaza",),
@@ -117,8 +118,8 @@ def _as_encoder(value: Any) -> Any:
 
 def _as_label(value: Any) -> Any:
     text = str(value).strip() if isinstance(value, str | int | float) else value
-    if isinstance(text, str) and not (text and text.isprintable()):
-        raise ValueError("a label is one line of text")
+    if isinstance(text, str) and not (text and text.isprintable() and len(text) <= _LONGEST_LABEL):
+        raise ValueError(f"a label is one line of text, of {_LONGEST_LABEL} characters at most")
     return text
 
 

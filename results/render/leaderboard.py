@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from results.board.attack_table import attack_rows
@@ -13,8 +13,11 @@ from results.board.plain_rows import csv_text, json_text
 from results.board.unseen import make_matrices, unseen_rows
 from results.records.atomic import publish
 from results.records.schema import Record
+from results.render.bibtex import bibliography_text
 from results.render.figures import write_figures
+from results.render.latex import boards_latex
 from results.render.markdown import boards_markdown, unseen_markdown
+from results.report.publication import Publication
 
 
 def write_leaderboard(
@@ -46,13 +49,15 @@ def write_leaderboard(
 def texts(
     boards: Sequence[Board],
     formats: Collection[str] = ("md", "csv"),
+    references: Mapping[str, Sequence[Publication]] | None = None,
     published: Sequence[Record] = (),
 ) -> dict[str, str]:
     """Return the text of each file of a leaderboard by its name, the leaderboard first.
 
     Args:
         boards: Any number.
-        formats: Of ``md``, ``csv`` and ``json``.
+        formats: Of ``md``, ``csv``, ``json``, ``latex`` and ``bibtex``.
+        references: Papers by plugin, such as ``defense/ddid``, for the bibliography.
         published: As for `write_leaderboard`.
     """
     matrices, files = make_matrices(boards), {}
@@ -68,4 +73,8 @@ def texts(
         files |= {f"{name}.csv": csv_text(table) for name, table in wanted.items()}
     if "json" in formats:
         files["leaderboard.json"] = json_text(rows)
+    if "latex" in formats:
+        files["leaderboard.tex"] = boards_latex(boards)
+    if "bibtex" in formats:
+        files["references.bib"] = bibliography_text(references or {})
     return files

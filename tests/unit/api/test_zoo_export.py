@@ -92,7 +92,7 @@ def test_a_new_attack_stands_among_the_known_ones(trained: benchmark.Run, tmp_pa
     assert place.as_json()["place"] == place.place
     with (console := Console(width=120)).capture() as capture:
         print_places(places_in(tmp_path), console)
-    assert f"{place.place} of 3" in capture.get()
+    assert f"{place.place}/3" in capture.get()
     assert "tiny-attack@8" in capture.get()
 
 

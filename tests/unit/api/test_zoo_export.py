@@ -27,8 +27,9 @@ ATTACKS = ["random-noise", "metric-fgsm", "metric-ifgsm"]
 
 
 def run(defense: list[str], output: Path, **options: object) -> benchmark.Run:
-    given = {**TINY_OPTIONS, "attack": ATTACKS, "progress": SilentProgress(), **options}
-    return benchmark.run(defense, output=output, **given)
+    quick = {**TINY_OPTIONS["training"], "epochs": 1}
+    given = {**TINY_OPTIONS, "attack": ATTACKS, "training": quick, **options}
+    return benchmark.run(defense, output=output, progress=SilentProgress(), **given)
 
 
 def places_in(folder: Path) -> Placing:

@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Train and attack anew the boards and experiments in results/published: days on 2 CPU cores. The searches
-# in tuning and the folders embedded* are made by the commands in docs/tuning.md, docs/earlier-runs.md and
-# docs/grid.md.
+# in tuning are made by the commands in docs/tuning.md. The folders embedded* are older than the board, of
+# other defaults (ddid: defense.fnes_options.gamma=1.5 defense.discriminator_weight=0.1), and made by `run
+# --defense none,metric-at,ddid --seed 0 1 2 --attack published-grid` (-ablation: ddid with one part off;
+# -long: --preset embedded-long; -grid: --attack all --test-dataset none, seed 0).
 #
 # All runs share one folder of cells, so that no training is repeated from one board to the next, and a
 # run that was stopped goes on. Arguments choose parts, such as: results/regenerate.sh board board-long
@@ -31,7 +33,7 @@ experiment() {
 }
 
 rows() { # all rows of the published board; arguments change the protocol. A label is the name of a row in
-         # docs/results.md; with several defenses it is added to theirs
+         # docs/board.md; with several defenses it is added to theirs
     local plain=none,lgpr,circuitous-scaling,bit-depth,jpeg,offline-at,free-at,free-ddid,uap-at,trades,metric-trades,ddid
     run --preset board --defense "$plain" "$@"
     run --preset board --defense act,avmixup,goat,pgd-at,dynamic-budget-at,metric-at --label "trained at 8/255" "$@"

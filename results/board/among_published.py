@@ -47,7 +47,7 @@ def among_published(board: Board, published: Sequence[Record]) -> AmongPublished
     others = [record for record in published if board_key(record) == key]
     if not others:
         return None
-    theirs = [replace(row, label=f"{row.label} ({MARK})") for row in make_boards(others)[0].rows]
+    theirs = [replace(r, label=f"{r.label} ({MARK})") for r in make_boards(others)[0].rows]
     rows = sorted((*board.rows, *theirs), key=standing)
     joint = replace(board, rows=tuple(rows), groups={})
     columns = [one for one in board_columns(joint) if one.block == "overview"]

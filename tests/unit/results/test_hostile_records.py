@@ -161,6 +161,8 @@ GOOD: dict[str, Any] = {
         ("ap/clean", np.array([0.5]), "of each query"),
         ("ap/clean", np.array([[0.5, 1.0]]), "of each query"),
         ("ap/clean", np.array(["0.5", "1"]), "of each query"),
+        ("ap/clean", np.array([np.nan, np.nan]), "counts no query"),
+        ("ap/sma@8", np.array([0.5, 1.0]), "ranks of sma@8 are missing"),
         ("rank/clean", np.array([-2, 1]), "no rank"),
         ("rank/clean", np.array([2.0, 1.0]), "of each query"),
         ("queries", np.array(["a"]), "of one length"),

@@ -4,6 +4,8 @@
 # make lint   ruff and mypy
 # make bench  cost of attacks and of ranking
 # make site   all published boards as a site in site/: open site/index.html
+# make wheel  sdist and wheel in dist/, see docs/release.md
+# make docs   the pages of docs/ as a site in build/docs
 # make results  train and attack the published boards and experiments anew; days on 2 CPU cores
 PYTHON ?= python3
 BIN := .venv/bin
@@ -11,7 +13,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no
 READY := .venv/.ready
 
 .DEFAULT_GOAL := run
-.PHONY: run test style lint bench site results clean
+.PHONY: run test style lint bench docs site wheel results clean
 
 run: $(READY)
 	$(BIN)/python -m benchmark run --defense none,ddid
@@ -32,6 +34,18 @@ bench: $(READY)
 site: $(READY)
 	rm -rf site
 	$(BIN)/python -m benchmark board results/published --format html --output site
+
+wheel: $(READY)
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation --outdir dist
+
+docs: .venv-docs/.ready
+	.venv-docs/bin/zensical build --clean --strict
+
+.venv-docs/.ready: docs/requirements.txt
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check -r docs/requirements.txt
+	touch $@
 
 results: $(READY)
 	results/regenerate.sh

@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Train and attack anew the boards and experiments in results/published: days on 2 CPU cores. The searches
-# in tuning and the folders embedded* are made by the commands in docs/tuning.md, docs/earlier-runs.md and
-# docs/grid.md.
+# in tuning are made by the commands in docs/tuning.md. The folders embedded* are older than the board, of
+# other defaults (ddid: defense.fnes_options.gamma=1.5 defense.discriminator_weight=0.1), and made by `run
+# --defense none,metric-at,ddid --seed 0 1 2 --attack published-grid` (-ablation: ddid with one part off;
+# -long: --preset embedded-long; -grid: --attack all --test-dataset none, seed 0).
 #
 # All runs share one folder of cells, so that no training is repeated from one board to the next, and a
 # run that was stopped goes on. Arguments choose parts, such as: results/regenerate.sh board board-long
@@ -30,16 +32,23 @@ experiment() {
         -exec cp {} "results/published/experiments/$1" \;
 }
 
-board() { # a label is the name of a row in docs/results.md; with several defenses it is added to theirs
+rows() { # all rows of the published board; arguments change the protocol. A label is the name of a row in
+         # docs/board.md; with several defenses it is added to theirs
     local plain=none,lgpr,circuitous-scaling,bit-depth,jpeg,offline-at,free-at,free-ddid,uap-at,trades,metric-trades,ddid
-    run --preset board --defense "$plain"
-    run --preset board --defense act,avmixup,goat,pgd-at,dynamic-budget-at,metric-at --label "trained at 8/255"
-    run --preset board-wide --label "trained at 12/255"
-    run --preset board-widest --label "dynamic-budget-at, trained at 16/255"
-    run --preset board-tuned --label "ddid, tuned"
-    run --preset board-single-step --label "single step"
-    run --preset board-single-step-pgd --label "single step"
-    run --preset board-single-step-wide --label "single step at 12/255"
+    run --preset board --defense "$plain" "$@"
+    run --preset board --defense act,avmixup,goat,pgd-at,dynamic-budget-at,metric-at --label "trained at 8/255" "$@"
+    run --preset board-wide --label "trained at 12/255" "$@"
+    run --preset board-widest --label "dynamic-budget-at, trained at 16/255" "$@"
+    run --preset board-tuned --label "ddid, tuned" "$@"
+    run --preset board-single-step --label "single step" "$@"
+    run --preset board-single-step-pgd --label "single step" "$@"
+    run --preset board-single-step-wide --label "single step at 12/255" "$@"
+}
+
+board() { rows; }
+
+zoo() { # the first seed of all rows in the protocol of `make run`; their weights are kept
+    rows --seed 0 --attack-seed 0 --attack default --test-dataset synthped-campus
 }
 
 board-grid() { # ten rows of the board under every attack
@@ -106,7 +115,7 @@ experiments() {
 }
 
 rm -rf "$work/records"
-everything=(board board-grid board-random board-long board-cross board-ablation board-meta-step board-balancing experiments)
+everything=(board zoo board-grid board-random board-long board-cross board-ablation board-meta-step board-balancing experiments)
 [ $# -gt 0 ] || set -- "${everything[@]}"
 for name in "$@"; do
     if [[ " ${everything[*]} " != *" $name "* ]]; then
@@ -117,4 +126,6 @@ done
 for name in "$@"; do
     "$name"
     [ "$name" = experiments ] || publish "$name"
+    [ "$name" != zoo ] || "${PYTHON:-.venv/bin/python}" -m benchmark.api.zoo_export "$work" \
+        --records results/published/zoo --published results/published/board
 done

@@ -7,7 +7,9 @@ import re
 from pathlib import Path
 
 _FOLDER = Path(__file__).parent / "flags"
-_PARTS = re.compile(r"^Means: (?P<means>.*?)^Do: (?P<do>.*)", re.MULTILINE | re.DOTALL)
+_PARTS = re.compile(
+    r"^Means: (?P<means>.*?)^Do: (?P<do>.*?)(?=^Seen: |\Z)", re.MULTILINE | re.DOTALL
+)
 
 
 def flag_words() -> dict[str, tuple[str, str]]:

@@ -30,6 +30,7 @@ from benchmark.core.threat import EOT_SAMPLES, Scenario
 from benchmark.core.training_seeds import LARGEST_SEED, check_training_seed
 from benchmark.models.backbone import BackboneConfig
 from benchmark.models.specs.config import EncoderConfig
+from benchmark.models.zoo import with_all_entries
 from benchmark.training.config import TrainingConfig
 
 CACHE_VARIABLE = "REID_ROBUSTBENCH_CACHE"
@@ -163,8 +164,8 @@ class EvaluationConfig(_Section):
 class RunConfig(_Section):
     """Everything that a run is told. Relative paths start at the folder that is current then."""
 
-    defense: Annotated[Names, Field(min_length=1)]
-    """Defenses to train and attack."""
+    defense: Annotated[Names, AfterValidator(with_all_entries), Field(min_length=1)]
+    """Defenses to train and attack; ``zoo`` stands for all published weights."""
     encoder: Encoder = None
     """An encoder that exists already, by its spec; the defense is then ``pretrained``."""
     preset: str = "embedded"

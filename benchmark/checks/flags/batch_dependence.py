@@ -4,6 +4,7 @@ Raised if: an image alone and the same image in a batch have other embeddings, b
     beyond what two passes over one batch differ by.
 Means: results depend on the batch size, and an attacker's images leak into each other.
 Do: use running statistics in eval mode; handle each image by itself.
+Seen: Rounding alone makes 3e-7; the bar is 1e-3.
 """
 
 from __future__ import annotations

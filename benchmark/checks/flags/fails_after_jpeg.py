@@ -5,6 +5,9 @@ Raised if: JPEG of quality 75 gives back three quarters of the mAP that the atta
     queries. It undoes smaller budgets even where nothing is wrong.
 Means: a camera's codec undoes the attack; the headline is of images that were not compressed.
 Do: quote the JPEG number beside the headline; attack through the codec for a stronger one.
+Seen: At 8/255 JPEG gives back up to a third on `none`, up to a tenth on `metric-at`, and two thirds
+    of it on the canary's small encoder (0.71 and 0.76 behind `broken-random`; 0.62 to 0.81 of 16 of
+    its queries). The bar is 0.75 + 0.67 / √queries: 0.92 of 16 queries, 0.79 of 304.
 """
 
 from __future__ import annotations

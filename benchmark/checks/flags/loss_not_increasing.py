@@ -4,6 +4,8 @@ Raised if: the objective of an iterated white-box attack ends no higher than it 
     below its peak; or that of metric PGD on the probe hardly rises.
 Means: steps do not climb: the gradient is useless, or the steps are too large.
 Do: look at the gradients and at the step size.
+Seen: Metric PGD gains 3.8 on `none` and 0.8 on `metric-at` at 8/255, 0.03 behind
+    `broken-saturated`, nothing behind `broken-quantised`.
 """
 
 from __future__ import annotations

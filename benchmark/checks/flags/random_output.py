@@ -4,6 +4,8 @@ Raised if: two passes over the same images give other embeddings and the defense
     that it is random.
 Means: gradients are those of one draw; robustness may be noise in the attacker's eyes.
 Do: declare `Adaptive(random=True)`, so that attacks average over draws (EOT), or seed the encoder.
+Seen: Two passes over one batch differ by 0.11 behind `broken-random`, by 0 on `none` and
+    `metric-at`. The bar is 1e-4.
 """
 
 from __future__ import annotations

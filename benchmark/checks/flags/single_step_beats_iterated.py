@@ -5,6 +5,8 @@ Raised if: of two attacks that climb the same objective at one budget, the one w
     between metric FGSM and metric I-FGSM on the probe.
 Means: gradients are useful far from the image but not near it: they are masked there.
 Do: try more steps, a random start and other step sizes; attack adaptively.
+Seen: The margin is 1 point on the record, 2 on the probe. `metric-ifgsm` is below `metric-fgsm` by
+    4.2 points on `metric-at` and by 3.9 on `none`; below 1/255 both round to the same images.
 """
 
 from __future__ import annotations

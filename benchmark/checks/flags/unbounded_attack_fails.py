@@ -5,6 +5,8 @@ Raised if: at eps = 255, where any image is allowed, metric PGD on the probe or 
     random order.
 Means: nothing can be robust to that; the gradient does not lead anywhere.
 Do: attack adaptively; do not report numbers of this attack.
+Seen: Metric PGD leaves 0.4 on `none` and `metric-at` (chance: 1.2), and 72 to 79 behind
+    `broken-saturated` and `broken-quantised` (chance: 7.1).
 """
 
 from __future__ import annotations

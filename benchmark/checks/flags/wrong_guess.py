@@ -5,6 +5,9 @@ Raised if: on a few clean queries another choice (order of colours, range, norma
 Means: the network is probably not given what it was trained with, or not its weights; a weak
     encoder is attacked in place of the one that was meant.
 Do: set what the message names, if the owner of the encoder agrees; nothing is chosen by itself.
+Seen: The canary as an ONNX file has 81.1 as declared, 51.7 when it is declared to take BGR, 20.9
+    for 0–255 and 34.2 for ImageNet's normalisation, which it does by itself. Each time the right
+    choice is named, with 81.1. With shuffled weights it has 6.8. The margin is 3 points.
 """
 
 from __future__ import annotations

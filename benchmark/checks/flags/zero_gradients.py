@@ -4,6 +4,8 @@ Raised if: what white-box attacks differentiate has no gradient, or one that van
     a tenth of the probed images.
 Means: attacks that follow gradients stand still; their numbers say nothing about robustness.
 Do: declare `Adaptive(non_differentiable=True)` and offer a surrogate; trust black-box attacks only.
+Seen: All of the images behind `broken-quantised`, 95 % behind `broken-saturated`, none on `none`
+    and `metric-at`.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from benchmark.checks.gradients import Gradients
 from benchmark.core.defense import Adaptive
 from benchmark.core.threat import EOT_SAMPLES
 
-DOCS = Path(__file__).parents[3] / "docs" / "flags.md"
+DOCS = Path(__file__).parents[3] / "docs" / "reference" / "flags.md"
 RISING = [-1.7, -1.5, -1.2, -0.9]
 
 

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from results.board.boards import Board
 from results.board.trade_off import Point, front
 from results.render.label_places import place_labels
-from results.render.plot_style import RowStyle, row_styles, wrapped
+from results.render.plot_style import PLAIN_TEXT, RowStyle, row_styles, wrapped
 from results.render.point_names import point_names
 from results.render.shown_figure import ShownFigure
 
@@ -30,6 +31,7 @@ _MOST_LABELS = 60
 _FRONT_LABEL = "no row is better in both"
 
 
+@rc_context(PLAIN_TEXT)
 def draw_trade_off(board: Board, points: Sequence[Point]) -> Figure:
     """Return the figure; bars are standard deviations over trainings.
 

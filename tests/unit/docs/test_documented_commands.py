@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from benchmark.cli.app import app, exit_code
 from benchmark.cli.argv import spread
 from benchmark.cli.options import read_config
 from benchmark.core.errors import UsageError
+from benchmark.core.plugin import PLUGIN_FILE_PREFIX
 from benchmark.core.registry import ATTACKS, DEFENSES, EXPERIMENTS
 from tests.documents import AWAITED, PAGES, ROOT, commands, fences, name_of
 
@@ -33,6 +35,10 @@ def files_of_the_pages(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for registry in (ATTACKS, DEFENSES, EXPERIMENTS):
         monkeypatch.setattr(registry, "_classes", dict(registry._classes))
+    yield
+    for module in [name for name in sys.modules if name.startswith(PLUGIN_FILE_PREFIX)]:
+        if Path(str(sys.modules[module].__file__)).is_relative_to(tmp_path.resolve()):
+            del sys.modules[module]
 
 
 def parsed(line: str) -> tuple[str, dict]:

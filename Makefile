@@ -3,6 +3,8 @@
 # make style  ruff
 # make lint   ruff and mypy
 # make bench  cost of attacks and of ranking
+# make site   all published boards as a site in site/: open site/index.html
+# make wheel  sdist and wheel in dist/, see docs/release.md
 # make docs   the pages of docs/ as a site in build/docs
 # make results  train and attack the published boards and experiments anew; days on 2 CPU cores
 PYTHON ?= python3
@@ -11,7 +13,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no
 READY := .venv/.ready
 
 .DEFAULT_GOAL := run
-.PHONY: run test style lint bench docs results clean
+.PHONY: run test style lint bench docs site wheel results clean
 
 run: $(READY)
 	$(BIN)/python -m benchmark run --defense none,ddid
@@ -28,6 +30,14 @@ lint: style
 
 bench: $(READY)
 	$(BIN)/python -m benchmark.bench
+
+site: $(READY)
+	rm -rf site
+	$(BIN)/python -m benchmark board results/published --format html --output site
+
+wheel: $(READY)
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation --outdir dist
 
 docs: .venv-docs/.ready
 	.venv-docs/bin/zensical build --clean --strict
@@ -51,5 +61,5 @@ $(READY): pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -32,16 +32,23 @@ experiment() {
         -exec cp {} "results/published/experiments/$1" \;
 }
 
-board() { # a label is the name of a row in docs/board.md; with several defenses it is added to theirs
+rows() { # all rows of the published board; arguments change the protocol. A label is the name of a row in
+         # docs/board.md; with several defenses it is added to theirs
     local plain=none,lgpr,circuitous-scaling,bit-depth,jpeg,offline-at,free-at,free-ddid,uap-at,trades,metric-trades,ddid
-    run --preset board --defense "$plain"
-    run --preset board --defense act,avmixup,goat,pgd-at,dynamic-budget-at,metric-at --label "trained at 8/255"
-    run --preset board-wide --label "trained at 12/255"
-    run --preset board-widest --label "dynamic-budget-at, trained at 16/255"
-    run --preset board-tuned --label "ddid, tuned"
-    run --preset board-single-step --label "single step"
-    run --preset board-single-step-pgd --label "single step"
-    run --preset board-single-step-wide --label "single step at 12/255"
+    run --preset board --defense "$plain" "$@"
+    run --preset board --defense act,avmixup,goat,pgd-at,dynamic-budget-at,metric-at --label "trained at 8/255" "$@"
+    run --preset board-wide --label "trained at 12/255" "$@"
+    run --preset board-widest --label "dynamic-budget-at, trained at 16/255" "$@"
+    run --preset board-tuned --label "ddid, tuned" "$@"
+    run --preset board-single-step --label "single step" "$@"
+    run --preset board-single-step-pgd --label "single step" "$@"
+    run --preset board-single-step-wide --label "single step at 12/255" "$@"
+}
+
+board() { rows; }
+
+zoo() { # the first seed of all rows in the protocol of `make run`; their weights are kept
+    rows --seed 0 --attack-seed 0 --attack default --test-dataset synthped-campus
 }
 
 board-grid() { # ten rows of the board under every attack
@@ -108,7 +115,7 @@ experiments() {
 }
 
 rm -rf "$work/records"
-everything=(board board-grid board-random board-long board-cross board-ablation board-meta-step board-balancing experiments)
+everything=(board zoo board-grid board-random board-long board-cross board-ablation board-meta-step board-balancing experiments)
 [ $# -gt 0 ] || set -- "${everything[@]}"
 for name in "$@"; do
     if [[ " ${everything[*]} " != *" $name "* ]]; then
@@ -119,4 +126,6 @@ done
 for name in "$@"; do
     "$name"
     [ "$name" = experiments ] || publish "$name"
+    [ "$name" != zoo ] || "${PYTHON:-.venv/bin/python}" -m benchmark.api.zoo_export "$work" \
+        --records results/published/zoo --published results/published/board
 done

@@ -12,9 +12,11 @@ from results.records.schema import Record
 from results.records.store import PerQuery
 from results.render.site.context import SiteContext
 from results.report.content import FlagHelp, Glossary
+from results.trust.statement import Trust
 from tests.unit.results.conftest import attack, build
 
 HOSTILE = "</script><script>hostile()</script>\"'><img src=x onerror=hostile()>"
+REPRODUCED = Trust("reproduced", "Another lab", "2026-11-01", HOSTILE, "https://example.org/1")
 BUDGETS = (2.0, 4.0, 8.0)
 SEEDS = 3
 LEFT = {"trades": 15.0, "ddid": 19.0, "metric-at": 14.0, "none": 4.0}
@@ -33,7 +35,8 @@ def site_context() -> SiteContext:
         flags={"weak-attack": FlagHelp("It is weaker than noise.", "Take more steps.")},
     )
     files = {one.id: Path(f"{one.id[:8]}.json") for one in records}
-    return SiteContext(make_boards(records, measured), measured, files, glossary)
+    stated = {one.id: (REPRODUCED,) for one in records if one.defense.name == "trades"}
+    return SiteContext(make_boards(records, measured, stated), measured, files, glossary)
 
 
 def _record(name: str, seed: int) -> Record:

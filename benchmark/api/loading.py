@@ -23,6 +23,8 @@ from benchmark.data.layout import Split
 from benchmark.models.backbone import BackboneConfig
 from benchmark.models.checkpoint import CARD_FILE, restore_encoder
 from benchmark.models.encoder import build_encoder
+from benchmark.models.zoo import is_zoo_name, zoo_card
+from benchmark.models.zoo_encoder import zoo_encoder
 from benchmark.runner.choice import choose
 from benchmark.runner.datasets import RunDatasets
 from results.board.boards import make_boards
@@ -45,27 +47,41 @@ def load_records(path: str | Path) -> pd.DataFrame:
 def load_encoder(
     path: str | Path, *, defense: str | None = None, seed: int | None = None, device: str = "auto"
 ) -> nn.Module:
-    """Return an encoder that a run trained, in eval mode.
+    """Return an encoder that a run trained or that the zoo holds, in eval mode.
 
     Args:
-        path: An output folder, or a record in it.
+        path: An output folder, or a record in it; or, where there is no such path, the name of an
+            entry of the zoo, such as ``ddid``. Its weights are fetched if need be, and kept.
         defense: Which defense of the folder, if it holds several.
         seed: Which training seed of it, if there are several.
         device: ``auto``, ``cpu`` or ``cuda``.
 
     Raises:
+        UsageError: It is neither a path nor an entry of the zoo.
         DataError: No or several trainings fit, or the weights are missing or damaged.
         PluginError: The defense does not build an encoder that they fit.
+        EnvironmentProblem: The weights cannot be fetched.
     """
+    policy = choose_device(device)
+    if is_zoo_name(path):
+        return policy.place(zoo_encoder(zoo_card(str(path)))).eval()
     record_path, record = _one_record(Path(path), defense, seed)
     cells = record_path.parent.parent / "cells"
+    found = training_behind(record, cells)
+    if found is None:
+        raise DataError(
+            f"the training behind {record_path} is not in {cells}",
+            "encoders stay with the output folder of their run; run the same command again",
+        )
+    return policy.place(_loaded(*found)).eval()
+
+
+def training_behind(record: Record, cells: Path) -> tuple[Path, Mapping[str, Any]] | None:
+    """Return the folder and the card of the training behind a record, if it is among some cells."""
     for folder, content in _trainings(cells):
         if _made(record, content):
-            return choose_device(device).place(_loaded(folder, content)).eval()
-    raise DataError(
-        f"the training behind {record_path} is not in {cells}",
-        "encoders stay with the output folder of their run; run the same command again",
-    )
+            return folder, content
+    return None
 
 
 def load_images(

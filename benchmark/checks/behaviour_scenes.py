@@ -97,7 +97,9 @@ _BACKBONES = dict.fromkeys(("resnet18", "resnet50-ibn-a", "vit-small"), _FEW_STE
 """Options for backbones whose steps are slow."""
 
 _ATTACK_OF_DEFENSES = "metric-ifgsm"
-WITH_ARGUMENT = {"torchattacks": "torchattacks:PGD"}
+WITH_ARGUMENT = {"torchattacks": "torchattacks:PGD", "zoo": "zoo:none"}
+_OF_THE_ZOO = {"image_size": [64, 32], "backbone": {"width": 16}}
+"""What its weights are made for; so it is played apart from the others."""
 DEFAULT = "default"
 """Name of the run with default options."""
 
@@ -140,7 +142,12 @@ def scenes(kind: str, names: Sequence[str]) -> list[Scene]:
             )
             for name in shown
         ]
-    found = [Scene(DEFAULT, tuple(names), (_ATTACK_OF_DEFENSES,), {})]
+    found = []
+    if others := tuple(name for name in names if name != "zoo"):
+        found.append(Scene(DEFAULT, others, (_ATTACK_OF_DEFENSES,), {}))
+    if "zoo" in names:
+        chosen = (WITH_ARGUMENT["zoo"],)
+        found.append(Scene("zoo-apart", chosen, (_ATTACK_OF_DEFENSES,), _OF_THE_ZOO))
     for name in names:
         for number, options in enumerate(_VARIANTS.get(name, ())):
             own = {"defense_config": {name: options}}

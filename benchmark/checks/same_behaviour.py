@@ -21,6 +21,7 @@ import tempfile
 import tomllib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
@@ -43,8 +44,7 @@ _REGISTRIES = {"attack": ATTACKS, "defense": DEFENSES, "backbone": BACKBONES}
 
 def built_in() -> list[str]:
     """Return kind and name of every plugin that the project ships."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    groups = project["entry-points"]
+    groups = _entry_points((ROOT / "pyproject.toml").read_text("utf-8"))
     return [
         f"{kind} {name}"
         for kind, registry in _REGISTRIES.items()
@@ -53,11 +53,17 @@ def built_in() -> list[str]:
     ]
 
 
+@lru_cache(maxsize=4)
+def _entry_points(pyproject: str) -> dict[str, dict[str, str]]:
+    groups: dict[str, dict[str, str]] = tomllib.loads(pyproject)["project"]["entry-points"]
+    return groups
+
+
 def meaning_in(tree: Path, plugin: str) -> str:
     """Return the hash of what the source of a plugin means in a tree of any age."""
     kind, _, name = plugin.partition(" ")
     cls = _REGISTRIES[kind].get(name)
-    groups = tomllib.loads((tree / "pyproject.toml").read_text("utf-8"))["project"]["entry-points"]
+    groups = _entry_points((tree / "pyproject.toml").read_text("utf-8"))
     module, _, class_name = groups[f"reid_robustbench.{kind}s"][name].partition(":")
     path = tree / (module.replace(".", "/") + ".py")
     if not path.is_file():
@@ -103,7 +109,7 @@ def outputs_of(plugin: str, outputs: Outputs) -> Outputs:
     """Return the part of outputs that a plugin made."""
     kind, _, name = plugin.partition(" ")
     mark = {
-        "defense": f": {name} · ",
+        "defense": f": {WITH_ARGUMENT.get(name, name)} · ",
         "attack": f" {WITH_ARGUMENT.get(name, name)} ",
         "backbone": "",
     }

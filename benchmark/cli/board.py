@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     from results.records.query_outcomes import Measured
     from results.records.schema import Record
 
-FORMATS = ("md", "csv", "json", "figures", "html", "all")
-"""``all`` is all but the site."""
-LATER = ("latex",)
+FORMATS = ("md", "csv", "json", "latex", "bibtex", "figures", "html", "all")
+"""``all`` is what is read beside the records: not the site, nor what goes into a paper."""
 UNPRINTABLE = {"figures": "figures cannot be printed", "html": "a site cannot be printed"}
 
 
@@ -67,10 +66,6 @@ def board(
     from results.errors import RecordError
     from results.records.query_outcomes import outcomes_beside, read_files_on
 
-    if format_ in LATER:
-        raise UsageError(
-            f"the format {format_} is not available in this version", f"use {', '.join(FORMATS)}"
-        )
     if format_ not in FORMATS:
         raise unknown_name("format", format_, FORMATS)
     if format_ in UNPRINTABLE and output is None:
@@ -127,9 +122,12 @@ def _write(boards: list[Board], format_: str, output: Path) -> None:
 def _write_site(
     boards: list[Board], measured: Measured, files: list[tuple[Path, Record]], output: Path
 ) -> None:
+    from dataclasses import replace
+
     from benchmark.cli.glossary import glossary
+    from benchmark.cli.references import references_of
     from benchmark.runner.reproduction import command_of
-    from results.records.publication import published_dates
+    from results.records.commit_dates import commit_dates
     from results.render.site.build import write_site
     from results.render.site.context import SiteContext, row_id
 
@@ -138,9 +136,9 @@ def _write_site(
         boards,
         measured,
         places,
-        glossary(),
+        replace(glossary(), references=references_of(boards)),
         commands={row_id(row): command_of(row.records) for one in boards for row in one.rows},
-        published=published_dates(places),
+        published=commit_dates(places),
     )
     paths = write_site(context, output)
     write_line(f"wrote {paths[0]} and {len(paths) - 1} more files")
@@ -149,4 +147,8 @@ def _write_site(
 def _texts(boards: list[Board], format_: str) -> dict[str, str]:
     from results.render.leaderboard import texts
 
+    if format_ == "bibtex":
+        from benchmark.cli.references import references_of
+
+        return texts(boards, (format_,), references_of(boards))
     return texts(boards, ("md", "csv", "json") if format_ == "all" else (format_,))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from benchmark.cli import completion
 from benchmark.cli.kinds import registry_of
 from benchmark.cli.options import DataRoot, Device, Json
 from benchmark.cli.paths import absolute
@@ -20,8 +21,15 @@ STYLES = {"ok": "green", "warn": "yellow", "FAIL": "bold red"}
 
 
 def check(
-    kind: Annotated[str, typer.Argument(help="What it is.", metavar="|".join(SCAFFOLD_KINDS))],
-    name: Annotated[str, typer.Argument(help="Its name.")],
+    kind: Annotated[
+        str,
+        typer.Argument(
+            help="What it is.",
+            metavar="|".join(SCAFFOLD_KINDS),
+            autocompletion=completion.one_of(SCAFFOLD_KINDS),
+        ),
+    ],
+    name: Annotated[str, typer.Argument(help="Its name.", autocompletion=completion.names_of_kind)],
     plugin: Annotated[
         list[Path] | None,
         typer.Option(help="Python files that register it.", metavar="FILE.py …", parser=absolute),

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_
 
 import typer
 
+from benchmark.cli import completion
 from benchmark.cli.kinds import KINDS, kind_named, registry_of
 from benchmark.cli.options import Json
 from benchmark.cli.paths import absolute
 from benchmark.cli.references import publications
 from benchmark.cli.screen import write_json
+from benchmark.cli.zoo_text import describe_zoo
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -22,8 +24,15 @@ Rows = list[dict[str, str]]
 
 
 def describe(
-    kind: Annotated[str, typer.Argument(help="What it is.", metavar="|".join(KINDS))],
-    name: Annotated[str, typer.Argument(help="Its name.")],
+    kind: Annotated[
+        str,
+        typer.Argument(
+            help="What it is.",
+            metavar="|".join(KINDS),
+            autocompletion=completion.one_of(KINDS),
+        ),
+    ],
+    name: Annotated[str, typer.Argument(help="Its name.", autocompletion=completion.names_of_kind)],
     plugin: Annotated[
         list[Path] | None,
         typer.Option(help="Python files that register it.", metavar="FILE.py …", parser=absolute),
@@ -36,6 +45,8 @@ def describe(
       python -m benchmark describe defense ddid
 
       python -m benchmark describe preset embedded
+
+      python -m benchmark describe zoo ddid
     """
     from benchmark.core.registry import load_plugin_file
 
@@ -50,6 +61,9 @@ def describe(
             write_json({"kind": chosen, "name": name, "content": content})
         else:
             sys.stdout.write(text)
+        return
+    if chosen == "zoo":
+        describe_zoo(name, json_)
         return
     document = describe_plugin(chosen, registry_of(chosen).get(name))
     if json_:

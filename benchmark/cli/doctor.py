@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 Level = Literal["ok", "warn", "fail"]
 GIB = 2**30
+DISTRIBUTION = "reid-robustbench"
 PINNED_REQUESTS = "2.25."
 """Releases of requests that torchattacks asks for."""
 
@@ -61,6 +62,20 @@ def check_python() -> Iterator[Line]:
     """Check the interpreter."""
     fits = sys.version_info >= (3, 11)
     yield Line("ok" if fits else "fail", "python", f"{platform.python_version()} at {sys.prefix}")
+
+
+def check_names() -> Iterator[Line]:
+    """Tell who else has modules of the names of the project's packages, which are common words."""
+    from benchmark.core.own_packages import OWN_PACKAGES, ROOT, namesakes
+
+    yield Line("ok", "names", f"{', '.join(OWN_PACKAGES)} are those in {ROOT}")
+    owners = packages_distributions()
+    for name in OWN_PACKAGES:
+        for path in namesakes(name):
+            others = sorted({*owners.get(name, ())} - {DISTRIBUTION})
+            installed = f", of {', '.join(others)}" if others and "-packages" in str(path) else ""
+            hint = "rename or uninstall it if you want to import it beside this project"
+            yield Line("warn", "names", f"{name} is also {path}{installed}; it is hidden → {hint}")
 
 
 def check_torch() -> Iterator[Line]:
@@ -179,6 +194,7 @@ def check_torchattacks() -> Iterator[Line]:
 
 CHECKS: tuple[Callable[[], Iterator[Line]], ...] = (
     check_python,
+    check_names,
     check_torch,
     check_machine,
     check_plugins,

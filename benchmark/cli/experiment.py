@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from benchmark.cli import completion
 from benchmark.cli import options as o
 from benchmark.cli.errors import InterruptedRunError, show_error
 from benchmark.cli.screen import write_json
@@ -17,7 +18,13 @@ if TYPE_CHECKING:
     from benchmark.experiments.run_experiment import ExperimentOutcome
 
 Name = Annotated[
-    str, typer.Argument(help="Which; see: list experiments.", metavar="NAME", show_default=False)
+    str,
+    typer.Argument(
+        help="Which; see: list experiments.",
+        metavar="NAME",
+        show_default=False,
+        autocompletion=completion.experiments,
+    ),
 ]
 PREFIX = "experiment."
 

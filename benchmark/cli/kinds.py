@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from benchmark.core.registry import Registry
 
 PLUGIN_KINDS = ("defenses", "attacks", "datasets", "backbones", "experiments")
-KINDS = (*PLUGIN_KINDS, "presets")
+KINDS = (*PLUGIN_KINDS, "presets", "zoo")
 
 
 def kind_named(name: str) -> str:

@@ -6,21 +6,33 @@ from typing import Annotated, Any
 
 import typer
 
+from benchmark.cli import completion
 from benchmark.cli.kinds import KINDS, kind_named, registry_of
 from benchmark.cli.options import Json
 from benchmark.cli.screen import write_json, write_line
+from benchmark.cli.zoo_text import list_zoo
 
 
 def list_names(
-    kind: Annotated[str, typer.Argument(help="What to list.", metavar="|".join(KINDS))],
+    kind: Annotated[
+        str,
+        typer.Argument(
+            help="What to list.",
+            metavar="|".join(KINDS),
+            autocompletion=completion.one_of(KINDS),
+        ),
+    ],
     json_: Json = False,
 ) -> None:
-    """List defenses, attacks, data sets, backbones, experiments or presets.
+    """List defenses, attacks, data sets, backbones, experiments, presets or the zoo.
 
     Example:
       python -m benchmark list attacks
     """
     chosen = kind_named(kind)
+    if chosen == "zoo":
+        list_zoo(json_)
+        return
     rows = _presets() if chosen == "presets" else _plugins(chosen)
     if json_:
         write_json(rows)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from benchmark.cli import completion
 from benchmark.cli.kinds import registry_of
 from benchmark.cli.paths import absolute, as_given
 from benchmark.cli.screen import write_line
@@ -17,7 +18,14 @@ PROGRAM = "python -m benchmark"
 
 
 def new(
-    kind: Annotated[str, typer.Argument(help="What it is.", metavar="|".join(SCAFFOLD_KINDS))],
+    kind: Annotated[
+        str,
+        typer.Argument(
+            help="What it is.",
+            metavar="|".join(SCAFFOLD_KINDS),
+            autocompletion=completion.one_of(SCAFFOLD_KINDS),
+        ),
+    ],
     name: Annotated[str, typer.Argument(help="Its name, such as my-defense.")],
     output: Annotated[
         Path | None,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from benchmark.cli import completion
 from benchmark.cli.paths import absolute, root
 from benchmark.cli.screen import logging_to_screen
 
@@ -18,7 +19,11 @@ if TYPE_CHECKING:
 
 Defense = Annotated[
     list[str] | None,
-    typer.Option(help="Defenses, by name; several with commas.", metavar="NAME[,NAME…]"),
+    typer.Option(
+        help="Defenses, by name; several with commas.",
+        metavar="NAME[,NAME…]",
+        autocompletion=completion.defenses,
+    ),
 ]
 Encoder = Annotated[
     str | None,
@@ -36,6 +41,7 @@ Preset = Annotated[
     typer.Option(
         help="Preset, or a YAML file. Default: one that is made for the data set, else embedded.",
         metavar="NAME|FILE.yaml",
+        autocompletion=completion.presets,
     ),
 ]
 Dataset = Annotated[
@@ -43,6 +49,7 @@ Dataset = Annotated[
     typer.Option(
         help="Data set to train and test on; several with commas are joined.",
         metavar="NAME[,NAME…]",
+        autocompletion=completion.datasets,
     ),
 ]
 DataRoot = Annotated[
@@ -57,12 +64,18 @@ DataRoot = Annotated[
 ]
 TestDataset = Annotated[
     list[str] | None,
-    typer.Option(help="Further data sets to test on; 'none' for no other.", metavar="NAME …"),
+    typer.Option(
+        help="Further data sets to test on; 'none' for no other.",
+        metavar="NAME …",
+        autocompletion=completion.datasets,
+    ),
 ]
 Attack = Annotated[
     list[str] | None,
     typer.Option(
-        help="Attacks or groups. Default: published-grid reid-aa.", metavar="NAME|GROUP …"
+        help="Attacks or groups. Default: published-grid reid-aa.",
+        metavar="NAME|GROUP …",
+        autocompletion=completion.attacks,
     ),
 ]
 Eps = Annotated[

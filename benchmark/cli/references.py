@@ -18,15 +18,15 @@ def references_of(boards: Sequence[Board]) -> dict[str, tuple[Publication, ...]]
     is not installed nothing is known.
     """
     from benchmark.core.registry import ATTACKS, DEFENSES
+    from results.render.bibtex import plugins_of
 
+    records = (record for board in boards for record in board.records)
+    cards = {f"defense/{one.defense.name}": one.defense.card for one in records}
     found: dict[str, tuple[Publication, ...]] = {}
-    for record in (record for board in boards for record in board.records):
-        name = record.defense.name
-        if f"defense/{name}" not in found:
-            card = record.defense.card.get("references")
-            found[f"defense/{name}"] = _of_plugin(DEFENSES, name) or _of_record(card)
-    for attack in dict.fromkeys(a.name for board in boards for a in (*board.attacks, *board.apart)):
-        found[f"attack/{attack}"] = _of_plugin(ATTACKS, attack)
+    for plugin in dict.fromkeys(name for board in boards for name in plugins_of(board)):
+        kind, _, name = plugin.partition("/")
+        known = _of_plugin(DEFENSES if kind == "defense" else ATTACKS, name)
+        found[plugin] = known or _of_record(cards.get(plugin, {}).get("references"))
     return found
 
 

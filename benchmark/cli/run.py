@@ -31,6 +31,8 @@ def run(config: RunConfig, json_: bool) -> int:
       python -m benchmark run --defense my-defense --plugin my_defense.py --preset smoke
 
       python -m benchmark run --defense ddid --dataset market1501 --data-root DIR --preset full
+
+      python -m benchmark run --defense zoo --attack my-attack --plugin my_attack.py --queries 60
     """
     from benchmark.core.progress_choice import make_progress
     from benchmark.runner.run import run_benchmark
@@ -68,11 +70,16 @@ def _print_board(outcome: RunOutcome, preset: str) -> None:
     from rich.console import Console
 
     from benchmark.config.presets import preset_description, preset_names
+    from benchmark.runner.zoo_places import zoo_places
+    from results.render.among_published import print_among_published
+    from results.render.attack_place import print_places
     from results.render.console import print_leaderboard
 
     console = Console()
     if outcome.boards:
         print_leaderboard(outcome.boards, console)
+        print_among_published(outcome.boards, outcome.published, console)
+    print_places(zoo_places(outcome.records), console)
     if preset in preset_names():
         about = f"preset {preset}: {preset_description(preset)}"
         console.print(about, markup=False, highlight=False)
@@ -83,12 +90,15 @@ def _print_board(outcome: RunOutcome, preset: str) -> None:
 
 
 def _write_json(config: RunConfig, outcome: RunOutcome, code: int) -> None:
+    from benchmark.runner.zoo_places import zoo_places
+
     document: dict[str, Any] = {
         "output": str(config.output),
         "records": [record.model_dump(mode="json") for record, _ in outcome.records],
         "record_files": [str(path) for _, path in outcome.records],
         "reports": [str(path) for path in outcome.reports],
         "leaderboard": [str(path) for path in outcome.board],
+        "places": [one.as_json() for one in zoo_places(outcome.records).places],
         "flags": outcome.flags,
         "failures": [
             {"cell": f.cell.label, "what": f.error.what, "hint": f.error.hint}

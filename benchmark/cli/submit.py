@@ -17,7 +17,7 @@ from benchmark.cli.screen import write_json, write_line
 if TYPE_CHECKING:
     from results.records.schema import Record
     from results.submission.problem import Problem
-    from results.submission.statement import Statement
+    from results.submission.submission_file import Submission
 
 PULL_REQUEST = "pull_request.md"
 
@@ -47,6 +47,9 @@ def submit(
     new_board: Annotated[
         bool, typer.Option("--new-board", help="Begin a board of another protocol.")
     ] = False,
+    reproduction: Annotated[
+        bool, typer.Option("--reproduction", help="You have run published records again.")
+    ] = False,
     json_: Json = False,
 ) -> int:
     """Check the records of a run and write a folder to publish, with the text of a pull request.
@@ -62,12 +65,15 @@ def submit(
     from results.records.atomic import publish
     from results.records.store import read_record_files
     from results.submission.folder import submitted_files, write_submission
+    from results.submission.joined_board import board_problems
     from results.submission.pull_request import pull_request_text
 
     found = read_record_files([run_dir])
     records = [record for _, record in found]
     published = _published()
-    problems = list(_problems(run_dir, records, published, by, acknowledge or [], new_board))
+    problems = _problems(run_dir, records, by, acknowledge or [])
+    of_board = board_problems(records, published, is_reproduction=reproduction)
+    problems += [one for one in of_board if not (new_board and "--new-board" in one.mend)]
     refused = [one for one in problems if one.grade != "note"]
     if refused:
         for one in refused:
@@ -75,11 +81,11 @@ def submit(
         if json_:
             write_json({"submitted": None, "problems": [vars(one) for one in refused]})
         return EXIT_DATA
-    statement = _statement(by, acknowledge or [])
+    submission = _submission(by, acknowledge or [], reproduction)
     target = output or _home() / _slug(records)
     further = _further(run_dir, found, embeddings)
-    write_submission(target, submitted_files(found), further, statement)
-    text = pull_request_text(f"results/published/{target.name}", statement, records, problems)
+    write_submission(target, submitted_files(found), further, submission)
+    text = pull_request_text(f"results/published/{target.name}", submission, records, problems)
     request = publish(run_dir / PULL_REQUEST, text.encode())
     if json_:
         write_json({"submitted": str(target), "pull_request": str(request), "problems": []})
@@ -89,18 +95,12 @@ def submit(
 
 
 def _problems(
-    run_dir: Path,
-    records: Sequence[Record],
-    published: Sequence[Record],
-    by: str,
-    acknowledged: Sequence[str],
-    new_board: bool,
+    run_dir: Path, records: Sequence[Record], by: str, acknowledged: Sequence[str]
 ) -> list[Problem]:
     from benchmark.runner.examined import examine_all
     from results.submission.card_checks import card_problems
-    from results.submission.joined_board import board_problems
     from results.submission.problem import Problem
-    from results.submission.statement import unacknowledged
+    from results.submission.submission_file import unacknowledged
 
     problems = [
         Problem(f"{one.path}: {p.what}", p.mend) if p.grade != "note" else p
@@ -113,24 +113,20 @@ def _problems(
         problems.append(Problem("nobody is named who submits", 'say --by "NAME"'))
     problems += card_problems(records)
     problems += unacknowledged(records, acknowledged)
-    problems += [
-        one
-        for one in board_problems(records, published)
-        if not (new_board and "--new-board" in one.mend)
-    ]
     return problems
 
 
-def _statement(by: str, acknowledged: Sequence[str]) -> Statement:
+def _submission(by: str, acknowledged: Sequence[str], is_reproduction: bool) -> Submission:
     from datetime import UTC, datetime
 
     from benchmark.core.provenance import environment
-    from results.submission.statement import Statement
+    from results.submission.submission_file import Submission
 
-    return Statement(
+    return Submission(
         by=by.strip(),
         date=datetime.now(UTC).date(),
         acknowledged=sorted(set(acknowledged)),
+        is_reproduction=is_reproduction,
         environment=environment("cpu"),
         files={},
     )

@@ -30,10 +30,12 @@ from benchmark.core.threat import EOT_SAMPLES, Scenario
 from benchmark.core.training_seeds import LARGEST_SEED, check_training_seed
 from benchmark.models.backbone import BackboneConfig
 from benchmark.models.specs.config import EncoderConfig
+from benchmark.models.zoo import with_all_entries
 from benchmark.training.config import TrainingConfig
 
 CACHE_VARIABLE = "REID_ROBUSTBENCH_CACHE"
 
+_LONGEST_LABEL = 200
 CROSS_DATASETS: dict[str, tuple[str, ...]] = {
     "synthped-plaza": ("synthped-campus",),
     "synthped-campus": ("synthped-plaza",),
@@ -116,8 +118,8 @@ def _as_encoder(value: Any) -> Any:
 
 def _as_label(value: Any) -> Any:
     text = str(value).strip() if isinstance(value, str | int | float) else value
-    if isinstance(text, str) and not (text and text.isprintable()):
-        raise ValueError("a label is one line of text")
+    if isinstance(text, str) and not (text and text.isprintable() and len(text) <= _LONGEST_LABEL):
+        raise ValueError(f"a label is one line of text, of {_LONGEST_LABEL} characters at most")
     return text
 
 
@@ -162,8 +164,8 @@ class EvaluationConfig(_Section):
 class RunConfig(_Section):
     """Everything that a run is told. Relative paths start at the folder that is current then."""
 
-    defense: Annotated[Names, Field(min_length=1)]
-    """Defenses to train and attack."""
+    defense: Annotated[Names, AfterValidator(with_all_entries), Field(min_length=1)]
+    """Defenses to train and attack; ``zoo`` stands for all published weights."""
     encoder: Encoder = None
     """An encoder that exists already, by its spec; the defense is then ``pretrained``."""
     preset: str = "embedded"

@@ -19,7 +19,7 @@ from uuid import uuid4
 from benchmark.core.fingerprint import fingerprint, sha256_file, sha256_sources
 from benchmark.core.local_sources import LocalSources, local_sources
 from benchmark.core.own_packages import ROOT
-from benchmark.core.syntax import canonical, parsed, plain_classes
+from benchmark.core.syntax import canonical, nodes, parsed, plain_classes
 
 BEHAVIOURS_FILE = Path(__file__).with_name("behaviours.json")
 _THIS_PROCESS = uuid4().hex[:8]
@@ -114,7 +114,7 @@ def _version(package: str) -> str | None:
 
 def _words(sources: LocalSources) -> Iterator[str]:
     for path in sources.code.values():
-        for node in ast.walk(parsed(path.read_bytes())):
+        for node in nodes(parsed(path.read_bytes())):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 yield node.value
 

@@ -262,6 +262,14 @@ class Defense(Plugin):
     def check(self) -> None:
         """Raise a `PluginError` if something is missing to train it; asked before any work."""
 
+    def check_setting(self, image_size: tuple[int, int], backbone: Mapping[str, object]) -> None:
+        """Raise a `UsageError` if it cannot be run in a setting; asked before any work.
+
+        Args:
+            image_size: Height and width of the run's images.
+            backbone: Options of the run's network, its ``name`` among them.
+        """
+
     def row_label(self) -> str | None:
         """Return what its rows are called without a label; None: what boards call a defense."""
         return None

@@ -14,7 +14,7 @@ from pathlib import Path
 from benchmark.core.errors import PluginError
 from benchmark.core.own_packages import ROOT
 from benchmark.core.path_expressions import PathExpressions, UnknownPathError
-from benchmark.core.syntax import parsed
+from benchmark.core.syntax import nodes, parsed
 from benchmark.core.where_modules_lie import is_local, module_files
 
 _MOST_FILES = 1000
@@ -150,7 +150,7 @@ class _Reader:
 
     def imports(self) -> Iterator[tuple[Path, str]]:
         """Yield the local files that this one imports, with their modules' names."""
-        for node in ast.walk(self._tree):
+        for node in nodes(self._tree):
             if isinstance(node, ast.Import):
                 for one in node.names:
                     yield from self._module_files(one.name, node)
@@ -178,7 +178,7 @@ class _Reader:
         """Whether an import stands in a ``try``: it may fail, and the file lives with it."""
         return any(
             isinstance(block, ast.Try) and any(node is one for one in ast.walk(block))
-            for block in ast.walk(self._tree)
+            for block in nodes(self._tree)
         )
 
     def _call(self, node: ast.Call) -> Iterator[tuple[Path, str]]:

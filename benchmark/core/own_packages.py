@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
@@ -44,3 +45,19 @@ def find_own_packages_first() -> None:
     """Let no other module or package take the name of one of the project's."""
     if not any(isinstance(finder, _OwnPackages) for finder in sys.meta_path):
         sys.meta_path.insert(0, _OwnPackages())
+
+
+def namesakes(name: str) -> list[Path]:
+    """Return the modules and packages elsewhere on the path that have the name of one of these.
+
+    They are hidden as long as this project is loaded. Folders without ``__init__.py`` hide nothing
+    and do not count.
+    """
+    found: dict[Path, None] = {}
+    for entry in sys.path:
+        folder = Path(entry).resolve()  # an empty entry is the current folder
+        with suppress(ImportError, OSError, ValueError):
+            spec = PathFinder.find_spec(name, [str(folder)])
+            if spec is not None and spec.origin is not None and folder != ROOT:
+                found[Path(spec.origin)] = None
+    return [path.parent if path.name == "__init__.py" else path for path in found]

@@ -6,6 +6,8 @@ import ast
 from collections import Counter
 from pathlib import Path
 
+from benchmark.core.syntax import nodes
+
 _SAME = frozenset({"resolve", "absolute", "expanduser", "abspath", "realpath", "fspath", "str"})
 _JOINING = frozenset({"Path", "PurePath", "join", "joinpath"})
 
@@ -31,7 +33,7 @@ class PathExpressions:
         self.imported: dict[str, str] = {}
         self.streams: set[str] = set()
         assigned: list[tuple[str, ast.expr | None]] = []
-        for node in ast.walk(tree):
+        for node in nodes(tree):
             if isinstance(node, ast.Import):
                 for one in node.names:
                     top = one.name.partition(".")[0]

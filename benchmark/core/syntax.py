@@ -51,6 +51,12 @@ def parsed(source: bytes) -> ast.Module:
     return ast.parse(source)
 
 
+@lru_cache(maxsize=512)
+def nodes(module: ast.Module) -> tuple[ast.AST, ...]:
+    """Return all nodes of a syntax tree; plugins share files, and each is walked once."""
+    return tuple(ast.walk(module))
+
+
 def plain_classes(modules: Iterable[ast.Module]) -> frozenset[str]:
     """Return the names of classes whose annotated attributes are no fields.
 
@@ -59,7 +65,7 @@ def plain_classes(modules: Iterable[ast.Module]) -> frozenset[str]:
     """
     bases: dict[str, list[str]] = {}
     fields: set[str] = set()
-    for node in (node for module in modules for node in ast.walk(module)):
+    for node in (node for module in modules for node in nodes(module)):
         if isinstance(node, ast.ClassDef):
             bases.setdefault(node.name, []).extend(map(_last_name, node.bases))
             if (node.decorator_list and not _all_plain(node.decorator_list)) or node.keywords:
@@ -76,20 +82,20 @@ def plain_classes(modules: Iterable[ast.Module]) -> frozenset[str]:
         plain |= found
 
 
+@lru_cache(maxsize=512)
 def canonical(module: ast.Module, plain: frozenset[str]) -> Plain:
-    """Return what a module means as nested lists of strings.
+    """Return what a module means as nested lists of strings, not to be changed.
 
     Args:
         module: The syntax tree.
         plain: Names of classes whose annotated attributes are no fields, see `plain_classes`.
     """
-    names = {node.attr for node in ast.walk(module) if isinstance(node, ast.Attribute)} | {
-        node.id for node in ast.walk(module) if isinstance(node, ast.Name)
-    }
+    attributes = {node.attr for node in nodes(module) if isinstance(node, ast.Attribute)}
+    names = attributes | {node.id for node in nodes(module) if isinstance(node, ast.Name)}
     form = _Form(
         plain=plain,
         docstrings=bool(names & _READS_DOCSTRINGS),
-        cards="card" in {n.attr for n in ast.walk(module) if isinstance(n, ast.Attribute)},
+        cards="card" in attributes,
         annotations=bool(names & _READS_ANNOTATIONS),
     )
     body = form.block(module.body, in_fields=False)

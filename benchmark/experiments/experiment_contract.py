@@ -23,6 +23,7 @@ from benchmark.core.plugin_errors import plugin_faults
 from benchmark.core.progress import SilentProgress
 from benchmark.experiments.experiment import Experiment
 from benchmark.experiments.run_experiment import ExperimentOutcome, run_experiment, with_defaults
+from benchmark.runner.choice import choose
 
 SMALL_RUN = {"preset": "smoke", "image_size": (32, 16), "queries": 8}
 SMALL_SETTINGS = ("training.epochs=1", "training.inner.steps=1", "evaluation.checks=false")
@@ -101,6 +102,7 @@ def _options(subject: ExperimentSubject) -> str:
 
 def _defaults(subject: ExperimentSubject) -> str:
     config = subject.config
+    choose(config)  # names and options that are wrong are told here
     return f"defenses {', '.join(config.defense)}; attacks {', '.join(config.attack)}"
 
 

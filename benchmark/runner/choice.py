@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from benchmark.core.defense import Defense
 from benchmark.core.errors import BenchmarkError, PluginError, UsageError, unknown_name
 from benchmark.core.listing import listed
 from benchmark.core.parametrised import Parametrised, base_name
-from benchmark.core.plugin import PluginConfig
+from benchmark.core.plugin import PluginConfig, options_of
 from benchmark.core.plugin_errors import plugin_faults
 from benchmark.core.registry import ATTACKS, BACKBONES, DATASETS, DEFENSES, Registry
 from benchmark.core.surrogate import Surrogate
@@ -108,6 +109,7 @@ def choose(config: RunConfig) -> Choice:
     _check_intent(attacks, config.scenario)
     prerequisites = _prerequisites(defenses, attacks, config)
     _check_encoder(config, defenses, prerequisites, attacks)
+    _check_setting(config, [*defenses.values(), *prerequisites.values()])
     return Choice(
         defenses=defenses,
         stand_ins=_stand_ins(config, defenses),
@@ -180,6 +182,8 @@ def _class(registry: Registry[Any], name: str, base: type[Any]) -> type[Any]:
 
 def _defense(name: str, options: dict[str, Any]) -> Defense:
     plugin: type[Defense] = _class(DEFENSES, name, Defense)
+    if issubclass(plugin, Parametrised):
+        plugin.check_argument(name)
     with plugin_faults(plugin):
         defense = plugin(plugin.parse_config(options))
         defense.check()
@@ -256,6 +260,13 @@ def _check_encoder(
                 f"{defense.black_box}",
                 "attack it as a black box: --attack random-noise query-black-box",
             )
+
+
+def _check_setting(config: RunConfig, defenses: Iterable[Defense]) -> None:
+    backbone = options_of(config.backbone)
+    for defense in defenses:
+        with plugin_faults(type(defense)):
+            defense.check_setting(config.image_size, backbone)
 
 
 def _prerequisites(

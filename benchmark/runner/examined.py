@@ -15,7 +15,7 @@ from results.records.store import load_record, record_files
 from results.submission.grid_checks import grid_problems
 from results.submission.problem import Problem
 from results.submission.record_checks import record_problems
-from results.submission.statement import read_statement, statement_problems
+from results.submission.submission_file import read_submission, submission_problems
 
 
 @dataclass
@@ -76,8 +76,8 @@ def examine_all(places: Iterable[Path]) -> Iterator[Examined]:
 def _together(folder: Path, examined: Sequence[Examined]) -> Iterator[Problem]:
     records = [one.record for one in examined if one.record is not None]
     try:
-        submitted = read_statement(folder) is not None
-        yield from statement_problems(folder, records)
+        submitted = read_submission(folder) is not None
+        yield from submission_problems(folder, records)
     except RecordError as error:
         submitted = True
         yield Problem(error.what, error.hint)

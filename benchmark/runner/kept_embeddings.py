@@ -22,12 +22,12 @@ def kept_embeddings(run_dir: Path, record: Record) -> SampledEmbeddings:
 
     Args:
         run_dir: Output folder of the run.
-        record: A record of its last configuration.
+        record: A record of its last configuration, whose plugins are loaded.
 
     Raises:
         DataError: The folder does not hold them, or they are too large to be published.
     """
-    plan, datasets = planned(OutputFolder(run_dir).config)
+    plan, datasets = planned(OutputFolder(run_dir).config, is_own=True)
     trial = next((one for one in plan.trials if plan.record_id(one) == record.id), None)
     store = CellStore(OutputFolder(run_dir).cells)
     cell = None if trial is None else store.find(trial.clean[record.dataset].fingerprint)

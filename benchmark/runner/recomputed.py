@@ -23,6 +23,7 @@ from benchmark.core.progress import SilentProgress
 from benchmark.runner.choice import choose
 from benchmark.runner.datasets import RunDatasets
 from benchmark.runner.plan import Plan, make_plan
+from results.records.file_limits import read_limited
 from results.records.printable import printable
 from results.records.schema import Record
 from results.submission.problem import Problem
@@ -143,13 +144,19 @@ def _ids(config: Path) -> frozenset[str] | str:
     return frozenset(map(plan.record_id, plan.trials))
 
 
-def planned(config: Path) -> tuple[Plan, RunDatasets]:
+def planned(config: Path, *, is_own: bool = False) -> tuple[Plan, RunDatasets]:
     """Return the plan of a stored configuration on the data that is at hand, and that data.
 
+    Args:
+        config: The file.
+        is_own: Whether it is the user's own, so that code that it names may be run.
+
     Raises:
-        UsageError: It is no configuration, or names code of its own, which is not run.
+        UsageError: It is no configuration, or names code that is not run.
         DataError: Images are missing.
     """
+    if is_own:
+        return _plan(load_run_config({"preset": str(config)}))
     parsed = validate(_without_machine(config))
     if parsed.plugin or parsed.encoder or OF_ENCODERS in parsed.defense:
         raise UsageError(
@@ -170,8 +177,17 @@ def published_config(config: Path) -> str:
 
 
 def _without_machine(config: Path) -> dict[str, Any]:
-    if config.stat().st_size > _LARGEST_CONFIG:
-        raise UsageError(f"{config} is larger than a configuration is", "restore the file")
+    """Return a stored configuration without what is of a machine alone.
+
+    Aliases are refused: a few lines of them can stand for more than a memory holds.
+    """
+    try:
+        text = read_limited(config, _LARGEST_CONFIG).decode()
+        has_aliases = any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise UsageError(f"{config} cannot be read: {error}", "restore the file") from error
+    if has_aliases:
+        raise UsageError(f"{config} holds aliases, which no run writes", "restore the file")
     return {k: v for k, v in read_layer(str(config)).items() if k not in _OF_A_MACHINE}
 
 

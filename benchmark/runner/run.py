@@ -31,6 +31,7 @@ from benchmark.runner.ranked_lists import ranked_lists_of
 from benchmark.runner.record import RecordMaker
 from benchmark.runner.store import CellStore
 from results.board.boards import Board, make_boards
+from results.records.published import zoo_records
 from results.records.query_outcomes import read_measured
 from results.records.ranked_lists import write_ranked_lists
 from results.records.schema import Record
@@ -48,6 +49,7 @@ class RunOutcome:
         records: The records of this run, with their files.
         all_records: All records in the output folder.
         boards: The boards of all records.
+        published: Published records, to be shown beside those of the same protocol.
         reports: Folders with the pictures and figures of trainings that made some.
         board: The files of the leaderboard over all boards.
         failures: Cells that a plugin failed; their records are missing.
@@ -56,6 +58,7 @@ class RunOutcome:
     records: list[tuple[Record, Path]] = field(default_factory=list)
     all_records: list[Record] = field(default_factory=list)
     boards: list[Board] = field(default_factory=list)
+    published: tuple[Record, ...] = ()
     reports: list[Path] = field(default_factory=list)
     board: list[Path] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
@@ -129,7 +132,8 @@ def _compute(
     outcome.all_records, measured = read_measured([folder.records])
     if outcome.all_records:
         outcome.boards = make_boards(outcome.all_records, measured)
-        outcome.board = write_leaderboard(outcome.boards, folder.path)
+        outcome.published = zoo_records()
+        outcome.board = write_leaderboard(outcome.boards, folder.path, outcome.published)
     return outcome
 
 

@@ -55,7 +55,8 @@ def package_texts(names: PackageNames, version: str) -> Mapping[str, str]:
     environment = Environment(
         undefined=StrictUndefined, keep_trailing_newline=True, trim_blocks=True, autoescape=False
     )
-    words = {**vars(names), "version": version}
+    # A wheel leaves out files whose names begin with a dot.
+    words = {**vars(names), "version": version, "dot": "."}
     templates = files("benchmark.scaffold").joinpath("templates")
     return {
         environment.from_string(path.removesuffix(ENDING)).render(words): environment.from_string(

@@ -101,7 +101,7 @@ class Board:
     @property
     def slug(self) -> str:
         """Name for files about this board: the same for the same board of other records."""
-        digest = hashlib.sha256(_board_key(self.example).encode()).hexdigest()
+        digest = hashlib.sha256(board_key(self.example).encode()).hexdigest()
         return f"{re.sub(r'[^A-Za-z0-9.]+', '-', self.example.dataset)}-{digest[:8]}"
 
     @property
@@ -233,7 +233,7 @@ def make_boards(
     """
     groups: dict[str, list[Record]] = {}
     for record in records:
-        groups.setdefault(_board_key(record), []).append(record)
+        groups.setdefault(board_key(record), []).append(record)
     return [_grouped(_board(groups[key], stated), measured or {}) for key in sorted(groups)]
 
 
@@ -260,7 +260,7 @@ def _board(records: Sequence[Record], stated: Stated | None) -> Board:
         Row(label, part, trust_of(part, stated))
         for label, part in zip(row_labels(rows), rows, strict=True)
     ]
-    labelled.sort(key=_standing)
+    labelled.sort(key=standing)
     ids = [AttackId.of(a) for row in labelled for r in row.records for a in r.attacks]
     names = list(dict.fromkeys(one.name for one in ids))
     ids.sort(key=lambda one: names.index(one.name))  # the budgets of an attack stand together
@@ -278,7 +278,7 @@ def _one_record_per_seed(group: list[Record]) -> list[tuple[Record, ...]]:
     return [(record,) for record in group]
 
 
-def _standing(row: Row) -> tuple[bool, bool, float, float, str]:
+def standing(row: Row) -> tuple[bool, bool, float, float, str]:
     """Return what sorts the most robust row first, then those without an attack or a rank."""
     intents = {attack.intent for record in row.records for attack in record.attacks}
     values = row_values(row.records, strongest_target if intents - {"dodge"} else worst_map)
@@ -288,7 +288,8 @@ def _standing(row: Row) -> tuple[bool, bool, float, float, str]:
     return (not row.trust.is_ranked, not values, sign * robust, -clean, row.label)
 
 
-def _board_key(record: Record) -> str:
+def board_key(record: Record) -> str:
+    """Return what records must have in common to be compared."""
     worst = sorted(record.worst_case.attacks) if record.worst_case is not None else []
     parts = [record.dataset, record.image_size, record.protocol.fingerprint]
     return json.dumps([*parts, sorted(set(map(_threat_key, record.attacks))), worst])

@@ -14,7 +14,7 @@ from results.board.plain_rows import Value, columns_of
 if TYPE_CHECKING:
     import pandas as pd
 
-_FIRST = ("group", "flags", "train_seconds")
+_FIRST = ("group", "trust", "flags", "train_seconds")
 """Columns that stand before the measured ones."""
 
 

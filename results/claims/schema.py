@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from results.records.retrieval import Percent
 from results.records.text_rules import Name
@@ -54,6 +54,27 @@ class ClaimedTable(_Part):
         return f"{self.trained_on} → {self.dataset}" if self.trained_on else self.dataset
 
 
+class FurtherTable(_Part):
+    """Numbers of another kind than mAP and rank-1 under an attack: no board stands beside them."""
+
+    where: Name
+    """Place within the source."""
+    dataset: Name
+    """Data set as the source calls it."""
+    setting: str = ""
+    """What was done."""
+    columns: Annotated[list[Name], Field(min_length=1)]
+    """What the numbers of a row are, with their unit."""
+    rows: Annotated[dict[Name, list[float]], Field(min_length=1)]
+    """Numbers by method, one for each column."""
+
+    @model_validator(mode="after")
+    def _is_a_table(self) -> Self:
+        if any(len(numbers) != len(self.columns) for numbers in self.rows.values()):
+            raise ValueError(f"{self.where}: a row has not as many numbers as there are columns")
+        return self
+
+
 class Source(_Part):
     """A paper or a project with published numbers."""
 
@@ -63,5 +84,13 @@ class Source(_Part):
     """Where it is."""
     provenance: Name
     """How the numbers came here; second-hand ones say so."""
-    tables: Annotated[list[ClaimedTable], Field(min_length=1)]
-    """The numbers."""
+    tables: list[ClaimedTable] = Field(default_factory=list)
+    """mAP and rank-1."""
+    further: list[FurtherTable] = Field(default_factory=list)
+    """Numbers of other kinds."""
+
+    @model_validator(mode="after")
+    def _has_numbers(self) -> Self:
+        if not self.tables and not self.further:
+            raise ValueError("a source without numbers claims nothing")
+        return self

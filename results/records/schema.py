@@ -26,7 +26,7 @@ from results.records.retrieval import (
     SweepPoint,
     WorstCase,
 )
-from results.records.text_rules import Figures, FileName, FreeValues, Name
+from results.records.text_rules import FileName, FreeValues, Name, PluginValues
 
 SCHEMA_VERSION = 2
 Pixels = Annotated[int, Field(gt=0, le=100_000)]
@@ -116,10 +116,10 @@ class Training(RecordPart):
     """Largest memory held: of the accelerator if there was one, else of the process."""
     encoder_parameters: Count | None = None
     """Parameters of the encoder that was evaluated."""
-    recipe: Figures = Field(default_factory=dict)
+    recipe: PluginValues = Field(default_factory=dict)
     """Options of the training loop, the inner budget among them; empty if nothing was trained."""
-    report: Figures = Field(default_factory=dict)
-    """Figures of the defense's preparation, such as those of its data balancing."""
+    report: PluginValues = Field(default_factory=dict)
+    """PluginValues of the defense's preparation, such as those of its data balancing."""
     history: list[dict[Name, float]] = Field(default_factory=list)
     """Learning curve: a row for each epoch, with the held-out mAP where it was measured."""
     passes: dict[Name, Count] = Field(default_factory=dict)

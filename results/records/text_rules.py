@@ -70,5 +70,5 @@ Name = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME, pattern=LINE_
 Text = Annotated[str, AfterValidator(free_text)]
 FileName = Annotated[str, Field(max_length=255, pattern=LINE_PATTERN), AfterValidator(file_name)]
 FreeValues = Annotated[dict[str, JsonValue], AfterValidator(free_values)]
-Figures = Annotated[dict[str, Any], AfterValidator(free_values)]
+PluginValues = Annotated[dict[str, Any], AfterValidator(free_values)]
 """Free values, too; of tuples and the like, which plugins put into their reports."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from results.board.boards import Board
 from results.render.tex import tex_text
 from results.report.publication import Publication
 
@@ -39,6 +40,18 @@ def bibliography_text(references: Mapping[str, Sequence[Publication]]) -> str:
     ]
     entries = bibtex(one for papers in references.values() for one in papers)
     return "\n".join([*lines, "", entries]) if lines else "% no references\n"
+
+
+def board_bibliography(board: Board, references: Mapping[str, Sequence[Publication]]) -> str:
+    """Return the file of one board; of `references` it takes what its plugins go back to."""
+    return bibliography_text({name: references.get(name, ()) for name in plugins_of(board)})
+
+
+def plugins_of(board: Board) -> list[str]:
+    """Return the defenses and attacks of a board: ``defense/ddid``, ``attack/sma``."""
+    defenses = (f"defense/{record.defense.name}" for record in board.records)
+    attacks = (f"attack/{attack.name}" for attack in (*board.attacks, *board.apart))
+    return list(dict.fromkeys([*defenses, *attacks]))
 
 
 def _entry(key: str, one: Publication) -> str:

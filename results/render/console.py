@@ -12,14 +12,14 @@ from rich.text import Text
 
 from results.board.attack_table import effects
 from results.board.boards import Board
-from results.board.columns import SEEN, Block, TableCell, board_columns
+from results.board.columns import SEEN, Block, board_columns
 from results.claims.load import claims_beside
 from results.render.claims import NOTE, TITLE, claim_text
+from results.render.column_runs import GAP, Filled, column_runs, columns_width
 
 _LABEL_WIDTH = 34
 _HEADING_WIDTH = 22
 """Longer headings fold, so that a row with a long name leaves room for others."""
-_GAP = 2
 _CAPTIONS: dict[Block, str] = {
     "overview": "",
     "worst": "more on the worst case",
@@ -59,7 +59,7 @@ def _print_claims(board: Board, console: Console) -> None:
     claims = claims_beside(board.records)
     if not claims:
         return
-    table = _plain_table()
+    table = plain_table()
     for title in ("Method", "Claimed", "By"):
         table.add_column(title, overflow="fold")
     for one in claims:
@@ -69,15 +69,12 @@ def _print_claims(board: Board, console: Console) -> None:
     console.print(Text(NOTE, style="dim"))
 
 
-Filled = tuple[str, list[TableCell]]
-"""Heading and cells of a column."""
-
-
 def _tables(board: Board, width: int) -> Iterator[tuple[str, Table]]:
     shown = [column for column in board_columns(board) if column.block in _CAPTIONS]
     columns = [(c.block, (c.title, c.cells(board.rows))) for c in shown]
     labels = [row.label for row in board.rows]
-    if sum(_width(column) for _, column in columns) <= _free(width, "Defense", labels):
+    free = _free(width, "Defense", labels)
+    if columns_width([column for _, column in columns], _HEADING_WIDTH) <= free:
         yield "", _table("Defense", labels, [column for _, column in columns])
         return
     for block, words in _CAPTIONS.items():
@@ -105,7 +102,7 @@ def fitted_tables(
         columns: Heading and cells of each column.
         width: In terminal cells.
     """
-    for part in _chunks(columns, _free(width, head, labels)):
+    for part in column_runs(columns, _free(width, head, labels), _HEADING_WIDTH):
         yield _table(head, labels, part)
 
 
@@ -113,25 +110,8 @@ def _free(width: int, head: str, labels: Sequence[str]) -> int:
     return width - min(_LABEL_WIDTH, max(cell_len(label) for label in (head, *labels)))
 
 
-def _chunks(columns: Sequence[Filled], free: int) -> list[list[Filled]]:
-    """Cut columns into runs that fit `free` cells, each as long as it can be."""
-    parts: list[list[Filled]] = []
-    for column in columns:
-        if parts and sum(map(_width, [*parts[-1], column])) <= free:
-            parts[-1].append(column)
-        else:
-            parts.append([column])
-    return parts
-
-
-def _width(column: Filled) -> int:
-    title, cells = column
-    head = min(_HEADING_WIDTH, cell_len(title))
-    return _GAP + max([head, *(cell_len(cell.text) for cell in cells)])
-
-
 def _table(head: str, labels: Sequence[str], columns: Sequence[Filled]) -> Table:
-    table = _plain_table()
+    table = plain_table()
     table.add_column(head, max_width=_LABEL_WIDTH, overflow="fold")
     for title, _ in columns:
         heading = Text(title)  # a text by itself would be read as markup
@@ -144,12 +124,13 @@ def _table(head: str, labels: Sequence[str], columns: Sequence[Filled]) -> Table
     return table
 
 
-def _plain_table() -> Table:
+def plain_table() -> Table:
+    """Return an empty table in the style of boards."""
     return Table(
         box=box.SIMPLE_HEAD,
         show_edge=False,
         pad_edge=False,
-        padding=(0, _GAP - 1, 0, 0),  # the divider of the box is the rest of the gap
+        padding=(0, GAP - 1, 0, 0),  # the divider of the box is the rest of the gap
         header_style="bold",
     )
 

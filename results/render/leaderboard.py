@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from results.board.attack_table import attack_rows
@@ -12,11 +12,17 @@ from results.board.leaderboard_frame import leaderboard_rows
 from results.board.plain_rows import csv_text, json_text
 from results.board.unseen import make_matrices, unseen_rows
 from results.records.atomic import publish
+from results.records.schema import Record
+from results.render.bibtex import bibliography_text
 from results.render.figures import write_figures
+from results.render.latex import boards_latex
 from results.render.markdown import boards_markdown, unseen_markdown
+from results.report.publication import Publication
 
 
-def write_leaderboard(boards: Sequence[Board], output_dir: Path) -> list[Path]:
+def write_leaderboard(
+    boards: Sequence[Board], output_dir: Path, published: Sequence[Record] = ()
+) -> list[Path]:
     """Write ``leaderboard.md``, ``leaderboard.csv`` and ``attacks.csv``, and what else there is.
 
     That is ``curves.csv`` for sweeps and black-box attacks, ``unseen.md`` and ``unseen.csv`` for
@@ -26,6 +32,8 @@ def write_leaderboard(boards: Sequence[Board], output_dir: Path) -> list[Path]:
     Args:
         boards: Any number.
         output_dir: Where to write.
+        published: Published records; those of the same protocol stand in a part of their own in
+            ``leaderboard.md``, and in no other file.
 
     Returns:
         Paths of the files, the leaderboard first.
@@ -33,21 +41,28 @@ def write_leaderboard(boards: Sequence[Board], output_dir: Path) -> list[Path]:
     Raises:
         RecordError: The disk is full or the folder refuses.
     """
-    files = texts(boards)
+    files = texts(boards, published=published)
     paths = [publish(output_dir / name, text.encode()) for name, text in files.items()]
     return [*paths, *write_figures(boards, output_dir)]
 
 
-def texts(boards: Sequence[Board], formats: Collection[str] = ("md", "csv")) -> dict[str, str]:
+def texts(
+    boards: Sequence[Board],
+    formats: Collection[str] = ("md", "csv"),
+    references: Mapping[str, Sequence[Publication]] | None = None,
+    published: Sequence[Record] = (),
+) -> dict[str, str]:
     """Return the text of each file of a leaderboard by its name, the leaderboard first.
 
     Args:
         boards: Any number.
-        formats: Of ``md``, ``csv`` and ``json``.
+        formats: Of ``md``, ``csv``, ``json``, ``latex`` and ``bibtex``.
+        references: Papers by plugin, such as ``defense/ddid``, for the bibliography.
+        published: As for `write_leaderboard`.
     """
     matrices, files = make_matrices(boards), {}
     if "md" in formats:
-        files["leaderboard.md"] = boards_markdown(boards)
+        files["leaderboard.md"] = boards_markdown(boards, published)
         if matrices:
             files["unseen.md"] = unseen_markdown(matrices)
     rows = leaderboard_rows(boards) if {"csv", "json"} & set(formats) else []
@@ -58,4 +73,8 @@ def texts(boards: Sequence[Board], formats: Collection[str] = ("md", "csv")) -> 
         files |= {f"{name}.csv": csv_text(table) for name, table in wanted.items()}
     if "json" in formats:
         files["leaderboard.json"] = json_text(rows)
+    if "latex" in formats:
+        files["leaderboard.tex"] = boards_latex(boards)
+    if "bibtex" in formats:
+        files["references.bib"] = bibliography_text(references or {})
     return files

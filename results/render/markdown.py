@@ -7,12 +7,14 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from tabulate import tabulate
 
+from results.board.among_published import AMONG_NOTE, AMONG_TITLE, among_published
 from results.board.attack_table import Listing, areas, details
 from results.board.boards import Board, Row
 from results.board.columns import SEEN, Block, TableCell, board_columns, over_seeds, spread
 from results.board.unseen import Matrix, worst_unseen
 from results.claims.load import claims_beside
 from results.records.retrieval import AttackId
+from results.records.schema import Record
 from results.render.claims import NOTE, TITLE, claims_columns
 
 _MARKS = re.compile(r"[|*_`\[\]\\]")
@@ -41,11 +43,19 @@ _UNSEEN_LEGEND = (
 )
 
 
-def boards_markdown(boards: Iterable[Board]) -> str:
-    """Return all boards as one document; the same records give the same text."""
+def boards_markdown(boards: Iterable[Board], published: Sequence[Record] = ()) -> str:
+    """Return all boards as one document; the same records give the same text.
+
+    Args:
+        boards: Any number.
+        published: Published records, which stand beside boards of their protocol, apart.
+    """
     parts = ["# Leaderboard"]
     for board in boards:
         parts += [f"## {escaped(board.title)}", *_sections(board)]
+        if (among := among_published(board, published)) is not None:
+            table = markdown_table("Defense", among.labels, among.columns)
+            parts += [f"### {AMONG_TITLE}", table, AMONG_NOTE]
     parts.append(LEGEND if len(parts) > 1 else "No records.")
     return "\n\n".join(parts) + "\n"
 

@@ -134,6 +134,6 @@ def environment(record: Record) -> Iterator[tuple[str, str]]:
     yield "torch", place.torch
     if place.git_commit:
         yield "Commit", place.git_commit
-    yield from place.packages.items()
+    yield from ((name, one) for name, one in place.packages.items() if name != "torch")
     if len(record.environments) > 1:
         yield "Also computed on", ", ".join(one.device for one in record.environments[1:])

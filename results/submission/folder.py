@@ -12,7 +12,7 @@ from results.errors import RecordError, WriteRefusedError
 from results.records.file_limits import read_limited
 from results.records.schema import Record
 from results.records.store import SUBMISSION_FILE, per_query_path
-from results.submission.statement import Statement, sha256_of, statement_text
+from results.submission.submission_file import Submission, sha256_of, submission_text
 
 _LARGEST = 256 * 2**20
 
@@ -37,7 +37,7 @@ def write_submission(
     target: Path,
     files: Mapping[str, Path],
     further: Mapping[str, bytes],
-    statement: Statement,
+    submission: Submission,
 ) -> Path:
     """Write the folder of a submission beside its place, and move it there in one step.
 
@@ -45,7 +45,7 @@ def write_submission(
         target: The new folder.
         files: Files to copy, by their names in it.
         further: Contents of further files, by their names.
-        statement: What is said of it; its `files` are filled in here.
+        submission: What is said of it; its `files` are filled in here.
 
     Raises:
         RecordError: The folder is there already: nothing that is published is ever replaced.
@@ -62,8 +62,8 @@ def write_submission(
         for name, content in {**contents, **further}.items():
             (partial / name).write_bytes(content)
         hashes = {path.name: sha256_of(path) for path in sorted(partial.iterdir())}
-        said = statement.model_copy(update={"files": hashes})
-        (partial / SUBMISSION_FILE).write_text(statement_text(said), "utf-8")
+        said = submission.model_copy(update={"files": hashes})
+        (partial / SUBMISSION_FILE).write_text(submission_text(said), "utf-8")
         partial.rename(target)  # refused by the system where somebody was faster
     except (OSError, ValueError) as error:
         raise WriteRefusedError(

@@ -9,14 +9,18 @@ from results.records.schema import Record
 from results.submission.problem import Problem
 
 
-def board_problems(records: Sequence[Record], published: Sequence[Record]) -> Iterator[Problem]:
+def board_problems(
+    records: Sequence[Record], published: Sequence[Record], *, is_reproduction: bool = False
+) -> Iterator[Problem]:
     """Yield why records cannot stand on a published board of their data set.
 
-    A data set that no board is of begins a new one.
+    A data set that no board is of begins a new one. Who repeats a training gets records of the
+    same ids.
 
     Args:
         records: Those of a submission.
         published: All that are published.
+        is_reproduction: Whether they repeat published ones.
     """
     boards: dict[str, dict[str, Record]] = {}
     for one in published:
@@ -33,10 +37,30 @@ def board_problems(records: Sequence[Record], published: Sequence[Record]) -> It
                 f"in {'; '.join(found) or _UNTOLD}",
                 "run with the options of the board, or say --new-board to begin one",
             )
-    ids = {one.id for one in published}
+    known_ids = {one.id: one for one in published}
     for record in records:
-        if record.id in ids:
-            yield Problem(f"the record {record.id[:8]} is published already", "submit what is new")
+        twin, name = known_ids.get(record.id), f"the record {record.id[:8]}"
+        if twin is not None and not is_reproduction:
+            yield Problem(
+                f"{name} is published already",
+                "submit what is new, or say --reproduction if you have run it again",
+            )
+        elif twin is None and is_reproduction:
+            yield Problem(
+                f"{name} is not published, so that it reproduces nothing",
+                "leave --reproduction out",
+            )
+        elif twin is not None and _costs(twin) == _costs(record):
+            yield Problem(
+                f"{name} is the published one and not a reproduction: it took as long to the "
+                "last digit",
+                "run it again in an empty output folder",
+            )
+
+
+def _costs(record: Record) -> list[float]:
+    """Return the times of a record, which no two runs have in common."""
+    return [record.training.seconds, *(one.seconds for one in record.attacks)]
 
 
 _UNTOLD = (

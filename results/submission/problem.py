@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+RERUN = "run again: the output folder makes the record and its per-query file anew"
+
 
 @dataclass(frozen=True)
 class Problem:

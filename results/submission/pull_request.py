@@ -8,28 +8,29 @@ from results.board.boards import make_boards
 from results.records.schema import Record
 from results.render.markdown import boards_markdown, escaped
 from results.submission.problem import Problem
-from results.submission.statement import Statement
+from results.submission.submission_file import Submission
 
 
 def pull_request_text(
-    folder: str, statement: Statement, records: Sequence[Record], notes: Sequence[Problem]
+    folder: str, submission: Submission, records: Sequence[Record], notes: Sequence[Problem]
 ) -> str:
     """Return the text: what is submitted, by whom, its figures, and what was not checked.
 
     Args:
         folder: Where the submission lies in the repository.
-        statement: What is said of it.
+        submission: What is said of it.
         records: Its records.
         notes: What could not be checked.
     """
     boards = make_boards(records)
     rows = [row.label for board in boards for row in board.rows]
-    flags = [escaped(flag) for flag in statement.acknowledged]
+    flags = [escaped(flag) for flag in submission.acknowledged]
     cards = {one.defense.name: one.defense.card for one in records}
+    kind = "Reproduction" if submission.is_reproduction else "Result"
     parts = [
-        f"# Result: {escaped(', '.join(rows))}",
-        f"{len(records)} records in `{folder}`, submitted by {escaped(statement.by)} on "
-        f"{statement.date}.",
+        f"# {kind}: {escaped(', '.join(rows))}",
+        f"{len(records)} records in `{folder}`, submitted by {escaped(submission.by)} on "
+        f"{submission.date}.",
         "## Cards",
         "\n".join(
             f"- **{escaped(name)}**: {escaped(str(card.get('title')))}; "

@@ -62,8 +62,8 @@ class Trust:
     def remark(self) -> str:
         """The level with who, when and why in one line."""
         told = ", ".join(part for part in (self.by, self.date) if part)
-        parts = (f"{MEANINGS[self.level]}{f' ({told})' if told else ''}", self.reason, self.url)
-        return ": ".join(part for part in parts if part)
+        head = f"{MEANINGS[self.level]}{f' ({told})' if told else ''}"
+        return ": ".join(part for part in (head, f"{self.reason} {self.url}".strip()) if part)
 
 
 RUN = Trust("run")

@@ -11,6 +11,7 @@ from results.render.site.context import (
     attacks_path,
     board_path,
     compare_path,
+    entry_path,
     row_id,
 )
 from tests.browser.webdriver import Browser
@@ -19,7 +20,13 @@ from tests.site_scene import LEFT, site_context
 BOARD = max(site_context().boards, key=lambda board: len(board.rows))
 IDS = {row.records[0].defense.name: row_id(row) for row in BOARD.rows}
 AXE = Path(__file__).parent / "axe" / "axe.min.js"
-PLACES = ["index.html", board_path(BOARD), attacks_path(BOARD), compare_path(BOARD)]
+PLACES = [
+    "index.html",
+    board_path(BOARD),
+    attacks_path(BOARD),
+    compare_path(BOARD),
+    entry_path(BOARD.rows[-1]),
+]
 SHOWN = """
 return [...document.querySelectorAll('#board > tbody > tr[data-row]')].map(
   (row) => row.querySelector('.open').lastChild.textContent);
@@ -82,6 +89,9 @@ def test_filters_say_what_they_hide_and_stay_in_the_address(page: Browser, site:
     assert state(page) == {"backbone": "is:small-resnet", "q": "AT"}
     click(page, "#reset")
     assert (shown(page), state(page)) == (["ddid", "trades", "metric-at", "none"], {})
+    choose(page, "trust", "is:reproduced")
+    assert shown(page) == ["trades"]
+    choose(page, "trust", "")
     choose(page, "flag", "is:weak-attack")
     assert shown(page) == ["none"]
     choose(page, "flag", "none")

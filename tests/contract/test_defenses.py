@@ -23,6 +23,7 @@ from benchmark.training.config import TrainingConfig
 from benchmark.training.fit import TrainedEncoder
 from tests.kills import KillAfter, Killed
 from tests.tiny_scene import CPU, TRAINING, fit, make_defense, same_weights, tiny_encoder
+from tests.tiny_zoo import make_entry
 
 TWO_EPOCHS = TRAINING.model_copy(update={"epochs": 2})
 STEPS = TWO_EPOCHS.inner.steps
@@ -91,7 +92,21 @@ class Training:
     steps: int
 
 
-@pytest.fixture(scope="module", params=DEFENSES.names())
+NAMES = ["zoo:tiny" if name == "zoo" else name for name in DEFENSES.names()]
+"""All, and an entry of the zoo for the class that stands for its entries."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def zoo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let the zoo hold an entry."""
+    folder = tmp_path_factory.mktemp("zoo")
+    make_entry(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REID_ROBUSTBENCH_ZOO", str(folder))
+        yield
+
+
+@pytest.fixture(scope="module", params=NAMES)
 def training(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Training:
     asked: set[str] = set()
 
@@ -121,7 +136,7 @@ def check(name: str, folder: Path) -> list[CheckResult]:
     return check_defense(DEFENSES.get(name), TINY_OPTIONS.get(name), policy=CPU, work_dir=folder)
 
 
-@pytest.mark.parametrize("name", DEFENSES.names())
+@pytest.mark.parametrize("name", NAMES)
 def test_it_keeps_its_contract(name: str, tmp_path: Path) -> None:
     assert make_defense(name).name == name
     results = check(name, tmp_path)

@@ -69,9 +69,12 @@ def present_knowledge(board: Board) -> dict[str, str]:
 
 
 def _listed(one: AttackOutcome) -> list[Any]:
+    """Return the numbers, then whether it was seen and its flags, where there is that to say."""
     numbers = (one.value, one.std, one.rank1, one.share)
-    shown = [None if number is None else round(number, _DECIMALS) for number in numbers]
-    return [*shown, int(one.seen), list(one.flags)]
+    shown: list[Any] = [None if number is None else round(number, _DECIMALS) for number in numbers]
+    if one.flags:
+        return [*shown, int(one.seen), list(one.flags)]
+    return [*shown, 1] if one.seen else shown
 
 
 def _curves(board: Board) -> dict[str, list[dict[str, Any]]]:

@@ -25,7 +25,7 @@ def board_page(context: SiteContext, board: Board) -> str:
         knowledge=present_knowledge(board),
         chart=chart,
         drawn=chart.trade_off_chart(board),
-        downloads=downloads(board),
+        downloads=downloads(board, context.glossary.references),
         claims=[(one, claim_text(one)) for one in context.claims(board)],
         claims_title=TITLE,
         claims_note=NOTE,

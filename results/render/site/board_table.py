@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from results.board.boards import Board, Row
 from results.board.columns import Column, board_columns
 from results.board.labels import trained_on
+from results.board.plain_rows import Value
 from results.board.record_metrics import flag_ids
-from results.render.site.context import row_id
+from results.render.site.context import entry_path, row_id
 
 UNTRAINED = "no attack"
 """What a row was trained against that saw none."""
@@ -41,7 +42,7 @@ class Entry:
     """
 
     text: str
-    order: float | None
+    order: Value
     best: bool
 
 
@@ -51,9 +52,11 @@ class TableRow:
 
     Attributes:
         id: See `row_id`.
+        entry: Its own page, from the root of the site.
         place: In the order of the board, from 1.
         label: Its name.
         backbone: Its network.
+        trust: Its step of the ladder of trust.
         trained_against: Attacks that the training saw.
         flags: Sanity flags of it and its attacks.
         group: Its tie group, if there are groups.
@@ -61,9 +64,11 @@ class TableRow:
     """
 
     id: str
+    entry: str
     place: int
     label: str
     backbone: str
+    trust: str
     trained_against: tuple[str, ...]
     flags: tuple[str, ...]
     group: int | None
@@ -118,17 +123,18 @@ def _entries(column: Column, rows: Sequence[Row]) -> list[Entry]:
     ]
 
 
-def _order(column: Column, row: Row) -> float | None:
-    first = next(iter(column.numbers(row).values()))
-    return len(row.seeds) if isinstance(first, str) else first
+def _order(column: Column, row: Row) -> Value:
+    return len(row.seeds) if column.key == "seeds" else next(iter(column.numbers(row).values()))
 
 
 def _row(board: Board, row: Row, place: int, entries: tuple[Entry, ...]) -> TableRow:
     return TableRow(
         id=row_id(row),
+        entry=entry_path(row),
         place=place,
         label=row.label,
         backbone=row.records[0].backbone,
+        trust=row.trust.level,
         trained_against=trained_on(row.records[0]) or (UNTRAINED,),
         flags=tuple(sorted(flag_ids(row.records))),
         group=board.groups.get(row.label),
@@ -139,6 +145,7 @@ def _row(board: Board, row: Row, place: int, entries: tuple[Entry, ...]) -> Tabl
 def _facets(rows: tuple[TableRow, ...]) -> dict[str, tuple[str, ...]]:
     found = {
         "backbone": {row.backbone for row in rows},
+        "trust": {row.trust for row in rows},
         "against": {name for row in rows for name in row.trained_against},
         "flag": {flag for row in rows for flag in row.flags},
     }

@@ -40,7 +40,9 @@ def site_files(context: SiteContext) -> dict[str, bytes]:
         pages[board_path(board)] = board_page(context, board)
         pages[attacks_path(board)] = attack_page(context, board)
         pages |= compare_files(context, board)
-        pages |= {one.path: one.write() for one in downloads(board)}
+        offered = downloads(board, context.glossary.references)
+        pages |= {one.path: one.write() for one in offered}
+    pages |= entry_pages(context)
     pages |= entry_pages(context)
     return {path: text.encode() for path, text in pages.items()} | _assets()
 

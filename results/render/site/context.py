@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 from results.board.boards import Board, Row
 from results.claims.load import Claim, claims_beside
@@ -28,7 +27,6 @@ class SiteContext:
         measured: Outcomes of each query, by the id of the record.
         files: The file of each record, by its id.
         glossary: What names stand for.
-        trust: How far each record may be trusted, by its id.
         commands: What makes each row anew, or why that is not known, by the id of the row.
         published: Date at which each record came into the repository, by its id.
     """
@@ -37,7 +35,6 @@ class SiteContext:
     measured: Measured
     files: Mapping[str, Path]
     glossary: Glossary
-    trust: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     commands: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     published: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 

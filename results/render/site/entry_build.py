@@ -7,6 +7,7 @@ from pathlib import Path
 
 from results.board import record_metrics as metrics
 from results.board.boards import THIN, Board, Row
+from results.board.columns import over_seeds
 from results.board.curves import CurvePanel, answer_panels, budget_panels
 from results.records.ranked_lists import RankedLists, load_ranked_lists, ranked_lists_path
 from results.records.schema import Record
@@ -16,17 +17,19 @@ from results.render.site.entry_attacks import (
     curves_of,
     headline,
     other_data,
-    over_trainings,
 )
-from results.render.site.entry_content import Entry, Place, Relative, TrainingOfRow
+from results.render.site.entry_content import EntryPage, Place, Relative, TrainingOfRow
 from results.report import wording
 from results.report.content import Facts
 from results.report.listed_queries import listed_queries
 from results.report.raised_flags import raised_flags
 from results.statistics.spread import ENOUGH_SEEDS
+from results.trust.statement import Trust, shipped
 
 NO_DATE = "n/a: not in the history of a repository"
 NO_COMMAND = "n/a: no command is known for these records"
+_PAPERS = "references"
+"""Key of a card; what it holds is shown as papers."""
 _NO_FILE = "n/a: it does not lie beside the record"
 
 Places = Mapping[tuple[str, str], Sequence[tuple[Board, Row]]]
@@ -51,7 +54,7 @@ class EntryMaker:
                 relatives.setdefault(_kind(row), []).append((board, row))
         self._relatives: Places = relatives
 
-    def make(self, board: Board, row: Row) -> tuple[Entry, Mapping[str, bytes]]:
+    def make(self, board: Board, row: Row) -> tuple[EntryPage, Mapping[str, bytes]]:
         """Return what the page of a row says, and the pictures of its ranked lists.
 
         Raises:
@@ -62,7 +65,7 @@ class EntryMaker:
         listing = self._lists(row)
         words = context.glossary
         names = dict.fromkeys(one.name for one in record.attacks)
-        entry = Entry(
+        entry = EntryPage(
             label=row.label,
             defense=record.defense.name,
             board=board.subject,
@@ -86,7 +89,8 @@ class EntryMaker:
             protocol=record.protocol.fingerprint,
             configuration=wording.configuration(record),
             card=_card(record),
-            trust=tuple(self._trust(row)),
+            papers=words.references.get(f"defense/{record.defense.name}", ()),
+            trust=tuple(_trust(row)),
             other_data=other_data(row),
             listed=None
             if listing is None
@@ -113,7 +117,6 @@ class EntryMaker:
             worst_map=metrics.worst_map(record),
             seconds=training.seconds,
             epochs=training.epochs,
-            passes=tuple(_passes(record)),
             memory_bytes=training.peak_memory_bytes,
             attack_seconds=sum(one.seconds + (one.prepare_seconds or 0) for one in attacks),
             attack_forwards=sum(one.forwards for one in attacks),
@@ -121,20 +124,12 @@ class EntryMaker:
             answers=sum(one.queries for one in attacks),
             device=record.environment.device,
             published=self._context.published.get(record.id, NO_DATE),
-            files=tuple(_files(record, self._context.files.get(record.id))),
-            hashes=tuple(_hashes(record)),
+            facts=(
+                *_passes(record),
+                *_hashes(record),
+                *_files(record, self._context.files.get(record.id)),
+            ),
         )
-
-    def _trust(self, row: Row) -> Iterator[tuple[str, str]]:
-        """Yield each step with who, when and why, once for all trainings that share it."""
-        found: dict[tuple[str, ...], list[int]] = {}
-        for record in row.records:
-            if (trust := self._context.trust.get(record.id)) is not None:
-                parts = (trust.level, trust.by, trust.date, trust.reason, trust.url)
-                found.setdefault(tuple(map(str, parts)), []).append(record.seed)
-        for (level, *told), seeds in found.items():
-            where = "" if len(seeds) == len(row.records) else f"training seed {_numbers(seeds)}"
-            yield level, "; ".join(part for part in (where, *told) if part) or "by the harness"
 
     def _related(self, board: Board, row: Row) -> Iterator[Relative]:
         for other, one in self._relatives[_kind(row)]:
@@ -145,8 +140,8 @@ class EntryMaker:
                 page=Path(entry_path(one)).name,
                 differs="this board" if same else f"{other.subject} · {other.threat}",
                 seeds=len(one.records),
-                clean_map=over_trainings(one, metrics.clean_map),
-                worst_map=over_trainings(one, metrics.worst_map),
+                clean_map=over_seeds(one, metrics.clean_map),
+                worst_map=over_seeds(one, metrics.worst_map),
                 published=max((date for date in dates if date), default=NO_DATE),
                 is_this=one is row,
             )
@@ -182,12 +177,25 @@ def _places(row: Row) -> tuple[Place, ...]:
     """Return where it was computed, once for all trainings that were computed alike."""
     found: dict[Facts, list[int]] = {}
     for record in row.records:
-        found.setdefault(tuple(wording.environment(record)), []).append(record.seed)
+        facts = tuple(pair for pair in wording.environment(record) if pair[0] != "Commit")
+        found.setdefault(facts, []).append(record.seed)
     return tuple(Place(tuple(seeds), facts) for facts, seeds in found.items())
 
 
 def _card(record: Record) -> Facts:
-    return tuple((key.capitalize(), str(text)) for key, text in record.defense.card.items() if text)
+    card = record.defense.card.items()
+    return tuple((key.capitalize(), str(one)) for key, one in card if one and key != _PAPERS)
+
+
+def _trust(row: Row) -> Iterator[tuple[str, str]]:
+    """Yield how far the row may be trusted, and what was stated of its records, by date."""
+    yield "now", row.trust.remark
+    stated: dict[Trust, list[int]] = {}
+    for record in row.records:
+        for one in shipped().get(record.id, ()):
+            stated.setdefault(one, []).append(record.seed)
+    for one, seeds in sorted(stated.items(), key=lambda item: item[0].date):
+        yield one.date, f"training seed {_numbers(seeds)}: {one.remark}"
 
 
 def _passes(record: Record) -> Iterator[tuple[str, str]]:
@@ -206,7 +214,7 @@ def _hashes(record: Record) -> Iterator[tuple[str, str]]:
 
 
 def _files(record: Record, file: Path | None) -> Iterator[tuple[str, str]]:
-    yield "Record", "n/a: it was not read from a file" if file is None else file.name
+    yield "File of the record", "n/a: it was not read from a file" if file is None else file.name
     yield "Outcome of each query", record.per_query or _NO_FILE
     lists = None if file is None else ranked_lists_path(file)
     yield "Ranked lists", lists.name if lists is not None and lists.is_file() else _NO_FILE

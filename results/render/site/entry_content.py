@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from results.board.frame import Mean
 from results.report.content import Curve, Facts, Interval, Listed, RaisedFlag
-
-Spread = tuple[float | None, float | None]
-"""A mean over trainings and its sample deviation; None where it is not known."""
+from results.report.publication import Publication
 
 
 @dataclass(frozen=True)
@@ -20,10 +19,10 @@ class Headline:
         eps: Budget in 1/255 units; None where attacks have none or several.
     """
 
-    clean_map: Spread
-    clean_rank1: Spread
-    worst_map: Spread
-    worst_rank1: Spread
+    clean_map: Mean
+    clean_rank1: Mean
+    worst_map: Mean
+    worst_rank1: Mean
     ci95: Interval | None
     kept: float | None
     eps: float | None
@@ -47,9 +46,9 @@ class AttackOfRow:
     counted: bool
     strongest: bool
     seen_in_training: bool
-    map: Spread
+    map: Mean
     ci95: Interval
-    rank1: Spread
+    rank1: Mean
     share_of_worst: float | None
     success_rate: float | None
     target_map: float | None
@@ -64,11 +63,9 @@ class TrainingOfRow:
     """One training: what it gave, what it cost, and what it is in full.
 
     Attributes:
-        passes: Images that went through the model in the training, by what for, or why that is
-            not known.
         attack_seconds: Of all attacks, as are `attack_forwards` and the rest.
         published: Date at which its record came into the repository, or why it is not known.
-        files: Names of the record and of what lies beside it, or why there is none.
+        facts: Image passes of the training, hashes, and names of files, or why there are none.
     """
 
     seed: int
@@ -76,7 +73,6 @@ class TrainingOfRow:
     worst_map: float | None
     seconds: float
     epochs: int
-    passes: Facts
     memory_bytes: int | None
     attack_seconds: float
     attack_forwards: int
@@ -84,8 +80,7 @@ class TrainingOfRow:
     answers: int
     device: str
     published: str
-    files: Facts
-    hashes: Facts
+    facts: Facts
 
 
 @dataclass(frozen=True)
@@ -101,8 +96,8 @@ class OtherData:
     """The same encoders on a data set that they were not trained on."""
 
     dataset: str
-    clean_map: Spread
-    worst_map: Spread
+    clean_map: Mean
+    worst_map: Mean
 
 
 @dataclass(frozen=True)
@@ -118,14 +113,14 @@ class Relative:
     page: str
     differs: str
     seeds: int
-    clean_map: Spread
-    worst_map: Spread
+    clean_map: Mean
+    worst_map: Mean
     published: str
     is_this: bool
 
 
 @dataclass(frozen=True)
-class Entry:
+class EntryPage:
     """The page of a row.
 
     Attributes:
@@ -138,7 +133,8 @@ class Entry:
         curves: mAP over budgets, means over trainings; empty with fewer than three budgets.
         answer_curves: mAP over the answers that black-box attacks were given.
         listed: Ranked lists of the first training that has some.
-        trust: How far it may be trusted, in steps; empty where nothing was stated.
+        papers: What the defense goes back to.
+        trust: How far it may be trusted now, and what was stated of it, by date.
         relatives: All rows of the defense on this data set, itself included.
     """
 
@@ -165,6 +161,7 @@ class Entry:
     protocol: str
     configuration: Facts
     card: Facts
+    papers: tuple[Publication, ...]
     trust: Facts
     other_data: tuple[OtherData, ...]
     listed: Listed | None

@@ -38,6 +38,34 @@ def test_completion_names_commands(monkeypatch, capfd):
     assert capfd.readouterr().out.split() == ["compare"]
 
 
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        ("run --defense dd", ["ddid"]),
+        ("run --defense none,dd", ["none,ddid"]),
+        ("run --attack apgd-s", ["apgd-sma", "apgd-snn"]),
+        ("run --attack query-b", ["query-black-box"]),
+        ("run --preset smo", ["smoke"]),
+        ("run --dataset synthped-p", ["synthped-plaza"]),
+        ("experiment cert", ["certificate"]),
+        ("describe back", ["backbones"]),
+        ("describe backbone resnet1", ["resnet18"]),
+        ("check attack odf", ["odfa"]),
+        ("describe nothing odf", []),
+        ("list pres", ["presets"]),
+        ("new exp", ["experiment"]),
+        ("check at", ["attack"]),
+    ],
+)
+def test_completion_names_what_is_registered(words, completed, monkeypatch, capfd):
+    monkeypatch.setattr(sys, "argv", ["/somewhere/reid-robustbench"])
+    monkeypatch.setenv("_REID_ROBUSTBENCH_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", f"reid-robustbench {words}")
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split())))
+    assert exit_code([]) == 0
+    assert capfd.readouterr().out.split() == completed
+
+
 def test_the_current_folder_is_looked_into_last(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", ["/usr/lib"])

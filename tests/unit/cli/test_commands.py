@@ -80,7 +80,7 @@ def test_describe_suggests_close_names(cli):
         (("plan", "--defense", "none", "--executor", "ray"), "not available"),
         (("describe", "attack"), "Missing argument"),
         (("board", "nowhere"), "there is no folder nowhere"),
-        (("board", "--format", "latex"), "not available"),
+        (("board", "--format", "latec"), "unknown format 'latec'"),
         (("data", "info", "market1501"), "no root was given"),
         (("validate", "nowhere.json"), "cannot read nowhere.json"),
     ],

@@ -28,10 +28,11 @@ class Counting(Experiment):
 
 
 class Ragged(Counting):
-    """Has a row without cells."""
+    """Has more cells than columns."""
 
     def run(self, context):
-        return Findings([Table("Calls", "Row", ["Calls"], [("all", [])])], {})
+        cells = [text(1), text(2)]
+        return Findings([Table("Calls", "Row", ["Calls"], [("all", cells)])], {})
 
 
 class Silent(Counting):
@@ -56,7 +57,7 @@ def _forget(monkeypatch):
     ("plugin", "check", "told"),
     [
         (Counting, "repeatable", "finds other figures"),
-        (Ragged, "tables", "has 0 cells for 1 columns"),
+        (Ragged, "tables", "has 2 cells for 1 columns"),
         (Ragged, "result", "its result is empty"),
         (Silent, "tables", "it finds no table"),
         (Misconfigured, "defaults", "unknown attack 'no-such-attack'"),

@@ -10,7 +10,7 @@ import pytest
 from benchmark.cli.references import publications, references_of
 from benchmark.core.references import bibliography
 from results.board.boards import make_boards
-from results.render.bibtex import bibliography_text, bibtex
+from results.render.bibtex import bibliography_text, bibtex, board_bibliography
 from results.render.tex import tex_text
 from results.report.publication import Publication
 
@@ -102,5 +102,7 @@ def test_a_board_refers_to_its_defenses_and_attacks(make_record, make_attack):
     text = bibliography_text(found)
     assert "% defense/of-a-stranger: me2027, lee2020\n" in text
     assert len(parse(text)) == 5
+    (board,) = make_boards([known])
+    assert set(parse(board_bibliography(board, found))) == {"zhou2026", "karras2022", "bouniot2020"}
     assert bibliography_text({}) == "% no references\n"
     assert parse(bibliography_text({"defense/@misc{x,\n": (PAPER,)})).keys() == {"doe2020"}

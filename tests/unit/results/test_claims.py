@@ -9,12 +9,16 @@ from rich.console import Console
 from benchmark.core.registry import BACKBONES, DATASETS
 from results.board.boards import make_boards
 from results.claims.load import claimed_table, claims_beside, claims_of, sources
-from results.claims.schema import ClaimedTable
+from results.claims.schema import ClaimedTable, FurtherTable, Source
 from results.render.console import print_leaderboard
 from results.render.leaderboard import texts
 from results.render.markdown import boards_markdown
 
-FOREIGN_BACKBONES = {"agw", "aligned-reid", "densenet121", "hacnn", "pcb", "transreid"}
+FOREIGN_BACKBONES = {
+    *("abd", "agw", "aligned-reid", "ap", "camstyle", "densenet121", "hacnn", "hhl", "ibn"),
+    *("inception-v3", "lsro", "mudeep", "not-stated", "pcb", "se-resnext", "spgan", "transreid"),
+    "vit",
+}
 
 
 def test_names_of_data_sets_and_networks_are_the_registered_ones():
@@ -30,6 +34,22 @@ def test_tables_are_found_by_data_sets_and_network():
     assert "market1501 → dukemtmcreid" in moved[0].origin
     assert not claims_of("synthped-plaza", "resnet50")
     assert not claims_of("market1501", "small-resnet")
+
+
+def test_numbers_of_other_kinds_stand_apart():
+    further = {name: source.further for name, source in sources().items() if source.further}
+    assert {"ddid", "lgpr", "meaad", "metric_attack", "robrank"} == set(further)
+    assert further["robrank"][2].rows["act"] == [47.5, 50.8]
+    with pytest.raises(ValidationError, match="as many numbers"):
+        FurtherTable(where="x", dataset="x", columns=["a", "b"], rows={"none": [1]})
+    with pytest.raises(ValidationError, match="claims nothing"):
+        Source(source="x", url="https://example.org", provenance="x")
+
+
+def test_no_place_of_a_source_is_there_twice():
+    for source in sources().values():
+        places = [table.where for table in source.tables]
+        assert len(places) == len(set(places)), source.source
 
 
 @pytest.mark.parametrize("key", ["sma", "@8", "sma@much", "clean@8@"])

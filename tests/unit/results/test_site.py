@@ -126,6 +126,7 @@ def test_the_table_says_what_the_board_says(context: SiteContext) -> None:
     assert [one.text for one in worst] == ["20.0 ± 1.0", "16.0 ± 1.0", "15.0 ± 1.0", "5.0 ± 1.0"]
     assert [one.best for one in worst] == [True, False, False, False]
     assert table.facets["backbone"] == (HOSTILE, "small-resnet")
+    assert table.facets["trust"] == ("reproduced", "run")
     assert table.facets["flag"] == (HOSTILE, "weak-attack")
     assert "against" not in table.facets  # all were trained against the same
 

@@ -10,10 +10,13 @@ import pytest
 
 from results.board.boards import make_boards
 from results.records.ranked_lists import RankedLists, write_ranked_lists
+from results.render.site import entry_build
 from results.render.site.context import SiteContext, entry_path, row_id
 from results.render.site.entry import entry_pages
 from results.render.site.entry_attacks import attacks_of, headline
 from results.report.content import FlagHelp, Glossary
+from results.report.publication import Publication
+from results.trust.statement import Trust
 
 HOSTILE = "</script><script>alert(1)</script>\"'<img src=x onerror=alert(1)>"
 WORDS = Glossary({"sma": "Pushes embeddings apart."}, {"weak": FlagHelp("It is weak.", "Look.")})
@@ -165,7 +168,6 @@ def test_nothing_in_a_record_becomes_a_mark(make_record, make_attack):
         config={HOSTILE: HOSTILE},
         label=HOSTILE,
         dataset="../../" + HOSTILE,
-        per_query=HOSTILE,
     )
     context = site_of(record, commands={}, published={record.id: HOSTILE})
     (path,) = entry_pages(context)
@@ -190,10 +192,22 @@ def test_ranked_lists_show_pictures_where_they_are_kept(tmp_path: Path, make_rec
     assert "one.ranked_lists.npz" in page
 
 
-def test_trust_is_told_once_for_trainings_that_share_it(row):
-    class Step:
-        level, by, date, reason, url = "reproduced", "A lab", "2026-11-01", "", ""
+def test_trust_tells_the_level_and_each_statement(row, monkeypatch):
+    stated = (
+        Trust("reproduced", "A lab", "2026-11-01", "Trained anew.", "https://example.org/1"),
+        Trust("attacked", "Others", "2026-10-01", "It held.", "https://example.org/2"),
+    )
+    monkeypatch.setattr(entry_build, "shipped", lambda: {one.id: stated for one in row})
+    text = text_of(page_of(site_of(*row)))
+    assert "now run by the harness" in text
+    assert text.index("by another party was attempted (Others") < text.index("(A lab, 2026-11-01)")
+    assert text.count("Trained anew.") == 1
 
-    page = page_of(site_of(*row, trust={one.id: Step() for one in row}))
-    assert page.count("A lab") == 1
-    assert "reproduced" in page
+
+def test_papers_stand_below_the_card(row):
+    paper = Publication(
+        "a-2024", ("Ada, A.",), "On it", "ICCV", 2024, identifier="arXiv:2401.00001"
+    )
+    words = Glossary({}, {}, {"defense/ddid": (paper,)})
+    page = page_of(SiteContext(make_boards(row), {}, {}, words))
+    assert '<a href="https://arxiv.org/abs/2401.00001"' in page

@@ -3,17 +3,20 @@
 document.addEventListener("DOMContentLoaded", () => {
   const data = site.data("data");
   const { make, text } = site;
-  let chosen = () => true;
+  let attack = "";
 
-  /** Return the outcomes of a row under the chosen attacks, as objects. */
+  /** Return whether an attack is among the chosen ones: all, of a kind of knowledge, or of a name. */
+  const isChosen = (one) => !attack || (attack.startsWith("attack:") ? one.name === attack.slice(7) : one.knowledge === attack);
+
+  /** Return the outcomes of a row under the chosen attacks. */
   const outcomes = (id) => data.rows[id]
-    .map(([place, value, std, rank1, share, seen, flags]) => ({ ...data.attacks[place], value, std, rank1, share, seen, flags }))
-    .filter(chosen);
+    .map(([place, value, std, rank1, share, seen = 0, flags = []]) => ({ attack: data.attacks[place], value, std, rank1, share, seen, flags }))
+    .filter((one) => isChosen(one.attack));
 
   /** Return the strongest of some outcomes: among those that the worst case covers, where one is. */
   const strongest = (found) => {
-    const counted = found.filter((one) => one.counted);
-    const among = counted.length ? counted : found.filter((one) => one.knowledge !== "none");
+    const counted = found.filter((one) => one.attack.counted);
+    const among = counted.length ? counted : found.filter((one) => one.attack.knowledge !== "none");
     const sign = data.strongest === "lowest" ? 1 : -1;
     return among.reduce((best, one) => (best && sign * best.value <= sign * one.value ? best : one), null);
   };
@@ -28,15 +31,15 @@ document.addEventListener("DOMContentLoaded", () => {
     const best = strongest(found);
     const shared = found.some((one) => one.share !== null);
     const rows = found.map((one) => ({
-      name: one.label === best?.label ? "this" : "",
+      name: one === best ? "this" : "",
       cells: [
-        one.label === best?.label ? `${one.label} (strongest)` : one.label,
+        one === best ? `${one.attack.label} (strongest)` : one.attack.label,
         shownValue(one),
         bar(one.value),
         text(one.rank1),
         ...(shared ? [text(one.share)] : []),
-        data.knowledge[one.knowledge],
-        one.eps === null ? "–" : `${one.eps}/255`,
+        data.knowledge[one.attack.knowledge],
+        one.attack.eps === null ? "–" : `${one.attack.eps}/255`,
         one.flags.join(", ") || "none",
       ],
     }));
@@ -70,18 +73,21 @@ document.addEventListener("DOMContentLoaded", () => {
       ...flagNotes(row));
   };
 
-  const prepare = ({ attack = "" }, rows) => {
-    const name = attack.startsWith("attack:") ? attack.slice(7) : null;
-    chosen = (one) => !attack || (name === null ? one.knowledge === attack : one.name === name);
+  let told = null;
+  const prepare = (values, rows) => {
+    attack = values.attack || "";
+    if (attack === told) return false;
+    told = attack;
     for (const row of rows) {
       const best = strongest(outcomes(row.dataset.row));
       const cell = row.querySelector(".strongest");
-      cell.textContent = best ? `${best.label} ${text(best.value)}` : "–";
+      cell.textContent = best ? `${best.attack.label} ${text(best.value)}` : "–";
       cell.dataset.order = best ? best.value : -1;
     }
+    return true;
   };
 
-  const matches = (row, { attack }) => !attack || outcomes(row.dataset.row).length > 0;
+  const matches = (row) => !attack || outcomes(row.dataset.row).length > 0;
   const grid = site.table({ detail, prepare, matches });
   for (const mark of document.querySelectorAll(".mark")) {
     mark.addEventListener("click", (event) => {

@@ -55,6 +55,8 @@ const site = {
     set(theme) { try { localStorage.setItem("theme", theme); } catch { /* a private window keeps nothing */ } },
   };
   const root = document.documentElement;
+  root.classList.add("script");
+  addEventListener("error", () => root.classList.remove("script"));
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const shown = () => root.dataset.theme || (dark.matches ? "dark" : "light");
   const chosen = store.get();

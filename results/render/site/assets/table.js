@@ -5,10 +5,11 @@
  * Take over the table of the page.
  *
  * @param {(row: HTMLTableRowElement) => Node} detail what a row shows when it is opened
- * @param {(values: Object, rows: HTMLTableRowElement[]) => void} prepare called with the filters before rows are tried
+ * @param {(values: Object, rows: HTMLTableRowElement[]) => boolean} prepare told of the filters before rows are
+ *   tried; says whether it changed what they show
  * @param {(row: HTMLTableRowElement, values: Object) => boolean} matches a filter beyond those that rows name
  */
-site.table = ({ detail, prepare = () => {}, matches = () => true }) => {
+site.table = ({ detail, prepare = () => false, matches = () => true }) => {
   const element = document.getElementById("board");
   const form = document.getElementById("filters");
   const counter = document.getElementById("counter");
@@ -18,30 +19,14 @@ site.table = ({ detail, prepare = () => {}, matches = () => true }) => {
   const rows = new Map([...element.tBodies[0].rows].map((row) => [row.dataset.row, row]));
   const opened = new Set();
   let values = {};
+  let grid = null;
 
-  const grid = new DataTable(element, {
-    paging: false,
-    order: [],
-    autoWidth: false,
-    layout: { topStart: null, topEnd: null, bottomStart: null, bottomEnd: null },
-    columnDefs: headings.map((heading, place) => ({
-      targets: place,
-      orderSequence: heading.dataset.first === "desc" ? ["desc", "asc", ""] : ["asc", "desc", ""],
-    })),
-    language: { zeroRecords: "No row matches." },
-  });
-
-  const named = (row, key) => {
-    const text = row.dataset[key];
-    return text.startsWith("[") ? JSON.parse(text) : [text];
-  };
+  const named = (row, key) => JSON.parse(row.dataset[key]);
   const found = (row) => form.elements.q.value.toLowerCase().split(/\s+/).every((word) => row.dataset.words.includes(word));
   const passes = (row) => found(row) && Object.entries(values).every(([key, value]) => {
     if (value === "none") return named(row, key).length === 0;
     return !value.startsWith("is:") || named(row, key).includes(value.slice(3));
   }) && matches(row, values);
-  grid.search.fixed("filters", (text, data, index) => passes(grid.row(index).node()));
-
   const count = () => {
     const shown = grid.rows({ search: "applied" }).count();
     const hidden = rows.size - shown;
@@ -49,13 +34,33 @@ site.table = ({ detail, prepare = () => {}, matches = () => true }) => {
     reset.hidden = !fields.some((one) => one.value);
   };
 
-  const filter = () => {
+  /** Read the filters; return whether what the rows show has changed. */
+  const read = () => {
     values = Object.fromEntries(fields.filter((one) => one.name !== "q" && one.value).map((one) => [one.name, one.value]));
-    prepare(values, [...rows.values()]);
-    grid.rows().invalidate("dom");
+    return prepare(values, [...rows.values()]);
+  };
+
+  const filter = () => {
+    if (read()) {
+      grid.rows().invalidate("dom");
+      for (const id of opened) grid.row(rows.get(id)).child(detail(rows.get(id)), "detail").show();
+    }
     grid.draw();
     count();
-    for (const id of opened) grid.row(rows.get(id)).child(detail(rows.get(id)), "detail").show();
+  };
+
+  const order = () => {
+    const [key, way] = (site.state().sort || "").split(":");
+    const place = headings.findIndex((one) => one.dataset.key === key);
+    return place >= 0 && ["asc", "desc"].includes(way) ? [[place, way]] : [];
+  };
+
+  const fill = () => {
+    const state = site.state();
+    for (const field of fields) {
+      field.value = state[field.name] || "";
+      if (field.selectedIndex === -1) field.value = "";
+    }
   };
 
   const toggle = (id, open) => {
@@ -89,26 +94,39 @@ site.table = ({ detail, prepare = () => {}, matches = () => true }) => {
     row.querySelector(".open").focus({ preventScroll: true });
   };
 
-  const restore = () => {
-    const state = site.state();
-    for (const field of fields) {
-      field.value = state[field.name] || "";
-      if (field.selectedIndex === -1) field.value = "";
-    }
-    const [key, way] = (state.sort || "").split(":");
-    const place = headings.findIndex((one) => one.dataset.key === key);
-    grid.order(place >= 0 && ["asc", "desc"].includes(way) ? [[place, way]] : []);
-    filter();
-    const wanted = (state.open || "").split(",").filter((id) => rows.has(id));
+  const reopen = () => {
+    const wanted = (site.state().open || "").split(",").filter((id) => rows.has(id));
     for (const id of opened) if (!wanted.includes(id)) toggle(id, false);
     for (const id of wanted) toggle(id, true);
     if (wanted.length) reveal(wanted.at(-1));
   };
 
-  for (const row of rows.values()) {
-    row.querySelector(".open").hidden = false;
-    row.querySelector(".plain").remove();
-  }
+  const restore = () => {
+    fill();
+    grid.order(order());
+    filter();
+    reopen();
+  };
+
+  fill();
+  read();
+  grid = new DataTable(element, {
+    paging: false,
+    order: order(),
+    autoWidth: false,
+    layout: { topStart: null, topEnd: null, bottomStart: null, bottomEnd: null },
+    columnDefs: headings.map((heading, place) => ({
+      targets: place,
+      orderSequence: heading.dataset.first === "desc" ? ["desc", "asc", ""] : ["asc", "desc", ""],
+    })),
+    language: { zeroRecords: "No row matches." },
+  });
+  grid.search.fixed("filters", (text, data, index) => passes(grid.row(index).node()));
+  if (fields.some((one) => one.value)) grid.draw();
+  count();
+  element.classList.add("ready");
+  reopen();
+
   element.addEventListener("click", (event) => {
     const button = event.target.closest(".open");
     if (!button) return;
@@ -131,6 +149,5 @@ site.table = ({ detail, prepare = () => {}, matches = () => true }) => {
     site.setState({ sort: way ? `${headings[place].dataset.key}:${way}` : "" });
   });
   addEventListener("hashchange", restore);
-  restore();
   return { reveal };
 };

@@ -10,7 +10,7 @@ _LOG = ("log", "--relative", "--no-renames", "--diff-filter=A", "--format=@%cs",
 _SECONDS = 20
 
 
-def published_dates(files: Mapping[str, Path]) -> dict[str, str]:
+def commit_dates(files: Mapping[str, Path]) -> dict[str, str]:
     """Return the date of the commit that brought each file, such as ``2026-11-28``.
 
     Files of no commit are left out, and all files where git or the history is missing.

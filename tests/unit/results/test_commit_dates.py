@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from results.records.publication import published_dates
+from results.records.commit_dates import commit_dates
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="there is no git")
@@ -31,8 +31,8 @@ def test_the_first_commit_of_a_file_counts(tmp_path: Path) -> None:
         git("commit", "-q", "-m", "x", date=date)
     (folder / "new.json").write_text("{}")
     files = {"a": folder / "é one.json", "b": folder / "new.json"}
-    assert published_dates(files) == {"a": "2026-01-02"}
+    assert commit_dates(files) == {"a": "2026-01-02"}
 
 
 def test_outside_of_a_repository_none_is_known(tmp_path: Path) -> None:
-    assert published_dates({"a": tmp_path / "one.json"}) == {}
+    assert commit_dates({"a": tmp_path / "one.json"}) == {}

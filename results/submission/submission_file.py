@@ -19,13 +19,13 @@ from results.records.store import SUBMISSION_FILE, check_link
 from results.records.text_rules import Name
 from results.submission.problem import Problem
 
-_LARGEST_STATEMENT = 2**20
+_LARGEST_SUBMISSION = 2**20
 _LARGEST_PART = 256 * 2**20
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 PartName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_+-][A-Za-z0-9._+-]*$", max_length=255)]
 
 
-class Statement(BaseModel):
+class Submission(BaseModel):
     """The content of ``submission.json``."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
@@ -36,14 +36,16 @@ class Statement(BaseModel):
     """Day of the submission."""
     acknowledged: list[Name]
     """Sanity flags of the records that the submitter has seen and explains."""
+    is_reproduction: bool
+    """Whether the records repeat published ones, by somebody else or on another machine."""
     environment: dict[Name, Any]
     """Versions and device with which the records were checked."""
     files: dict[PartName, Sha256]
     """SHA-256 of every other file of the folder."""
 
 
-def read_statement(folder: Path) -> Statement | None:
-    """Return the statement of a folder; None where there is none.
+def read_submission(folder: Path) -> Submission | None:
+    """Return the submission of a folder; None where there is none.
 
     Raises:
         RecordError: It cannot be read or is none.
@@ -53,7 +55,7 @@ def read_statement(folder: Path) -> Statement | None:
     if not path.is_file():
         return None
     try:
-        return Statement.model_validate_json(read_limited(path, _LARGEST_STATEMENT))
+        return Submission.model_validate_json(read_limited(path, _LARGEST_SUBMISSION))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = printable(".".join(map(str, first["loc"])))
@@ -64,22 +66,22 @@ def read_statement(folder: Path) -> Statement | None:
         raise RecordError(f"cannot read {path}: {error}", "restore the file") from error
 
 
-def statement_text(statement: Statement) -> str:
-    """Return a statement as JSON."""
-    return json.dumps(statement.model_dump(mode="json"), indent=1) + "\n"
+def submission_text(submission: Submission) -> str:
+    """Return a submission as JSON."""
+    return json.dumps(submission.model_dump(mode="json"), indent=1) + "\n"
 
 
-def statement_problems(folder: Path, records: Sequence[Record]) -> Iterator[Problem]:
-    """Yield what does not fit between a folder, its records and its statement.
+def submission_problems(folder: Path, records: Sequence[Record]) -> Iterator[Problem]:
+    """Yield what does not fit between a folder, its records and its submission.
 
     Raises:
-        RecordError: As `read_statement`.
+        RecordError: As `read_submission`.
     """
-    statement = read_statement(folder)
-    if statement is None:
+    submission = read_submission(folder)
+    if submission is None:
         return
     again = "make the folder anew with the command submit"
-    for name, sha256 in statement.files.items():
+    for name, sha256 in submission.files.items():
         path = folder / name
         check_link(path, folder)
         if not path.is_file():
@@ -87,9 +89,9 @@ def statement_problems(folder: Path, records: Sequence[Record]) -> Iterator[Prob
         elif sha256_of(path) != sha256:
             yield Problem(f"{name} is not what {SUBMISSION_FILE} says: it was changed", again)
     for path in sorted(folder.iterdir()):
-        if path.name != SUBMISSION_FILE and path.name not in statement.files:
+        if path.name != SUBMISSION_FILE and path.name not in submission.files:
             yield Problem(f"{printable(path.name)} is not listed in {SUBMISSION_FILE}", again)
-    yield from unacknowledged(records, statement.acknowledged)
+    yield from unacknowledged(records, submission.acknowledged)
 
 
 def unacknowledged(records: Sequence[Record], acknowledged: Sequence[str]) -> Iterator[Problem]:

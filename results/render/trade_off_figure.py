@@ -68,9 +68,12 @@ def _mark(axes: Axes, points: Sequence[Point], styles: dict[str, RowStyle]) -> N
     bar: dict[str, Any] = {"colors": [styles[one.label].colour for one in points], "linewidth": 0.8}
     axes.hlines(y, x - across, x + across, alpha=0.6, **bar)
     axes.vlines(x, y - along, y + along, alpha=0.6, **bar)
-    for one in points:
-        colour, marker, _ = styles[one.label]
-        axes.plot(one.clean, one.worst, color=colour, marker=marker, markersize=5, zorder=4)
+    alike: dict[tuple[str, str], list[int]] = {}  # of a large board: a line for each costs seconds
+    for number, one in enumerate(points):
+        alike.setdefault(styles[one.label][:2], []).append(number)
+    for (colour, marker), numbers in alike.items():
+        look: dict[str, Any] = {"color": colour, "marker": marker, "linestyle": "none"}
+        axes.plot(x[numbers], y[numbers], markersize=5, zorder=4, **look)
 
 
 def _label(

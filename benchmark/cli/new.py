@@ -71,7 +71,7 @@ def next_commands(kind: str, name: str, folder: Path) -> tuple[str, ...]:
         "attack": (
             install,
             f"{PROGRAM} check attack {name}",
-            f"{PROGRAM} run --preset smoke --defense none,metric-at --attack fna {name}",
+            f"{PROGRAM} run --preset zoo --attack {name}",
         ),
         "dataset": (
             install,

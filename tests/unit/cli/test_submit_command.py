@@ -148,9 +148,10 @@ def test_fingerprints_are_computed_again_and_foreign_behaviours_told(tmp_path):
     ("text", "what"),
     [
         ("a: &a [1]\nb: [*a, *a]\n", "holds aliases"),
-        ("a: [", "cannot be read"),
+        ("a: [", "not valid YAML"),
+        ("a: '\\x", "cannot be read"),
         ("x" * 2**21, "larger than the 1 MiB"),
-        ("defense: [none]\nencoder: {spec: x}\n", "names code of its own"),
+        ("encoder: {spec: 'torchreid:osnet_x0_25'}\n", "names code of its own"),
         ("defense: [none]\nplugin: [x.py]\n", "names code of its own"),
         ("defense: [none]\nunknown: 1\n", "unknown"),
     ],

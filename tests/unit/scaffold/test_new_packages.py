@@ -52,7 +52,7 @@ def new(cli, tmp_path, monkeypatch):
     sys.modules.pop("drawn_images", None)
 
 
-@pytest.mark.parametrize("kind", SCAFFOLD_KINDS[1:])  # a defense: tests/e2e/test_stranger.py
+@pytest.mark.parametrize("kind", SCAFFOLD_KINDS[1:])  # a defense: tests/e2e/test_installed_wheel.py
 def test_a_new_package_keeps_its_contract(kind, new, tmp_path, monkeypatch):
     folder = new(kind)
     root = None

@@ -95,17 +95,14 @@ def test_the_wheel_holds_what_runs_and_no_more(built, source):
     }
     released = tuple(f"results/published/{folder}/" for folder in PUBLISHED)
     records = {name for name in shipped if name.startswith(released)}
-    data = (
-        *("benchmark/checks/canary_data/", "benchmark/config/presets/"),
-        *("benchmark/scaffold/templates/", "results/claims/", "results/render/"),
-    )
-    needed = {one for one in shipped if one.endswith((".py", ".typed")) or one.startswith(data)}
+    others = {name for name in shipped if name.startswith("results/published/")} - records
+    weights = {name for name in shipped if name.startswith("results/zoo/") and ".safe" in name}
     assert len(records) > 10
-    assert not (needed | records) - names
-    assert not {name for name in names if "/published/" in name} - records
+    assert others
+    assert weights
+    assert names >= shipped - others - weights - {"results/regenerate.sh"}
+    assert not names & (others | weights)
     assert not {name for name in names if name.startswith(("tests", "docs"))}
-    weights = {name for name in names if name.endswith(".safetensors")}
-    assert all(name.startswith("benchmark/checks/canary_data/") for name in weights)
 
 
 @pytest.mark.slow

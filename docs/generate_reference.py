@@ -12,6 +12,7 @@ from __future__ import annotations
 import ast
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from benchmark.cli.kinds import registry_of
 from benchmark.config.attack_groups import ATTACK_GROUPS
 from benchmark.config.presets import preset_names, preset_text, read_layer
 
+PROJECT = "reid-robustbench"
 FOLDER = Path(__file__).with_name("reference")
 HEAD = "<!-- docs/generate_reference.py wrote this page from the code; do not edit it. -->\n\n"
 CARD = {"paper": "Paper", "claims": "Claim of its authors", "notes": "Published, and chosen"}
@@ -52,9 +54,10 @@ def pages() -> dict[str, str]:
 
 
 def _plugins(kind: str) -> Iterator[tuple[type[Any], dict[str, Any]]]:
-    registry = registry_of(kind)
-    for name in registry.names():
-        plugin = registry.get(name)
+    """Yield what this project registers; files and other packages may have registered more."""
+    found = entry_points(group=f"reid_robustbench.{kind}")
+    for name in sorted({one.name for one in found if one.dist and one.dist.name == PROJECT}):
+        plugin = registry_of(kind).get(name)
         yield plugin, describe_plugin(kind, plugin)
 
 

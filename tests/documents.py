@@ -9,8 +9,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
-AWAITED = {"plugins", "release", "site", "submit", "trust", "zoo"}
-"""Pages and commands that are being written beside this one."""
 
 NAMES = {"python -m benchmark", "python -m benchmark run"}
 """What a sentence calls the program or a command by; nothing to be typed."""

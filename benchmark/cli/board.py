@@ -87,7 +87,7 @@ def board(
             sys.stdout.write(next(iter(_texts(boards, format_).values())))
         elif format_ == "html":
             with machine_problems(output):
-                _write_site(boards, measured, files, output)
+                _write_site(boards, measured, files, output, test_dataset is not None)
         else:
             with machine_problems(output):
                 _write(boards, format_, output)
@@ -120,8 +120,13 @@ def _write(boards: list[Board], format_: str, output: Path) -> None:
 
 
 def _write_site(
-    boards: list[Board], measured: Measured, files: list[tuple[Path, Record]], output: Path
+    boards: list[Board],
+    measured: Measured,
+    files: list[tuple[Path, Record]],
+    output: Path,
+    elsewhere: bool,
 ) -> None:
+    """Write the site; records as they stand on other data do not tell how they were made."""
     from dataclasses import replace
 
     from benchmark.cli.glossary import glossary
@@ -137,7 +142,11 @@ def _write_site(
         measured,
         places,
         replace(glossary(), references=references_of(boards)),
-        commands={row_id(row): command_of(row.records) for one in boards for row in one.rows},
+        commands={
+            row_id(row): command_of(row.records)
+            for one in ([] if elsewhere else boards)
+            for row in one.rows
+        },
         published=commit_dates(places),
     )
     paths = write_site(context, output)

@@ -32,7 +32,7 @@ def run(config: RunConfig, json_: bool) -> int:
 
       python -m benchmark run --defense ddid --dataset market1501 --data-root DIR --preset full
 
-      python -m benchmark run --defense zoo --attack my-attack --plugin my_attack.py --queries 60
+      python -m benchmark run --preset zoo --attack my-attack --plugin my_attack.py
     """
     from benchmark.core.progress_choice import make_progress
     from benchmark.runner.run import run_benchmark

@@ -19,7 +19,10 @@ def explain(error: ValidationError, model: type[BaseModel], where: str = "") -> 
         where: The file or option the values came from; empty if they came from several.
     """
     first = error.errors()[0]
-    location = [part for part in first["loc"] if not str(part).endswith("]")]
+    *sections, last = first["loc"] or ("",)
+    location = [part for part in sections if not str(part).endswith("]")]
+    if first["type"] == "extra_forbidden" or not str(last).endswith("]"):
+        location.append(last)  # the name of a validator ends so, and a key of a user may
     key = ".".join(str(part) for part in location)
     prefix = f"{where}: " if where else ""
     if first["type"] == "extra_forbidden":

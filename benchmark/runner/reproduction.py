@@ -209,8 +209,8 @@ def _queries(dataset: str, size: str) -> int | None:
     """Return how many queries a rendered data set of a size has; None of those on a disk."""
     if not DATASETS.has(dataset) or "size" not in DATASETS.get(dataset).Config.model_fields:
         return None
-    rendered = DATASETS.get(dataset)({"size": size}, cache_dir=Path(), progress=SilentProgress())
-    return len(rendered.names("query"))
+    plugin: type[Any] = DATASETS.get(dataset)
+    return len(plugin({"size": size}, cache_dir=Path(), progress=SilentProgress()).names("query"))
 
 
 @cache

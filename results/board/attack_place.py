@@ -175,12 +175,18 @@ def _mean(ap: NDArray[np.float64]) -> float:
 
 
 def overall(places: Iterable[AttackPlace]) -> dict[str, float]:
-    """Return the mean mAP of an attack and of the attacks known everywhere, the strongest first."""
+    """Return the mean mAP of an attack and of those known on every encoder, the strongest first.
+
+    Args:
+        places: Of one attack, at least one. A known one of its name is called so.
+    """
     shown = list(places)
-    means = {shown[0].attack: _over([one.map for one in shown])}
+    own = shown[0].attack
+    means = {own: _over([one.map for one in shown])}
     for key in shown[0].known:
         if all(key in one.known for one in shown):
-            means.setdefault(f"{key} (known)", _over([one.known[key] for one in shown]))
+            name = f"known {key}" if key == own else key
+            means[name] = _over([one.known[key] for one in shown])
     return dict(sorted(means.items(), key=lambda item: item[1]))
 
 

@@ -82,7 +82,7 @@ def packed_trainings(board: Board, row: Row, measured: Measured) -> tuple[Packed
 def packed(outcome: QueryOutcome) -> PackedOutcome:
     """Return an outcome in base64."""
     ap = outcome.ap.mean(axis=0)
-    steps = np.where(np.isnan(ap), NOT_COUNTED, np.rint(np.nan_to_num(ap) * STEPS))
+    steps = np.where(np.isnan(ap), NOT_COUNTED, np.rint(np.clip(np.nan_to_num(ap), 0, 1) * STEPS))
     first = np.packbits(outcome.first, axis=1, bitorder="little")
     return PackedOutcome(_base64(steps.astype("<u2")), tuple(_base64(one) for one in first))
 

@@ -183,6 +183,12 @@ def load_per_query(path: Path) -> PerQuery:
         )
     check = partial(_check_outcomes, queries.shape)
     ap, rank = (PrefixedArrays(arrays, prefix, check) for prefix in ("ap/", "rank/"))
+    if alone := sorted(set(ap) ^ set(rank)):
+        raise RecordError(
+            f"cannot read the per-query outcomes in {path}: AP or ranks of "
+            f"{printable(', '.join(alone))} are missing",
+            "restore the file, or run again to make it anew",
+        )
     return PerQuery(queries, pids, camids, ap, rank)
 
 
@@ -207,6 +213,8 @@ def _check_outcomes(shape: tuple[int, ...], name: str, values: NDArray[Any]) -> 
         raise ValueError(f"{printable(name)} holds no {kind} of each query")
     if np.any(values < 0) or (wanted is np.float64 and np.any(values > 1)):
         raise ValueError(f"{printable(name)} holds what is no {kind}")
+    if wanted is np.float64 and np.all(np.isnan(values)):
+        raise ValueError(f"{printable(name)} counts no query")
 
 
 def _plain(part: str) -> str:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from results.board.boards import Board, Row
 from results.board.record_metrics import Read, clean_map, row_values, worst_map
-from results.render.plot_style import row_styles, wrapped
+from results.render.plot_style import PLAIN_TEXT, row_styles, wrapped
 from results.render.shown_figure import ShownFigure
 from results.statistics.bootstrap import mean_std
 
 
+@rc_context(PLAIN_TEXT)
 def draw_attacks(board: Board) -> Figure:
     """Return a figure with a group of bars for each attack, a bar for each row."""
     attacks = {**board.attacks, **board.apart}

@@ -29,7 +29,7 @@ def _print_attack(attack: str, places: Sequence[AttackPlace], console: Console) 
     head = f"\nplace of {attack} among known attacks, on {places[0].queries} queries"
     table = plain_table()
     table.add_column("Defense", overflow="fold")
-    for title in ("Clean", attack, "Place", "Strongest known", "Worst known", "Worst with it"):
+    for title in ("Clean", "This one", "Place", "Strongest known", "Worst known", "Worst with it"):
         table.add_column(title, justify="right", overflow="fold")
     for one in sorted(places, key=lambda one: one.worst_known):
         gain = one.worst_with < one.worst_known - 0.05
@@ -37,15 +37,22 @@ def _print_attack(attack: str, places: Sequence[AttackPlace], console: Console) 
             Text(one.defense),
             f"{one.clean:.1f}",
             Text(f"{one.map:.1f}", style="bold green" if one.place == 1 else ""),
-            f"{one.place} of {len(one.known) + 1}",
-            Text(f"{one.strongest} {one.known[one.strongest]:.1f}"),
+            f"{one.place}/{len(one.known) + 1}",
+            Text(f"{_without_budget(one.strongest)} {one.known[one.strongest]:.1f}"),
             f"{one.worst_known:.1f}",
             Text(f"{one.worst_with:.1f}", style="bold green" if gain else ""),
         )
     console.print(Text(head, style="bold"))
     console.print(table)
     means = overall(places)
-    ranked = list(means)
-    console.print(Text(f"mean over {len(places)} encoders: place {1 + ranked.index(attack)}"))
-    console.print(Text(" · ".join(f"{name} {value:.1f}" for name, value in means.items())))
+    place = 1 + [*means].index(attack)
+    told = " · ".join(f"{_without_budget(key)} {value:.1f}" for key, value in means.items())
+    console.print()
+    console.print(Text(f"mean over {len(places)} encoders: place {place} of {len(means)}"))
+    console.print(Text(told))
     console.print(Text(NOTE, style="dim"))
+
+
+def _without_budget(key: str) -> str:
+    """Return the name of an attack: all of one table have the same budget."""
+    return key.partition("@")[0]

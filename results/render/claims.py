@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from results.board.columns import TableCell
 from results.claims.load import Claim
+from results.trust.statement import trust_of_claim
 
 TITLE = "Claimed, not measured here"
 NOTE = (
@@ -22,6 +23,11 @@ def claims_columns(claims: Sequence[Claim]) -> tuple[list[str], Columns]:
     numbers = [TableCell(claim_text(one)) for one in claims]
     origins = [TableCell(one.origin) for one in claims]
     return [one.method for one in claims], [("Claimed", numbers), ("By", origins)]
+
+
+def claims_notes(claims: Sequence[Claim]) -> list[str]:
+    """Return what may not be concluded, and how the numbers of each source came here."""
+    return [NOTE, *dict.fromkeys(trust_of_claim(one).remark for one in claims)]
 
 
 def claim_text(claim: Claim) -> str:

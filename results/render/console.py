@@ -14,7 +14,7 @@ from results.board.attack_table import effects
 from results.board.boards import Board
 from results.board.columns import SEEN, Block, board_columns
 from results.claims.load import claims_beside
-from results.render.claims import NOTE, TITLE, claim_text
+from results.render.claims import TITLE, claim_text, claims_notes
 from results.render.column_runs import GAP, Filled, column_runs, columns_width
 
 _LABEL_WIDTH = 34
@@ -66,7 +66,8 @@ def _print_claims(board: Board, console: Console) -> None:
         table.add_row(one.method, claim_text(one), one.origin)
     console.print(Text(f"\n{TITLE}", style="bold"))
     console.print(table)
-    console.print(Text(NOTE, style="dim"))
+    for line in claims_notes(claims):
+        console.print(Text(line, style="dim"))
 
 
 def _tables(board: Board, width: int) -> Iterator[tuple[str, Table]]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from results.board.boards import Board
 from results.board.curves import Curve, CurvePanel
-from results.render.plot_style import CHARACTERS_AN_INCH, RowStyle, row_styles, wrapped
+from results.render.plot_style import CHARACTERS_AN_INCH, PLAIN_TEXT, RowStyle, row_styles, wrapped
 from results.render.shown_figure import ShownFigure
 
 _COLUMNS = 4
@@ -26,6 +27,7 @@ _WIDE = 20
 _AXIS_TITLES = {"eps": "ε (1/255)", "answers": "answers for each image"}
 
 
+@rc_context(PLAIN_TEXT)
 def draw_panels(board: Board, panels: Sequence[CurvePanel]) -> Figure:
     """Return a figure of all panels with one legend and the title of the board.
 

@@ -15,6 +15,7 @@ from results.board.curves import CurvePanel, answer_panels, budget_panels
 from results.board.trade_off import trade_off
 from results.board.unseen import make_matrices
 from results.records.atomic import publish
+from results.render.plot_style import PLAIN_TEXT
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -78,10 +79,10 @@ def _rendered(figure: Figure, name: str) -> dict[str, bytes]:
     import matplotlib as mpl
 
     contents = {}
-    with mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "path"}):
+    options: dict[str, Any] = {"svg.hashsalt": name, "svg.fonttype": "path", **PLAIN_TEXT}
+    with mpl.rc_context(options):
         for kind, metadata in _FORMATS.items():
             stream = io.BytesIO()
-            options: dict[str, Any] = {"metadata": metadata}
-            figure.savefig(stream, format=kind, dpi=150, **options)
+            figure.savefig(stream, format=kind, dpi=150, metadata=metadata)
             contents[kind] = stream.getvalue()
     return contents

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from results.board.record_metrics import row_values
 from results.board.unseen import Matrix
-from results.render.plot_style import wrapped
+from results.render.plot_style import PLAIN_TEXT, wrapped
 from results.render.shown_figure import ShownFigure
 from results.statistics.bootstrap import mean_std
 
@@ -20,6 +21,7 @@ _DARK_SHARE = 0.6
 """Share of the largest value above which the ground is light and the text black."""
 
 
+@rc_context(PLAIN_TEXT)
 def draw_matrix(matrix: Matrix) -> Figure:
     """Return a heat map of mAP; a frame marks what was seen in training, and a last column holds
     the mean of the others.

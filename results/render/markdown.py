@@ -15,7 +15,7 @@ from results.board.unseen import Matrix, worst_unseen
 from results.claims.load import claims_beside
 from results.records.retrieval import AttackId
 from results.records.schema import Record
-from results.render.claims import NOTE, TITLE, claims_columns
+from results.render.claims import TITLE, claims_columns, claims_notes
 
 _MARKS = re.compile(r"[|*_`\[\]\\]")
 
@@ -114,7 +114,7 @@ def _sections(board: Board) -> Iterator[str]:
     if claims := claims_beside(board.records):
         yield f"### {TITLE}"
         yield markdown_table("Method", *claims_columns(claims))
-        yield NOTE
+        yield from claims_notes(claims)
 
 
 def _listing(listing: Listing) -> str:

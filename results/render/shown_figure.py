@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 
+from matplotlib import rc_context
 from matplotlib.figure import Figure
+
+from results.render.plot_style import PLAIN_TEXT
 
 
 class ShownFigure(Figure):
@@ -12,5 +15,6 @@ class ShownFigure(Figure):
 
     def _repr_png_(self) -> bytes:
         stream = io.BytesIO()
-        self.savefig(stream, format="png", dpi=72)
+        with rc_context(PLAIN_TEXT):
+            self.savefig(stream, format="png", dpi=72)
         return stream.getvalue()

@@ -83,7 +83,7 @@ def _character(one: str) -> str:
         return _ESCAPES[one]
     if one.isascii():
         return one if one.isprintable() else ""
-    base, *marks = unicodedata.normalize("NFD", one)
+    base, *marks = tuple(unicodedata.normalize("NFD", one))
     if len(marks) == 1 and marks[0] in _ACCENTS and base.isascii():
         letter = rf"\{base}" if base in "ij" else base
         return f"{{\\{_ACCENTS[marks[0]]}{{{letter}}}}}"

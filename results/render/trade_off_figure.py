@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from results.board.boards import Board
 from results.board.trade_off import Point, front
 from results.render.label_places import place_labels
-from results.render.plot_style import RowStyle, row_styles, wrapped
+from results.render.plot_style import PLAIN_TEXT, RowStyle, row_styles, wrapped
 from results.render.point_names import point_names
 from results.render.shown_figure import ShownFigure
 
@@ -30,6 +31,7 @@ _MOST_LABELS = 60
 _FRONT_LABEL = "no row is better in both"
 
 
+@rc_context(PLAIN_TEXT)
 def draw_trade_off(board: Board, points: Sequence[Point]) -> Figure:
     """Return the figure; bars are standard deviations over trainings.
 
@@ -66,9 +68,12 @@ def _mark(axes: Axes, points: Sequence[Point], styles: dict[str, RowStyle]) -> N
     bar: dict[str, Any] = {"colors": [styles[one.label].colour for one in points], "linewidth": 0.8}
     axes.hlines(y, x - across, x + across, alpha=0.6, **bar)
     axes.vlines(x, y - along, y + along, alpha=0.6, **bar)
-    for one in points:
-        colour, marker, _ = styles[one.label]
-        axes.plot(one.clean, one.worst, color=colour, marker=marker, markersize=5, zorder=4)
+    alike: dict[tuple[str, str], list[int]] = {}  # of a large board: a line for each costs seconds
+    for number, one in enumerate(points):
+        alike.setdefault(styles[one.label][:2], []).append(number)
+    for (colour, marker), numbers in alike.items():
+        look: dict[str, Any] = {"color": colour, "marker": marker, "linestyle": "none"}
+        axes.plot(x[numbers], y[numbers], markersize=5, zorder=4, **look)
 
 
 def _label(

@@ -28,7 +28,7 @@ def identity_spread(record: Record, outcomes: PerQuery) -> IdentitySpread | None
         return None
     found = (outcome_under(outcomes, CLEAN), worst_outcome(record, outcomes))
     clean, worst = (identity_means(one.ap.mean(axis=0), outcomes.pids) for one in found)
-    if not len(clean):
+    if not (len(clean) and len(worst)):
         return None
     return IdentitySpread(
         identities=len(clean),

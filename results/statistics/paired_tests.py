@@ -150,11 +150,15 @@ def _worst_differences(
     parts = []
     for seeds, found in pairs.items():
         places = np.array(found)
-        means = {
-            row: np.mean([sums[of_seed[row][seed].id] for seed in seeds], axis=0)
-            for row in np.unique(places).tolist()
-        }
-        parts.append(np.stack([means[a] - means[b] for a, b in found]))
+        shared_rows, ends = np.unique(places, return_inverse=True)
+        means = np.stack(
+            [
+                np.mean([sums[of_seed[row][seed].id] for seed in seeds], axis=0)
+                for row in shared_rows.tolist()
+            ]
+        )
+        first, second = ends.reshape(-1, 2).T
+        parts.append(means[first] - means[second])
     together = [pair for found in pairs.values() for pair in found]
     return together, np.concatenate(parts) if parts else np.empty((0, 0))
 

@@ -39,14 +39,15 @@ def check_statements(statements: Iterable[Statement], published: Path) -> None:
             copy.
     """
     for one in statements:
-        originals = [_record(record, published) for record in one.records]
-        evidence = [load_record(published / path) for path in one.evidence]
+        paths = [published / path for path in one.evidence]
+        evidence = [load_record(path) for path in paths]
+        originals = [_record(record, published, paths) for record in one.records]
         if one.level == "reproduced":
             _check_reproduction(one, originals, evidence)
 
 
-def _record(id_: str, published: Path) -> Record:
-    for path in sorted(published.rglob(f"*--{id_[:8]}.json")):
+def _record(id_: str, published: Path, besides: Sequence[Path]) -> Record:
+    for path in sorted({*published.rglob(f"*--{id_[:8]}.json")} - {*besides}):
         record = load_record(path)
         if record.id == id_:
             return record

@@ -20,7 +20,7 @@ from results.trust.schema import Statement, Statements
 Level = Literal["claimed", "run", "reproduced", "attacked", "superseded", "withdrawn"]
 
 MEANINGS: dict[Level, str] = {
-    "claimed": "published elsewhere, not measured here",
+    "claimed": "claimed, not measured here",
     "run": "run by the harness",
     "reproduced": "reproduced by another party",
     "attacked": "an adaptive attack by another party was attempted",

@@ -76,9 +76,9 @@ def test_it_says_what_it_is_and_whose_encoder_it_sees(name: str) -> None:
 
 
 @every
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=3, deadline=None)
 @given(
-    eps_255=st.floats(0, 255),
+    eps_255=st.floats(0.1, 255),  # none at all: see below
     size=st.sampled_from([(16, 8), (9, 14), (24, 11)]),
     seed=st.integers(0, 2**32),
     start=st.floats(0.1, 1),

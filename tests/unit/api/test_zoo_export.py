@@ -27,8 +27,9 @@ ATTACKS = ["random-noise", "metric-fgsm", "metric-ifgsm"]
 
 
 def run(defense: list[str], output: Path, **options: object) -> benchmark.Run:
-    given = {**TINY_OPTIONS, "attack": ATTACKS, "progress": SilentProgress(), **options}
-    return benchmark.run(defense, output=output, **given)
+    quick = {**TINY_OPTIONS["training"], "epochs": 1}
+    given = {**TINY_OPTIONS, "attack": ATTACKS, "training": quick, **options}
+    return benchmark.run(defense, output=output, progress=SilentProgress(), **given)
 
 
 def places_in(folder: Path) -> Placing:
@@ -92,7 +93,7 @@ def test_a_new_attack_stands_among_the_known_ones(trained: benchmark.Run, tmp_pa
     assert place.as_json()["place"] == place.place
     with (console := Console(width=120)).capture() as capture:
         print_places(places_in(tmp_path), console)
-    assert f"{place.place} of 3" in capture.get()
+    assert f"{place.place}/3" in capture.get()
     assert "tiny-attack@8" in capture.get()
 
 

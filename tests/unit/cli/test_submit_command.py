@@ -123,8 +123,8 @@ def test_kept_embeddings_rank_to_what_the_record_says(cli, tiny_arguments, tmp_p
     (one,) = sample_problems(path, record)
     assert "but its embedding ranks to" in one.what
 
-    (note,) = (one for one in fingerprint_problems(path, record) if "its id" in one.what)
-    assert "names code of its own, which is not run" in note.what
+    with pytest.raises(UsageError, match="names code of its own, which is not run"):
+        planned(out / CONFIG_FILE)
     plan, _ = planned(out / CONFIG_FILE, is_own=True)
     assert [plan.record_id(trial) for trial in plan.trials] == [record.id]
 
@@ -148,9 +148,10 @@ def test_fingerprints_are_computed_again_and_foreign_behaviours_told(tmp_path):
     ("text", "what"),
     [
         ("a: &a [1]\nb: [*a, *a]\n", "holds aliases"),
-        ("a: [", "cannot be read"),
+        ("a: [", "not valid YAML"),
+        ("a: '\\x", "cannot be read"),
         ("x" * 2**21, "larger than the 1 MiB"),
-        ("defense: [none]\nencoder: {spec: x}\n", "names code of its own"),
+        ("encoder: {spec: 'torchreid:osnet_x0_25'}\n", "names code of its own"),
         ("defense: [none]\nplugin: [x.py]\n", "names code of its own"),
         ("defense: [none]\nunknown: 1\n", "unknown"),
     ],

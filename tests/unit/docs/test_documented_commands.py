@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,9 @@ from benchmark.cli.app import app, exit_code
 from benchmark.cli.argv import spread
 from benchmark.cli.options import read_config
 from benchmark.core.errors import UsageError
-from benchmark.core.registry import ATTACKS, DEFENSES, EXPERIMENTS
-from tests.documents import AWAITED, PAGES, ROOT, commands, fences, name_of
+from benchmark.core.plugin import PLUGIN_FILE_PREFIX
+from benchmark.core.registry import ATTACKS, DEFENSES, EXPERIMENTS, load_plugin_file
+from tests.documents import PAGES, ROOT, commands, fences, name_of
 
 LINES = sorted({(name_of(page), line) for page in PAGES for line in commands(page)})
 OURS = [(page, line) for page, line in LINES if re.search(r"(-m benchmark|robustbench) ", line)]
@@ -33,6 +35,13 @@ def files_of_the_pages(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for registry in (ATTACKS, DEFENSES, EXPERIMENTS):
         monkeypatch.setattr(registry, "_classes", dict(registry._classes))
+    for path in tmp_path.glob("*.py"):  # a page may speak of them as installed
+        if "register_" in path.read_text():
+            load_plugin_file(path)
+    yield
+    for module in [name for name in sys.modules if name.startswith(PLUGIN_FILE_PREFIX)]:
+        if Path(str(sys.modules[module].__file__)).is_relative_to(tmp_path.resolve()):
+            del sys.modules[module]
 
 
 def parsed(line: str) -> tuple[str, dict]:
@@ -54,7 +63,6 @@ def check(name: str, options: dict) -> None:
         read_config(options)
     elif name == "experiment":
         from benchmark.cli.experiment import PREFIX, _values
-        from benchmark.core.registry import load_plugin_file
         from benchmark.experiments.run_experiment import experiment_named, with_defaults
 
         for path in options.get("plugin") or ():
@@ -71,8 +79,6 @@ def check(name: str, options: dict) -> None:
 @pytest.mark.parametrize(("page", "line"), OURS)
 def test_the_program_takes_the_command(page, line):
     word = re.split(r"robustbench |benchmark ", line, maxsplit=1)[1].split()[0]
-    if word in AWAITED - set(COMMAND.commands):
-        pytest.skip("its command is being written")
     if word.startswith("--"):
         assert exit_code([word]) == 0
         return
@@ -98,7 +104,7 @@ def test_targets_of_make_and_parts_of_regenerate_are_there():
     for page in PAGES:
         text = page.read_text("utf-8")
         for target in re.findall(r"(?:^    |`)make ([a-z]+)\b", text, re.MULTILINE):
-            assert target in AWAITED or re.search(rf"^{target}:", makefile, re.M), (page, target)
+            assert re.search(rf"^{target}:", makefile, re.M), (page, target)
         for part in re.findall(r"regenerate\.sh ([a-z-]+)", text):
             assert re.search(rf"^{part}\(\) {{", script, re.M), (page, part)
 

@@ -64,7 +64,7 @@ def test_the_mean_ranks_an_attack_among_those_known_everywhere(
     place: Callable[..., Placing],
 ) -> None:
     places = place(MINE).places
-    assert [*overall([*places, *places])] == ["mine@8", "fna@8 (known)", "sma@8 (known)"]
+    assert [*overall([*places, *places])] == ["mine@8", "fna@8", "sma@8"]
 
 
 def test_a_known_attack_is_new_with_other_options(place: Callable[..., Placing]) -> None:
@@ -73,6 +73,7 @@ def test_a_known_attack_is_new_with_other_options(place: Callable[..., Placing])
     (one,) = place(mine, 60.0, name="sma", params={"steps": 99}).places
     assert one.known["sma@8"] == pytest.approx(20)
     assert one.map == pytest.approx(30)
+    assert [*overall([one])] == ["known sma@8", "sma@8", "fna@8"]
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from benchmark.cli.references import publications, references_of
 from benchmark.core.references import bibliography
 from results.board.boards import make_boards
 from results.render.bibtex import bibliography_text, bibtex, board_bibliography
+from results.render.leaderboard import texts
 from results.render.tex import tex_text
 from results.report.publication import Publication
 
@@ -103,6 +104,10 @@ def test_a_board_refers_to_its_defenses_and_attacks(make_record, make_attack):
     assert "% defense/of-a-stranger: me2027, lee2020\n" in text
     assert len(parse(text)) == 5
     (board,) = make_boards([known])
+    assert texts([board], ("latex", "bibtex"), found).keys() == {
+        "leaderboard.tex",
+        "references.bib",
+    }
     assert set(parse(board_bibliography(board, found))) == {"zhou2026", "karras2022", "bouniot2020"}
     assert bibliography_text({}) == "% no references\n"
     assert parse(bibliography_text({"defense/@misc{x,\n": (PAPER,)})).keys() == {"doe2020"}

@@ -73,6 +73,7 @@ def test_they_stand_under_a_board_and_never_in_it(make_record, capsys):
     text = boards_markdown(boards)
     assert text.index("| ddid") < text.index("### Claimed, not measured here")
     assert "fna@8 31.99 / 55.17" in text
+    assert "(Zhou et al., AAAI 2026): second-hand, from notes" in text
     assert "Claimed" not in boards_markdown(make_boards([make_record()]))
     csv = texts(boards, ("csv",))["leaderboard.csv"]
     assert "31.99" not in csv

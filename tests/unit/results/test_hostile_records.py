@@ -23,6 +23,7 @@ from results.records.ranked_lists import load_ranked_lists, ranked_lists_path
 from results.records.schema import Record
 from results.records.store import load_per_query, load_record, read_records, write_record
 from results.render.console import print_leaderboard
+from results.render.figures import write_figures
 from results.render.leaderboard import texts
 
 MakeRecord = Callable[..., Record]
@@ -160,6 +161,8 @@ GOOD: dict[str, Any] = {
         ("ap/clean", np.array([0.5]), "of each query"),
         ("ap/clean", np.array([[0.5, 1.0]]), "of each query"),
         ("ap/clean", np.array(["0.5", "1"]), "of each query"),
+        ("ap/clean", np.array([np.nan, np.nan]), "counts no query"),
+        ("ap/sma@8", np.array([0.5, 1.0]), "ranks of sma@8 are missing"),
         ("rank/clean", np.array([-2, 1]), "no rank"),
         ("rank/clean", np.array([2.0, 1.0]), "of each query"),
         ("queries", np.array(["a"]), "of one length"),
@@ -256,3 +259,11 @@ def test_a_name_of_an_attack_is_no_markup_of_the_console(
     print_leaderboard(make_boards([make_record(attacks=attacks)]), console)
     assert "[/]" in screen.getvalue()
     assert "[red]x" in screen.getvalue()
+
+
+def test_a_dollar_in_a_name_is_no_formula_of_a_figure(
+    make_record: MakeRecord, tmp_path: Path
+) -> None:
+    labels = ("$\\frac{$", "$x^{$", "50 $ a day")
+    rows = [make_record(f"d{n}", label=name, clean=50 + n) for n, name in enumerate(labels)]
+    assert write_figures(make_boards(rows), tmp_path)

@@ -7,6 +7,7 @@ import json
 import math
 import shutil
 import subprocess
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,20 @@ def test_all_patterns_are_tried_where_they_are_few():
     sums = [0.5, -0.25, 1.0, 0.125]
     found = in_node(f"console.log(PairedTests.signFlipP({sums}))")
     assert found == pytest.approx(float(sign_flip_p(sums)[0]))
+
+
+def test_numbers_that_are_no_ap_stay_in_their_range():
+    outcome = QueryOutcome(np.array([[7.0, -1.0, np.inf]]), np.zeros((1, 3), bool))
+    steps = np.frombuffer(base64.b64decode(packed(outcome).ap), "<u2")
+    assert steps.tolist() == [STEPS, 0, STEPS]
+
+
+@needs_node
+def test_queries_of_which_none_counts_say_nothing():
+    outcome = QueryOutcome(np.full((1, 2), np.nan), np.zeros((1, 2), bool))
+    one = json.dumps(asdict(packed(outcome)))
+    script = f"const one = [PairedTests.unpacked({one})];"
+    assert in_node(f"{script}console.log(PairedTests.contrast(one, one, [0, 1]))") is None
 
 
 @needs_node

@@ -157,7 +157,7 @@ def test_a_reproduction_has_to_agree(make_record, tmp_path, make_attack):
     placed(original, tmp_path, "board")
 
     def check(record, **changes):
-        path = placed(record, tmp_path, "lab")
+        path = placed(record, tmp_path, "a-lab")  # before the folder of the original
         check_statements([statement(original, **REPRODUCED | changes, evidence=[path])], tmp_path)
 
     elsewhere = original.environment.model_copy(update={"device": "another"})

@@ -121,11 +121,13 @@ const PairedTests = (() => {
   }
 
   // What two rows say under one attack; `ours` and `theirs` hold {ap, first} of the same trainings.
+  // Null if no query counts.
   function contrast(ours, theirs, identities) {
     const queries = identities.length;
     const differences = ours.map((one, seed) => one.ap.map((ap, query) => ap - theirs[seed].ap[query]));
     const overall = Float64Array.from(identities, (_, query) => mean(differences.map((one) => one[query])));
     const { sums, sizes } = identitySums(overall, identities);
+    if (!sizes.some((size) => size > 0)) return null;
     const bySeed = differences.map((one) => identitySums(one, identities).sums);
     const map = (part) => 100 * mean(part.map((one) => mean(counted(one.ap))));
     return {

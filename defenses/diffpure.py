@@ -25,8 +25,7 @@ import torch
 from pydantic import PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
-from benchmark.core.defense import Adaptive
-from benchmark.core.fit_task import FitTask
+from benchmark.core.defense import Adaptive, FitTask
 from benchmark.core.image_set import ImageSet
 from benchmark.core.plugin import Card
 from benchmark.core.seeding import derive_seed

@@ -22,8 +22,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from benchmark.core.defense import Defense, Preparation, TrainingStep
-from benchmark.core.fit_task import FitTask
+from benchmark.core.defense import Defense, FitTask, Preparation, TrainingStep
 from benchmark.core.plugin import Card, PluginConfig
 from benchmark.core.seeding import derive_seed
 from benchmark.training.carried import Carried

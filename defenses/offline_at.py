@@ -16,9 +16,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from benchmark.core.defense import Copies, Defense, Preparation, TrainingStep
+from benchmark.core.defense import Copies, Defense, FitTask, Preparation, TrainingStep
 from benchmark.core.epoch_checkpoint import load_epoch, save_epoch
-from benchmark.core.fit_task import FitTask
 from benchmark.core.image_set import ImageSet, concatenate
 from benchmark.core.plugin import Card, PluginConfig
 

@@ -29,11 +29,10 @@ from pydantic import (
 )
 from torch import nn
 
-from benchmark.core.defense import RANDOM_WEIGHTS, Adaptive, Defense, Preparation
+from benchmark.core.defense import RANDOM_WEIGHTS, Adaptive, Defense, FitTask, Preparation
 from benchmark.core.encoder import evaluating, verified_embeddings
 from benchmark.core.errors import DataError, PluginError, UsageError
 from benchmark.core.fingerprint import agreed_sha256, sha256_file
-from benchmark.core.fit_task import FitTask
 from benchmark.core.plugin import Card, PluginConfig
 from benchmark.core.plugin_errors import told
 from benchmark.models.foreign_weights import load_foreign, read_state_dict

@@ -17,8 +17,7 @@ from pydantic import Field, PositiveFloat, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmark.core.defense import Adaptive, TrainingStep
-from benchmark.core.fit_task import FitTask
+from benchmark.core.defense import Adaptive, FitTask, TrainingStep
 from benchmark.core.plugin import Card
 from benchmark.core.seeding import derive_seed
 from defenses.wrapped import Wrapped, WrappedDefense

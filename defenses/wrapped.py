@@ -17,9 +17,8 @@ from typing import ClassVar, cast
 import torch
 from torch import Tensor, nn
 
-from benchmark.core.defense import Adaptive, Defense
+from benchmark.core.defense import Adaptive, Defense, FitTask
 from benchmark.core.errors import UsageError
-from benchmark.core.fit_task import FitTask
 from benchmark.core.plugin import PluginConfig
 from benchmark.core.registry import DEFENSES
 

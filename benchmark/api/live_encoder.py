@@ -23,11 +23,10 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.core.behaviour import behaviour_of_source
-from benchmark.core.defense import Adaptive, Defense
+from benchmark.core.defense import Adaptive, Defense, FitTask
 from benchmark.core.device import DevicePolicy
 from benchmark.core.encoder import embed, evaluating
 from benchmark.core.errors import PluginError, UsageError
-from benchmark.core.fit_task import FitTask
 from benchmark.core.own_packages import ROOT
 from benchmark.core.plugin import Card, PluginConfig
 from benchmark.core.registry import register_defense

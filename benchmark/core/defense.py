@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from pathlib import Path
+from typing import ClassVar, Protocol
 
 from torch import Tensor, nn
 
+from benchmark.core.device import DevicePolicy
 from benchmark.core.errors import PluginError
 from benchmark.core.guides import Companions, Guides
 from benchmark.core.image_set import ImageSet
 from benchmark.core.plugin import Plugin, PluginConfig
-
-if TYPE_CHECKING:
-    from benchmark.core.fit_task import FitTask
+from benchmark.core.progress import Progress
 
 RANDOM_WEIGHTS = "random weights"
 """The choice that stands for a twin whose weights say nothing."""
@@ -164,6 +164,41 @@ class TrainingStep(Protocol):
 
     def identity_loss(self, output: Output, labels: Tensor) -> Tensor:
         """Return the label-smoothed identity loss alone of an `Output`."""
+
+
+class FitTask(Protocol):
+    """Everything a defense needs to make an encoder.
+
+    Attributes:
+        train: Images of the training identities, without the held-out ones.
+        held_out: Images of the held-out training identities, for selection.
+        policy: Device and precision.
+        seed: Seed of the training.
+        progress: Where to report progress.
+        work_dir: Folder that outlives an interrupted training; for checkpoints and reports.
+        image_size: (H, W).
+        preparation: What the training images became, and figures for the record.
+    """
+
+    train: ImageSet
+    held_out: ImageSet
+    policy: DevicePolicy
+    seed: int
+    progress: Progress
+    work_dir: Path
+    image_size: tuple[int, int]
+    preparation: Preparation
+
+    def train_encoder(self, defense: Defense) -> nn.Module:
+        """Run the harness's training loop with the defense's hooks; return the encoder."""
+
+    def attacked_images(
+        self, encoder: nn.Module, images: ImageSet, name: str, **options: object
+    ) -> Copies:
+        """Return 8-bit adversarial copies of training images, crafted on a frozen encoder."""
+
+    def encoder_of(self, name: str) -> nn.Module:
+        """Return the frozen encoder of a defense named in `Defense.prerequisites`."""
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ between."""
 
 
 class Task:
-    """What a defense sees of a training; implements `benchmark.core.fit_task.FitTask`.
+    """What a defense sees of a training; implements `benchmark.core.defense.FitTask`.
 
     Args:
         train: The training split; some identities of it are held out for selection.

@@ -8,8 +8,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from benchmark.core.defense import Adaptive, Defense, TrainingStep
-from benchmark.core.fit_task import FitTask
+from benchmark.core.defense import Adaptive, Defense, FitTask, TrainingStep
 from benchmark.core.plugin import PluginConfig
 
 NOTES = "Deliberately broken; a test subject, not a defense."

@@ -15,8 +15,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from benchmark.core.defense import Output, Preparation, TrainingStep
-from benchmark.core.fit_task import FitTask
+from benchmark.core.defense import FitTask, Output, Preparation, TrainingStep
 from benchmark.core.image_set import concatenate
 from benchmark.core.plugin import Card, PluginConfig
 from benchmark.core.seeding import derive_seed

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Colours that the colour-blind tell apart (Okabe & Ito, 2008), without the pale yellow."""
 
-PLAIN_TEXT = {"text.parse_math": False}
+PLAIN_TEXT: dict[Any, Any] = {"text.parse_math": False}
 """For matplotlib: a dollar in a name begins no formula."""
 CHARACTERS_AN_INCH = 14
 

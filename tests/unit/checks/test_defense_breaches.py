@@ -10,9 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.checks.defense_contract import check_defense
-from benchmark.core.defense import Adaptive, Defense, TrainingStep
+from benchmark.core.defense import Adaptive, Defense, FitTask, TrainingStep
 from benchmark.core.errors import PluginError
-from benchmark.core.fit_task import FitTask
 from benchmark.core.plugin import Card, PluginConfig
 from tests.tiny_scene import CPU
 from tests.unit.checks.check_results import failed, warned

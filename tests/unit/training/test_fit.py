@@ -11,9 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.core.attack import Attack
-from benchmark.core.defense import Defense, Preparation, TrainingStep
+from benchmark.core.defense import Defense, FitTask, Preparation, TrainingStep
 from benchmark.core.errors import PluginError
-from benchmark.core.fit_task import FitTask
 from benchmark.core.plugin import PluginConfig
 from benchmark.data.held_out import split_held_out
 from benchmark.evaluation.evaluator import Evaluator

@@ -58,8 +58,8 @@ def _coverage(
     for key in sorted(set(found) - wanted):
         yield Problem(f"{where} has outcomes of {printable(key)}, which the record lacks", RERUN)
     for one in record.attacks:
-        seeds = [repeat.attack_seed for repeat in one.by_attack_seed] or [None]
-        if one.key in found and list(found[one.key]) != seeds:
+        seeds: list[int | None] = [repeat.attack_seed for repeat in one.by_attack_seed]
+        if one.key in found and list(found[one.key]) != (seeds or [None]):
             yield Problem(f"{where} has other attack seeds of {one.key} than the record", RERUN)
     if len(set(stored.queries.tolist())) < len(stored.queries):
         yield Problem(f"{where} names a query twice", RERUN)
@@ -72,10 +72,9 @@ def _coverage(
     if not counts.any():
         yield Problem(f"{where} has no query with a match", RERUN)
     for key, seeds_of in found.items():
-        for one in seeds_of.values():
-            if not np.array_equal(one.rank > 0, counts) or not np.array_equal(
-                ~np.isnan(one.ap), counts
-            ):
+        for outcome in seeds_of.values():
+            masks = (outcome.rank > 0, ~np.isnan(outcome.ap))
+            if not all(np.array_equal(mask, counts) for mask in masks):
                 yield Problem(f"{where}: {printable(key)} counts other queries than clean", RERUN)
                 break
 

@@ -58,7 +58,7 @@ def _coverage(
     for key in sorted(set(found) - wanted):
         yield Problem(f"{where} has outcomes of {printable(key)}, which the record lacks", RERUN)
     for one in record.attacks:
-        seeds = [repeat.attack_seed for repeat in one.by_attack_seed]
+        seeds: list[int | None] = [repeat.attack_seed for repeat in one.by_attack_seed]
         if one.key in found and list(found[one.key]) != (seeds or [None]):
             yield Problem(f"{where} has other attack seeds of {one.key} than the record", RERUN)
     if len(set(stored.queries.tolist())) < len(stored.queries):
@@ -73,8 +73,8 @@ def _coverage(
         yield Problem(f"{where} has no query with a match", RERUN)
     for key, seeds_of in found.items():
         for outcome in seeds_of.values():
-            measured = (outcome.rank > 0, ~np.isnan(outcome.ap))
-            if not all(np.array_equal(one, counts) for one in measured):
+            masks = (outcome.rank > 0, ~np.isnan(outcome.ap))
+            if not all(np.array_equal(mask, counts) for mask in masks):
                 yield Problem(f"{where}: {printable(key)} counts other queries than clean", RERUN)
                 break
 

@@ -81,7 +81,7 @@ def _fit(arrays: dict[str, NDArray[Any]]) -> bool:
     lists = [arrays[name].shape for name in _KINDS if name.startswith("gallery_")]
     return (
         (query.ndim, gallery.ndim) == (2, 2)
-        and query.dtype == gallery.dtype == np.dtype(np.float32)
+        and {query.dtype, gallery.dtype} == {np.dtype(np.float32)}
         and query.shape[1] == gallery.shape[1]
         and arrays["rows"].shape == query.shape[:1]
         and all(shape == gallery.shape[:1] for shape in lists)

@@ -107,8 +107,8 @@ def unacknowledged(records: Sequence[Record], acknowledged: Sequence[str]) -> It
 def flags_of(record: Record) -> list[str]:
     """Return the ids of all flags of a record, of its attacks and other data sets, too."""
     attacks = [*record.attacks, *(one for other in record.cross_dataset for one in other.attacks)]
-    raised = [*record.flags, *(flag for attack in attacks for flag in attack.flags)]
-    return [flag.id for flag in raised]
+    found = [*record.flags, *(flag for attack in attacks for flag in attack.flags)]
+    return [flag.id for flag in found]
 
 
 def sha256_of(path: Path) -> str:

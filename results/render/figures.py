@@ -79,7 +79,7 @@ def _rendered(figure: Figure, name: str) -> dict[str, bytes]:
     import matplotlib as mpl
 
     contents = {}
-    options: dict[str, Any] = {"svg.hashsalt": name, "svg.fonttype": "path", **PLAIN_TEXT}
+    options: dict[Any, Any] = {"svg.hashsalt": name, "svg.fonttype": "path", **PLAIN_TEXT}
     with mpl.rc_context(options):
         for kind, metadata in _FORMATS.items():
             stream = io.BytesIO()

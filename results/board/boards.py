@@ -251,7 +251,7 @@ def _grouped(board: Board, measured: Measured) -> Board:
 
 
 def _board(records: Sequence[Record], stated: Stated | None) -> Board:
-    ordered = sorted(records, key=lambda r: (r.defense.name, r.seed, r.id))
+    ordered = sorted(records, key=lambda r: (r.defense.name, r.seed, r.label is not None, r.id))
     groups: dict[str, list[Record]] = {}
     for record in ordered:
         groups.setdefault(_row_key(record), []).append(record)
@@ -272,10 +272,21 @@ def _board(records: Sequence[Record], stated: Stated | None) -> Board:
 
 
 def _one_record_per_seed(group: list[Record]) -> list[tuple[Record, ...]]:
-    """Split a row in which a seed occurs twice: such records differ in something unnamed."""
-    if len({record.seed for record in group}) == len(group):
-        return [tuple(group)]
-    return [(record,) for record in group]
+    """Split a row in which a seed occurs twice: such records differ in something unnamed.
+
+    A result that was recorded twice, by two states of the code, has the same figures and is one.
+    """
+    results: dict[tuple[float, ...], Record] = {}
+    for record in group:
+        results.setdefault((record.seed, *_figures(record)), record)
+    kept = list(results.values())
+    if len({record.seed for record in kept}) == len(kept):
+        return [tuple(kept)]
+    return [(record,) for record in kept]
+
+
+def _figures(record: Record) -> tuple[float, ...]:
+    return (record.clean.map, *(attack.map for attack in record.attacks))
 
 
 def standing(row: Row) -> tuple[bool, bool, float, float, str]:

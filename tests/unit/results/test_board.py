@@ -123,10 +123,16 @@ def test_other_recipes_are_other_rows(make_record: MakeRecord) -> None:
 
 
 def test_one_seed_twice_is_never_averaged(make_record: MakeRecord) -> None:
-    twin = make_record().model_copy(update={"id": "ab" * 32})
+    twin = make_record(clean=58.4).model_copy(update={"id": "ab" * 32})
     (board,) = make_boards([make_record(), make_record(seed=1), twin])
     assert [len(row.records) for row in board.rows] == [1, 1, 1]
     assert "ddid (id=abababab)" in {row.label for row in board.rows}
+
+
+def test_a_result_that_was_recorded_twice_is_one(make_record: MakeRecord) -> None:
+    again = make_record(label="all parts").model_copy(update={"id": "00" * 32})
+    (board,) = make_boards([again, make_record(), make_record(seed=1)])
+    assert [(row.label, row.seeds) for row in board.rows] == [("ddid", (0, 1))]
 
 
 def test_attacks_are_named_by_what_differs() -> None:

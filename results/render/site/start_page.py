@@ -22,6 +22,7 @@ class BoardLine:
         attacks_path: The page of its attacks.
         attacks: How many there are.
         defenses: Their names.
+        also_on: Other data sets that some rows were tested on.
         best: Its first row, with its result in the worst case.
         words: What it is found by.
     """
@@ -31,13 +32,14 @@ class BoardLine:
     attacks_path: str
     attacks: int
     defenses: tuple[str, ...]
+    also_on: tuple[str, ...]
     best: tuple[Row, str] | None
     words: str
 
 
 def start_page(context: SiteContext) -> str:
-    """Return the first page."""
-    lines = [_line(board) for board in context.boards]
+    """Return the first page, boards of most rows first."""
+    lines = [_line(board) for board in sorted(context.boards, key=lambda one: -len(one.rows))]
     return rendered("site_start.html", root="", snapshot=context.snapshot, lines=lines)
 
 
@@ -52,6 +54,7 @@ def _line(board: Board) -> BoardLine:
         attacks_path=attacks_path(board),
         attacks=len(attacks),
         defenses=tuple(dict.fromkeys(one.defense.name for one in board.records)),
+        also_on=tuple(dict.fromkeys(one.dataset for r in board.records for one in r.cross_dataset)),
         best=(row, worst) if attacks else None,
         words=" ".join([board.title, *labels, *attacks.values()]).lower(),
     )

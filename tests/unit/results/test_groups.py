@@ -29,7 +29,11 @@ def outcomes(ap: dict[str, Any], rank: dict[str, Any] | None = None) -> PerQuery
     ranks |= {key: np.asarray(value) for key, value in (rank or {}).items()}
     names = np.array([f"{row:04d}.jpg" for row in range(len(PIDS))])
     return PerQuery(
-        names, PIDS, np.ones_like(PIDS), {"clean": np.ones(PIDS.shape), **values}, ranks
+        names,
+        PIDS,
+        np.ones_like(PIDS),
+        {"clean": np.ones(PIDS.shape), **values},
+        {"clean": np.ones_like(PIDS), **ranks},
     )
 
 

@@ -34,7 +34,8 @@ two trainings go apart, whatever computes them. What one gave is put before both
 WHITE = [
     name
     for name in ATTACKS.names()
-    if ATTACKS.get(name).threat_with(ATTACKS.get(name).parse_config({})).knowledge == "white"
+    if ATTACKS.get(name).__module__.startswith("attacks.")
+    and ATTACKS.get(name).threat_with(ATTACKS.get(name).parse_config({})).knowledge == "white"
 ]
 
 

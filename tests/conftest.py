@@ -7,10 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # Before torch is imported, and for the processes that tests start: tiny tensors gain nothing from
 # threads, and the workers of pytest-xdist would fight for the cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# How long an example takes is the machine's affair.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 TINY_PLUGIN = Path(__file__).parent / "plugins" / "tiny.py"
 

@@ -76,7 +76,7 @@ def test_it_says_what_it_is_and_whose_encoder_it_sees(name: str) -> None:
 
 
 @every
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=3)
 @given(
     eps_255=st.floats(0.1, 255),  # none at all: see below
     size=st.sampled_from([(16, 8), (9, 14), (24, 11)]),

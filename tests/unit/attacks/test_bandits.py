@@ -14,7 +14,7 @@ from tests.black_box_toys import embed, linear_toy, unit_rows
 from tests.tiny_scene import make_attack, tiny
 
 EPS = 8 / 255
-few = settings(max_examples=8, deadline=None)
+few = settings(max_examples=8)
 
 
 @few

@@ -16,7 +16,7 @@ from benchmark.core.seeding import uniform_noise
 from benchmark.core.threat import ThreatModel
 from tests.tiny_scene import make_attack, tiny
 
-few = settings(max_examples=25, deadline=None)
+few = settings(max_examples=25)
 
 
 def some_images(*shape: int, seed: int = 0) -> Tensor:

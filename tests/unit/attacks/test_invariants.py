@@ -39,7 +39,7 @@ def test_best_iterate_is_no_worse_than_the_last_and_more_steps_never_hurt(name: 
         before = now
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.floats(0, 16, allow_subnormal=False),
     st.lists(st.tuples(st.integers(0, 255), st.floats(-1, 1)), min_size=1, max_size=20),

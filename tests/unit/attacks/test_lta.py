@@ -11,7 +11,7 @@ from benchmark.core.errors import UsageError
 from benchmark.core.seeding import derive_seed, uniform_noise
 from tests.tiny_scene import make_attack, tiny
 
-few = settings(max_examples=15, deadline=None)
+few = settings(max_examples=15)
 unit_draws = st.floats(0, 1, exclude_max=True)
 
 

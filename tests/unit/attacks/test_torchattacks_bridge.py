@@ -79,7 +79,7 @@ def test_a_seed_that_the_class_takes_is_the_images_unless_given():
     assert not torch.equal(own[1], fixed[1])
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(size=st.sampled_from([(16, 8), (8, 16), (12, 12)]), eps=st.floats(0.1, 200))
 def test_classes_that_resize_to_a_square_get_images_of_any_shape(size, eps):
     encoder = tiny_encoder()

@@ -23,7 +23,7 @@ from benchmark.core.surrogate import Surrogate, SurrogateEnsemble
 from tests.tiny_scene import image_set, make_attack, scene, tiny, tiny_encoder
 
 NAMES = ("di", "tim", "ti-dim", "ensemble-transfer")
-few = settings(max_examples=15, deadline=None)
+few = settings(max_examples=15)
 unit_draws = st.floats(0, 1, exclude_max=True)
 
 

@@ -122,7 +122,7 @@ def test_the_updates_of_muap_have_its_step_and_its_momentum() -> None:
     assert make("muap", alpha_255=2.0).step_size() == pytest.approx(2 / 255)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(arrays(np.float32, 40, elements=st.floats(-1, 1, width=32)), st.floats(0.1, 2))
 def test_scaling_up_fills_the_ball(values: np.ndarray, eps: float) -> None:
     delta = torch.from_numpy(values).clamp(-eps, eps)
@@ -217,7 +217,7 @@ def test_held_out_images_without_a_match_judge_nothing(tmp_path: Path) -> None:
     assert make("uap")._held_out_map(single, still, trained) is None
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.lists(st.integers(-1, 9), min_size=12, max_size=60), st.integers(0, 5), st.integers(1, 12)
 )

@@ -167,7 +167,7 @@ def test_checkpoints_of_100_steps_are_those_of_the_paper() -> None:
     assert checkpoints(1) == []
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 1000))
 def test_checkpoints_ascend_and_follow_the_recursion(steps: int) -> None:
     found = checkpoints(steps)

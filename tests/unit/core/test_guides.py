@@ -26,7 +26,7 @@ many_pids = st.lists(st.integers(-1, 4), min_size=2, max_size=20).filter(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(many_pids, st.booleans(), st.integers(0, 1000))
 def test_farthest_negative_equals_brute_force(pids: list[int], unit: bool, seed: int) -> None:
     guides = random_guides(pids, seed)
@@ -43,7 +43,7 @@ def test_farthest_negative_equals_brute_force(pids: list[int], unit: bool, seed:
         torch.testing.assert_close(found[i], centres[int(identities[i])])
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(many_pids, st.integers(0, 1000))
 def test_positives_are_of_the_same_identity_another_camera_and_another_row(
     pids: list[int], seed: int

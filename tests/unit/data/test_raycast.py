@@ -34,7 +34,7 @@ def spheres(part: Solid, view: View, x: NDArray, y: NDArray) -> NDArray:
     return front
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @example((0.0, 0.0, 0.0), (0.25, 0.0, 0.0), 0.125, 0.25, 1.0, 2.0, 0.0)
 @given(
     point, point, st.floats(0.05, 0.3), st.floats(0.05, 0.3), st.floats(0.6, 1.1),

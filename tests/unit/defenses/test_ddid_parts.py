@@ -49,7 +49,7 @@ def test_softening_by_hand() -> None:
     torch.testing.assert_close(found, torch.tensor([expected]))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(2, 8), st.floats(0.01, 1), st.floats(0.01, 1), st.floats(0, 1), st.data())
 def test_soft_targets_are_distributions(
     classes: int, kept_clean: float, kept_extended: float, share: float, data: st.DataObject

@@ -21,7 +21,7 @@ from defenses.lgpr import (
 )
 from tests.tiny_scene import fit, make_defense, same_weights
 
-few = settings(max_examples=20, deadline=None)
+few = settings(max_examples=20)
 
 
 def pictures(count: int = 400, height: int = 16, width: int = 8) -> torch.Tensor:

@@ -20,7 +20,7 @@ from defenses.jpeg.differentiable import (
     relaxed_round,
 )
 
-few = settings(max_examples=15, deadline=None)
+few = settings(max_examples=15)
 
 
 def pixels_of(height: int, width: int, seed: int = 0) -> np.ndarray:

@@ -14,7 +14,7 @@ from benchmark.core.errors import UsageError
 from defenses.smoothing import Smoothed, Smoothing
 from tests.tiny_scene import fit, make_defense, same_weights, tiny_encoder
 
-few = settings(max_examples=10, deadline=None)
+few = settings(max_examples=10)
 
 
 class Wave(nn.Module):

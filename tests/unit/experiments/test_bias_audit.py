@@ -76,7 +76,7 @@ def test_every_query_has_as_many_matches_under_other_cameras(matches):
     assert set(query.camids[query.pids == 2]) == {fullest}
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(st.floats(-20, 20))
 def test_the_interval_of_a_shift_has_no_width_and_its_variance_is_the_same(shift):
     values = np.array([3.0, 50.0, 20.0, 90.0])

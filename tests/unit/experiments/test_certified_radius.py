@@ -18,7 +18,7 @@ from benchmark.experiments.certificate.certified_radius import (
     radius_of,
 )
 
-few = settings(max_examples=12, deadline=None)
+few = settings(max_examples=12)
 NORMAL = NormalDist()
 
 

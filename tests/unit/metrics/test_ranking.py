@@ -119,7 +119,7 @@ def assert_equals_brute_force(split: Split, trapezoid: bool = False) -> None:
     np.testing.assert_array_equal(result.rank, [rank for _, _, rank in expected])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 2**32 - 1),
     queries=st.integers(1, 12),
@@ -224,7 +224,7 @@ def test_other_queries_change_nothing() -> None:
     np.testing.assert_array_equal(alone.rank, split.rank().rank[chosen])
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_order_of_the_gallery_changes_nothing(seed: int) -> None:
     for split in (random_split(seed % 7), continuous_split(seed % 11)):

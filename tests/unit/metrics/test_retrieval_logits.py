@@ -92,7 +92,7 @@ def test_they_are_what_a_brute_force_says(kind, seed):
     assert None in expected[0]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 2**32 - 1),
     gallery=st.integers(4, 40),

@@ -14,7 +14,7 @@ from benchmark.metrics import soft_ap
 from benchmark.metrics.soft_ap import smooth_ap_loss, soft_average_precision
 
 Masks = tuple[NDArray[np.bool_], NDArray[np.bool_]]
-few = settings(max_examples=25, deadline=None)
+few = settings(max_examples=25)
 
 
 def masks(rng: np.random.Generator, rows: int, columns: int) -> Masks:

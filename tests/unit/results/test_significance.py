@@ -33,7 +33,7 @@ def by_enumeration(sums: list[float]) -> float:
     return sum(value >= seen - 1e-9 for value in far) / len(patterns)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(sums=st.lists(WHOLE, min_size=1, max_size=8))
 def test_few_identities_are_enumerated(sums: list[float]) -> None:
     (p,) = sign_flip_p(sums)
@@ -105,7 +105,7 @@ def rejected_by_procedure(p: list[float], level: float) -> set[int]:
     return found
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     p=st.lists(st.floats(0.0001, 1), min_size=1, max_size=9),
     level=st.sampled_from([0.01, 0.05, 0.3, 0.9]),
@@ -138,7 +138,7 @@ def test_groups_are_relative_to_their_leader() -> None:
     assert tie_groups(0, lambda a, b: True) == []
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(sums=st.lists(WHOLE, min_size=1, max_size=10))
 def test_the_bound_is_never_below_what_all_patterns_give(sums: list[float]) -> None:
     (bound,) = sign_flip_bound(sums)

@@ -16,7 +16,7 @@ QUERIES = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(queries=QUERIES, seed=st.integers(0, 99))
 def test_interval_is_ordered_and_within_the_identities(
     queries: list[tuple[float, int]], seed: int

@@ -19,7 +19,7 @@ from tests.tiny_scene import image_set
 splits = st.lists(st.integers(1, 6), min_size=2, max_size=8)  # images of each identity
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(splits, st.data(), st.integers(0, 100))
 def test_batches_hold_p_identities_with_k_images(
     counts: list[int], data: st.DataObject, seed: int
@@ -55,7 +55,7 @@ def test_too_few_identities() -> None:
     assert "training.identities=2" in caught.value.hint
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 2**40), st.floats(0, 1), st.integers(0, 3), st.floats(0, 1))
 def test_augmentation_is_deterministic_and_stays_in_range(
     seed: int, flip: float, pad: int, erase: float

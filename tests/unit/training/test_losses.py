@@ -34,7 +34,7 @@ def brute_force_triplet(features: torch.Tensor, labels: list[int], margin: float
     return sum(losses) / len(losses)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=10), seeds, st.floats(0, 1))
 def test_batch_hard_triplet_equals_brute_force(labels: list[int], seed: int, margin: float) -> None:
     features = torch.randn(len(labels), 4, generator=torch.Generator().manual_seed(seed))
@@ -49,7 +49,6 @@ def test_triplet_gradient_is_finite_on_equal_features() -> None:
     assert bool(torch.isfinite(features.grad).all())
 
 
-@settings(deadline=None)
 @given(seeds, st.integers(2, 9), st.floats(0, 1))
 def test_smoothed_targets(seed: int, classes: int, kept: float) -> None:
     labels = torch.randint(0, classes, (5,), generator=torch.Generator().manual_seed(seed))

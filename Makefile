@@ -52,9 +52,10 @@ results: $(READY)
 
 # Made once; made anew when the requirements change or when an earlier set-up was cut off.
 # torchattacks comes without what it asks for: it pins a requests with security holes. Python compiles
-# what is imported, once; pip would compile 13,000 files of which few ever are.
+# what is imported, once; pip would compile 13,000 files of which few ever are. A stale egg-info would hide
+# new plugins.
 $(READY): pyproject.toml constraints.txt
-	rm -rf .venv
+	rm -rf .venv *.egg-info
 	$(PYTHON) -m venv .venv
 	$(INSTALL) -e '.[dev]'
 	$(INSTALL) --no-deps torchattacks

@@ -124,6 +124,10 @@ def test_a_grid_with_holes_is_told(make_record: MakeRecord) -> None:
     assert list(grid_problems([make_record(seed=seed) for seed in range(3)], ("sma",))) == []
 
 
+def test_an_encoder_that_exists_already_needs_one_seed(make_record: MakeRecord) -> None:
+    assert list(grid_problems([make_record("pretrained")], ("sma",))) == []
+
+
 def test_another_protocol_is_refused_with_what_differs(make_record: MakeRecord) -> None:
     board = [make_record(seed=seed) for seed in range(3)]
     attacks = board[0].model_dump(mode="json")["attacks"]

@@ -6,8 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from results.board.boards import make_boards
 from results.board.comparison import WORST, Contrast, contrast
+from results.board.make_boards import make_boards
 from results.errors import RecordError
 from results.records.query_outcomes import read_measured
 from results.statistics.paired_tests import worst_pair

@@ -124,8 +124,8 @@ def read_by_all(folder: Path, *, compares: bool) -> None:
     """
     from rich.console import Console
 
-    from results.board.boards import make_boards
     from results.board.comparison import compare
+    from results.board.make_boards import make_boards
     from results.records.query_outcomes import read_measured
     from results.records.ranked_lists import load_ranked_lists
     from results.records.store import read_record_files

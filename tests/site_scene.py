@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from results.board.boards import make_boards
+from results.board.make_boards import make_boards
 from results.records.schema import Record
 from results.records.store import PerQuery
 from results.render.site.context import SiteContext

@@ -13,7 +13,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from benchmark.api.tables import CLEAN, WORST, figure_named, tidy_frame
-from results.board.boards import Board, make_boards
+from results.board.boards import Board
+from results.board.make_boards import make_boards
 from results.records.ranked_lists import load_ranked_lists, write_ranked_lists
 from results.records.schema import Record
 from results.records.store import PerQuery, load_per_query, write_record

@@ -27,7 +27,7 @@ from benchmark.models.zoo import is_zoo_name, zoo_card
 from benchmark.models.zoo_encoder import zoo_encoder
 from benchmark.runner.choice import choose
 from benchmark.runner.datasets import RunDatasets
-from results.board.boards import make_boards
+from results.board.make_boards import make_boards
 from results.records.query_outcomes import read_measured
 from results.records.schema import Record
 from results.records.store import read_record_files

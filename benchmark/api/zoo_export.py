@@ -23,7 +23,8 @@ from benchmark.core.own_packages import ROOT
 from benchmark.models.checkpoint import WEIGHTS_FILE as TRAINED_WEIGHTS
 from benchmark.models.zoo import ZOO
 from benchmark.models.zoo_card import CARD_FILE, WEIGHTS_FILE, ZooCard
-from results.board.boards import Row, make_boards
+from results.board.boards import Row
+from results.board.make_boards import make_boards
 from results.board.record_metrics import clean_map, row_values, worst_map
 from results.errors import RecordError
 from results.records.schema import Record

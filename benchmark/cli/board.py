@@ -62,7 +62,7 @@ def board(
     """
     from benchmark.core.errors import UsageError, unknown_name
     from benchmark.runner.error_translation import machine_problems
-    from results.board.boards import make_boards
+    from results.board.make_boards import make_boards
     from results.errors import RecordError
     from results.records.query_outcomes import outcomes_beside, read_files_on
 

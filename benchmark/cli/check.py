@@ -9,7 +9,7 @@ import typer
 
 from benchmark.cli import completion
 from benchmark.cli.kinds import registry_of
-from benchmark.cli.options import DataRoot, Device, Json
+from benchmark.cli.options import DataRoot, Device, Json, kind_argument
 from benchmark.cli.paths import absolute
 from benchmark.cli.screen import write_json, write_line
 from benchmark.scaffold.package_names import SCAFFOLD_KINDS
@@ -21,14 +21,7 @@ STYLES = {"ok": "green", "warn": "yellow", "FAIL": "bold red"}
 
 
 def check(
-    kind: Annotated[
-        str,
-        typer.Argument(
-            help="What it is.",
-            metavar="|".join(SCAFFOLD_KINDS),
-            autocompletion=completion.one_of(SCAFFOLD_KINDS),
-        ),
-    ],
+    kind: Annotated[str, kind_argument("What it is.", SCAFFOLD_KINDS)],
     name: Annotated[str, typer.Argument(help="Its name.", autocompletion=completion.names_of_kind)],
     plugin: Annotated[
         list[Path] | None,

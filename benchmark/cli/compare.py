@@ -43,8 +43,8 @@ def compare(
 
       python -m benchmark compare ddid metric-at --test-dataset synthped-campus
     """
-    from results.board.boards import make_boards
     from results.board.comparison import compare as compare_rows
+    from results.board.make_boards import make_boards
     from results.errors import RecordError
     from results.records.query_outcomes import read_measured
 

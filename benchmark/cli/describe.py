@@ -11,7 +11,7 @@ import typer
 
 from benchmark.cli import completion
 from benchmark.cli.kinds import KINDS, kind_named, registry_of
-from benchmark.cli.options import Json
+from benchmark.cli.options import Json, kind_argument
 from benchmark.cli.paths import absolute
 from benchmark.cli.references import publications
 from benchmark.cli.screen import write_json
@@ -24,14 +24,7 @@ Rows = list[dict[str, str]]
 
 
 def describe(
-    kind: Annotated[
-        str,
-        typer.Argument(
-            help="What it is.",
-            metavar="|".join(KINDS),
-            autocompletion=completion.one_of(KINDS),
-        ),
-    ],
+    kind: Annotated[str, kind_argument("What it is.", KINDS)],
     name: Annotated[str, typer.Argument(help="Its name.", autocompletion=completion.names_of_kind)],
     plugin: Annotated[
         list[Path] | None,

@@ -4,24 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import typer
-
-from benchmark.cli import completion
 from benchmark.cli.kinds import KINDS, kind_named, registry_of
-from benchmark.cli.options import Json
+from benchmark.cli.options import Json, kind_argument
 from benchmark.cli.screen import write_json, write_line
 from benchmark.cli.zoo_text import list_zoo
 
 
 def list_names(
-    kind: Annotated[
-        str,
-        typer.Argument(
-            help="What to list.",
-            metavar="|".join(KINDS),
-            autocompletion=completion.one_of(KINDS),
-        ),
-    ],
+    kind: Annotated[str, kind_argument("What to list.", KINDS)],
     json_: Json = False,
 ) -> None:
     """List defenses, attacks, data sets, backbones, experiments, presets or the zoo.

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from benchmark.cli import completion
 from benchmark.cli.kinds import registry_of
+from benchmark.cli.options import kind_argument
 from benchmark.cli.paths import absolute, as_given
 from benchmark.cli.screen import write_line
 from benchmark.scaffold.package_names import SCAFFOLD_KINDS, package_names
@@ -18,14 +18,7 @@ PROGRAM = "python -m benchmark"
 
 
 def new(
-    kind: Annotated[
-        str,
-        typer.Argument(
-            help="What it is.",
-            metavar="|".join(SCAFFOLD_KINDS),
-            autocompletion=completion.one_of(SCAFFOLD_KINDS),
-        ),
-    ],
+    kind: Annotated[str, kind_argument("What it is.", SCAFFOLD_KINDS)],
     name: Annotated[str, typer.Argument(help="Its name, such as my-defense.")],
     output: Annotated[
         Path | None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -177,6 +177,13 @@ ENCODER = {"spec": "encoder", "weights": "weights"}
 
 Command = Callable[["RunConfig", bool], int]
 """Takes the configuration, and whether to write JSON; returns an exit code."""
+
+
+def kind_argument(meaning: str, kinds: Sequence[str]) -> Any:
+    """Return the argument that names one of some kinds, for `typing.Annotated`."""
+    return typer.Argument(
+        help=meaning, metavar="|".join(kinds), autocompletion=completion.one_of(kinds)
+    )
 
 
 def takes_run_options(command: Command) -> Callable[..., int]:

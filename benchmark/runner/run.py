@@ -30,7 +30,8 @@ from benchmark.runner.plan import Plan, make_plan
 from benchmark.runner.ranked_lists import ranked_lists_of
 from benchmark.runner.record import RecordMaker
 from benchmark.runner.store import CellStore
-from results.board.boards import Board, make_boards
+from results.board.boards import Board
+from results.board.make_boards import make_boards
 from results.records.published import zoo_records
 from results.records.query_outcomes import read_measured
 from results.records.ranked_lists import write_ranked_lists

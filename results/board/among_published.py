@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from results.board.boards import Board, board_key, make_boards, standing
+from results.board.board_key import board_key
+from results.board.boards import Board
 from results.board.columns import TableCell, board_columns
+from results.board.make_boards import make_boards, standing
 from results.records.schema import Record
 
 AMONG_TITLE = "Among the published rows of the same protocol"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from results.board.boards import Board, make_boards
+from results.board.boards import Board
+from results.board.make_boards import make_boards
 from results.board.record_metrics import clean_map, row_values, worst_map
 from results.records.schema import Record
 from results.report.content import PeerLine, Standing

@@ -6,8 +6,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from results.board.boards import Board, Row, make_boards
+from results.board.boards import Board, Row
 from results.board.columns import TableCell
+from results.board.make_boards import make_boards
 from results.board.record_metrics import clean_map, row_values, worst_map
 from results.errors import RecordError
 from results.records.printable import without_controls

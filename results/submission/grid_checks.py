@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
-from results.board.boards import Board, Row, make_boards
+from results.board.boards import Board, Row
+from results.board.make_boards import make_boards
 from results.records.printable import printable
 from results.records.retrieval import AttackId
 from results.records.schema import Record

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from results.board.boards import make_boards
+from results.board.make_boards import make_boards
 from results.records.schema import Record
 from results.render.markdown import boards_markdown, escaped
 from results.submission.problem import Problem

@@ -8,8 +8,8 @@ from statistics import mean, stdev
 
 import pytest
 
-from results.board.boards import make_boards
 from results.board.comparison import compare
+from results.board.make_boards import make_boards
 from results.records.query_outcomes import read_measured
 from tests.documents import DOCS, ROOT
 

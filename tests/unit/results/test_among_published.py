@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from results.board.among_published import among_published
-from results.board.boards import make_boards
+from results.board.make_boards import make_boards
 from results.records.schema import Record
 from results.render.among_published import print_among_published
 from results.render.leaderboard import write_leaderboard

@@ -9,7 +9,7 @@ import pytest
 
 from benchmark.cli.references import publications, references_of
 from benchmark.core.references import bibliography
-from results.board.boards import make_boards
+from results.board.make_boards import make_boards
 from results.render.bibtex import bibliography_text, bibtex, board_bibliography
 from results.render.leaderboard import texts
 from results.render.tex import tex_text

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from results.board.boards import make_boards
 from results.board.labels import attack_labels
 from results.board.leaderboard_frame import leaderboard_frame
+from results.board.make_boards import make_boards
 from results.records.retrieval import AttackId
 from results.records.schema import Record
 

@@ -7,7 +7,8 @@ import json
 import pytest
 
 from results.board import boards as board_module
-from results.board.boards import make_boards
+from results.board import make_boards as making
+from results.board.make_boards import make_boards
 from results.records import arrays
 from results.records.query_outcomes import read_measured
 from results.render.leaderboard import texts, write_leaderboard
@@ -60,7 +61,7 @@ def test_groups_try_far_fewer_sums_than_all_pairs_and_patterns_have(folder, coun
 
 def test_files_and_figures_build_no_board_and_walk_the_results_once(folder, counted, tmp_path):
     boards = make_boards(*read_measured([folder]))
-    built, framed = counted(board_module, "_board"), counted(board_module, "ResultFrame")
+    built, framed = counted(making, "_board"), counted(board_module, "ResultFrame")
     files = texts(boards, ("md", "csv", "json"))
     rows = json.loads(files["leaderboard.json"])
     assert files["leaderboard.json"] == json.dumps(rows, indent=1, ensure_ascii=False) + "\n"

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from benchmark.core.registry import BACKBONES, DATASETS
-from results.board.boards import make_boards
+from results.board.make_boards import make_boards
 from results.claims.load import claimed_table, claims_beside, claims_of, sources
 from results.claims.schema import ClaimedTable, FurtherTable, Source
 from results.render.console import print_leaderboard

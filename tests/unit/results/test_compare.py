@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from results import compare
-from results.board.boards import make_boards
 from results.board.comparison import compare as compare_rows
+from results.board.make_boards import make_boards
 from results.errors import RecordError
 from results.records.query_outcomes import read_measured
 from results.records.store import PerQuery, write_record

@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from results.board.attack_table import areas
-from results.board.boards import make_boards
 from results.board.columns import board_columns
 from results.board.curves import answer_panels, area, budget_panels, curve_rows
 from results.board.leaderboard_frame import leaderboard_frame
+from results.board.make_boards import make_boards
 from results.records.schema import Record
 from results.render.curve_figure import draw_panels
 from results.render.figures import write_figures

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from results.board.boards import make_boards
 from results.board.frame import METRICS, SHARE
+from results.board.make_boards import make_boards
 from results.statistics.bootstrap import mean_std
 
 

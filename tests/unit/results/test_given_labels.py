@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from results.board.boards import make_boards
+from results.board.make_boards import make_boards
 from results.board.unseen import make_matrices
 from results.render.leaderboard import texts
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from results.board.boards import make_boards
 from results.board.columns import board_columns
 from results.board.leaderboard_frame import leaderboard_frame
+from results.board.make_boards import make_boards
 from results.errors import RecordError
 from results.records.query_outcomes import outcome_under, read_measured, worst_outcome
 from results.records.store import PerQuery, write_record

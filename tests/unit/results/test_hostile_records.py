@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from results.board.boards import make_boards
+from results.board.make_boards import make_boards
 from results.errors import RecordError
 from results.records.arrays import StoredArrays
 from results.records.query_outcomes import read_measured

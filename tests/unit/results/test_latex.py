@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from results.board.boards import make_boards
+from results.board.make_boards import make_boards
 from results.render.latex import PACKAGES, boards_latex, latex_table
 from results.render.tex import tex_text
 from results.trust.statement import Trust

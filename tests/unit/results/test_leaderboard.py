@@ -14,8 +14,8 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from results.board.boards import make_boards
 from results.board.columns import board_columns
+from results.board.make_boards import make_boards
 from results.records.schema import Record
 from results.render.console import print_leaderboard
 from results.render.leaderboard import write_leaderboard

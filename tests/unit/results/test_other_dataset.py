@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from results.board.boards import make_boards
+from results.board.make_boards import make_boards
 from results.errors import RecordError
 from results.records.query_outcomes import read_measured
 from results.records.store import PerQuery, write_record

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from results.board.boards import make_boards
+from results.board.make_boards import make_boards
 from results.records.store import load_per_query, load_record
 from results.render.leaderboard import write_leaderboard
 

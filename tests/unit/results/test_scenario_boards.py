@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from results.board.attack_table import attack_rows
-from results.board.boards import make_boards
 from results.board.columns import board_columns
 from results.board.leaderboard_frame import leaderboard_frame
+from results.board.make_boards import make_boards
 from results.records.retrieval import AttackId
 from results.records.schema import Record
 from results.render.markdown import boards_markdown

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 import results.render.site
-from results.board.boards import make_boards
 from results.board.comparison import compare
+from results.board.make_boards import make_boards
 from results.board.packed_outcomes import NOT_COUNTED, STEPS, packed
 from results.records.query_outcomes import QueryOutcome
 from results.records.store import PerQuery

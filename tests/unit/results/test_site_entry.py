@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from results.board.boards import make_boards
+from results.board.make_boards import make_boards
 from results.records.ranked_lists import RankedLists, write_ranked_lists
 from results.render.site import entry_build
 from results.render.site.context import SiteContext, entry_path, row_id

@@ -175,7 +175,7 @@ def test_a_folder_without_a_statement_has_nothing_to_compare(real: Path) -> None
 def test_the_difference_of_boards(
     make_record: MakeRecord, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from results.board.boards import make_boards
+    from results.board.make_boards import make_boards
     from results.records.store import write_record
 
     old = [make_record("ddid", clean=50.0), make_record("none", clean=70.0)]

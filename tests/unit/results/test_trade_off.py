@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from results.board.boards import make_boards
+from results.board.make_boards import make_boards
 from results.board.trade_off import Point, front, trade_off
 from results.records.schema import Record
 from results.render.figures import write_figures

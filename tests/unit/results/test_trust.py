@@ -7,9 +7,9 @@ import yaml
 from pydantic import ValidationError
 from rich.console import Console
 
-from results.board.boards import make_boards
 from results.board.columns import board_columns
 from results.board.leaderboard_frame import leaderboard_rows
+from results.board.make_boards import make_boards
 from results.board.trade_off import trade_off
 from results.claims.load import claims_of
 from results.errors import RecordError

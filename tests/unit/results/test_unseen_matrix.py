@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from results.board.boards import make_boards
+from results.board.make_boards import make_boards
 from results.board.unseen import make_matrices, unseen_rows
 from results.records.schema import Record
 from results.render.heat_map import draw_matrix

@@ -15,7 +15,7 @@ from benchmark.runner.datasets import RunDatasets
 from benchmark.runner.plan import make_plan
 from benchmark.runner.preview import preview
 from benchmark.runner.run import run_benchmark
-from results.board.boards import make_boards
+from results.board.make_boards import make_boards
 from results.records.store import load_per_query
 
 ALL = 12

@@ -7,7 +7,7 @@ import pytest
 
 from benchmark.core.progress import SilentProgress
 from benchmark.runner.run import run_benchmark
-from results.board.boards import make_boards
+from results.board.make_boards import make_boards
 from results.records.store import load_per_query
 
 TRAINING = {"epochs": 1, "identities": 4, "images": 2, "inner": {"steps": 1}}

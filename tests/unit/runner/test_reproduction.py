@@ -16,7 +16,7 @@ from benchmark.data.synthped.dataset import KNOWN_SHA256
 from benchmark.runner.choice import choose
 from benchmark.runner.plan import make_plan
 from benchmark.runner.reproduction import command_of, reproduction
-from results.board.boards import make_boards
+from results.board.make_boards import make_boards
 from results.records.store import read_records
 from tests.unit.results.conftest import attack, build
 

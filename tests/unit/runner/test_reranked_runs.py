@@ -10,7 +10,7 @@ import pytest
 from benchmark.core.errors import UsageError
 from benchmark.core.progress import SilentProgress
 from benchmark.runner.run import run_benchmark
-from results.board.boards import make_boards
+from results.board.make_boards import make_boards
 from results.records.store import load_per_query
 
 OPTIONS = {"attack": ["random-noise", "metric-fgsm"]}

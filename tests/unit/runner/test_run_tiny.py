@@ -17,7 +17,7 @@ from benchmark.runner.cells.cell import Cell
 from benchmark.runner.journal import Journal
 from benchmark.runner.preview import preview
 from benchmark.runner.run import run_benchmark
-from results.board.boards import make_boards
+from results.board.make_boards import make_boards
 from results.errors import RecordError
 from results.records.retrieval import RaisedFlag
 from results.records.schema import Record

@@ -15,7 +15,7 @@ from benchmark.runner.choice import choose
 from benchmark.runner.plan import make_plan
 from benchmark.runner.preview import preview
 from benchmark.runner.run import run_benchmark
-from results.board.boards import make_boards
+from results.board.make_boards import make_boards
 from tests.tiny_scene import image_set
 
 FACTORY = {"pretrained": {"factory": "tests.plugins.factories:good"}}

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import count
 from logging.handlers import QueueHandler
 from multiprocessing.connection import Connection
+from queue import SimpleQueue
 
 from benchmark.core import errors
 from benchmark.core.errors import BenchmarkError
@@ -23,8 +24,6 @@ from benchmark.runner.executors.messages import Advanced, Closed, Compute, Ended
 from benchmark.runner.executors.worker import Worker, open_worker
 from benchmark.runner.held_output import HarnessError
 from benchmark.runner.logfile import LOGGERS
-
-logger = logging.getLogger(__name__)
 
 _ON_DEATH_OF_PARENT = 1
 """PR_SET_PDEATHSIG of Linux."""
@@ -111,22 +110,28 @@ class _WiredBar:
 class _WiredLog(QueueHandler):
     """Sends what is logged to the driver."""
 
+    def __init__(self, wire: _Wire) -> None:
+        super().__init__(SimpleQueue())
+        self._wire = wire
+
     def enqueue(self, record: logging.LogRecord) -> None:
-        self.queue.send(record)
+        self._wire.send(record)
 
 
 def _open(setting: Setting, wire: _Wire) -> Worker:
     worker = open_worker(setting.task, setting.folder, wire)
     for name in LOGGERS:  # from now on: the driver has told what there is to tell of the run
         logging.getLogger(name).setLevel(logging.DEBUG)
-        logging.getLogger(name).addHandler(_WiredLog(wire))  # type: ignore[arg-type]
+        logging.getLogger(name).addHandler(_WiredLog(wire))
     return worker
 
 
 def _told(error: Exception) -> BenchmarkError:
     """Return an error that can be sent, of a class that the driver knows."""
     if isinstance(error, BenchmarkError):
-        known = next(one for one in type(error).__mro__ if one.__module__ == errors.__name__)
+        known: type[BenchmarkError] = next(
+            one for one in type(error).__mro__ if one.__module__ == errors.__name__
+        )
         return known(error.what, error.hint)
     first = next(iter(str(error).strip().splitlines()), "")
     return HarnessError(

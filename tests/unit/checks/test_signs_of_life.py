@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmark.checks.canary import map_under, ready_attack
-from benchmark.checks.probe import MEASUREMENTS, probe_encoder
+from benchmark.checks.probe import measurements, probe_encoder
 from benchmark.evaluation.evaluator import Evaluator
 from tests.tiny_scene import CPU, make_attack
 from tests.tiny_stage import tiny_stage
@@ -37,8 +37,8 @@ def test_the_probe_tells_of_each_measurement_and_each_pass() -> None:
     stage, heard = tiny_stage(), Heard()
     probe_encoder(stage.target, seed=0, progress=heard, title="probe tiny")
     assert heard.titles == ["probe tiny"]
-    assert heard.totals == [sum(heard.steps)] == [MEASUREMENTS * len(stage.target.query)]
-    assert len([steps for steps in heard.steps if steps]) == MEASUREMENTS
+    assert heard.totals == [sum(heard.steps)] == [len(measurements()) * len(stage.target.query)]
+    assert len([steps for steps in heard.steps if steps]) == len(measurements())
     assert heard.notes.count("pass 40") == 2  # of the longest attack, and of the black box
 
 

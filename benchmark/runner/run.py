@@ -22,6 +22,7 @@ from benchmark.runner.cells.train import REPORT_FOLDER
 from benchmark.runner.choice import Choice, choose
 from benchmark.runner.datasets import RunDatasets
 from benchmark.runner.estimate import Estimator
+from benchmark.runner.event_files import EventFiles, check_tensorboard
 from benchmark.runner.executors.local import Failure, LocalExecutor
 from benchmark.runner.held_output import held_output
 from benchmark.runner.journal import Journal
@@ -84,6 +85,8 @@ def run_benchmark(config: RunConfig, progress: Progress) -> RunOutcome:
         BenchmarkError: Nothing or not everything could be computed; what is finished is kept.
         RecordError: A record of an earlier run in the same folder cannot be read.
     """
+    if config.tensorboard:
+        check_tensorboard()
     choice, policy = choose(config), choose_device(config.device)
     folder = OutputFolder(config.output)
     folder.prepare()
@@ -111,7 +114,8 @@ def _compute(
     progress: Progress,
 ) -> RunOutcome:
     store = CellStore(folder.cells, environment(device_name(policy)))
-    journal = Journal(folder.journal)
+    events = EventFiles(folder.tensorboard).follow(plan.cells, store)
+    journal = Journal(folder.journal, events if config.tensorboard else None)
     store.clean_up()
     _warn_of_data(datasets, choice)
     _warn_of_bases(config, choice)

@@ -82,10 +82,10 @@ class AttackInputs:
             return np.arange(len(self._sets["query"]))
         gallery = self._sets["gallery"]
         rows = own_images(gallery, self._sets["query"])
-        if self._scenario.fraction == 1:
+        count = attacked_share(len(rows), self._scenario.fraction)
+        if count == len(rows):
             return rows
         keys = [derive_seed(self._seed, "fraction", gallery.names[row]) for row in rows]
-        count = max(1, round(self._scenario.fraction * len(rows)))
         return np.sort(rows[np.argsort(np.array(keys), kind="stable")[:count]])
 
     def batch(self, side: ImageSide, rows: NDArray[np.int64], purpose: str) -> AttackBatch:
@@ -123,6 +123,11 @@ def attacked_images(query: ImageSet, gallery: ImageSet, scenario: Scenario) -> i
     """Return how many images a scenario perturbs at most."""
     sizes = {"query": len(query), "gallery": len(own_images(gallery, query))}
     return sum(sizes[side] for side in attacked_sides(scenario))
+
+
+def attacked_share(count: int, fraction: float) -> int:
+    """Return how many of `count` gallery images are perturbed: one at least, if there are any."""
+    return min(count, max(1, round(fraction * count)))
 
 
 def own_images(gallery: ImageSet, query: ImageSet) -> NDArray[np.int64]:

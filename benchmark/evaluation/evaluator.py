@@ -25,12 +25,15 @@ from benchmark.core.threat import Scenario, ThreatModel
 from benchmark.evaluation.attack_inputs import (
     AttackerView,
     AttackInputs,
+    ImageSide,
     attacked_images,
     attacked_sides,
 )
 from benchmark.evaluation.crafting import craft
+from benchmark.evaluation.perturbed_images import PerturbedImages
 from benchmark.evaluation.rankings import AttackedRanking, CleanRanking, rank_attacked
 from benchmark.evaluation.set_ranker import SetRanker
+from benchmark.evaluation.shards import Shard
 from benchmark.metrics.embedding import embed_images
 
 BATCH = 64
@@ -179,20 +182,41 @@ class Evaluator:
         view = self.view(attack.threat_with(attack.config), surrogates)
         inputs = self.inputs(view, seed, scenario)
         perturbed = {
-            side: craft(
-                self.encoder,
-                attack,
-                inputs,
-                side,
-                seed=seed,
-                batch=self.batch,
-                bar=bar,
-                owner=self.owner,
-            )
+            side: self.perturbed(attack, inputs, side, seed, bar)
             for side in attacked_sides(scenario)
         }
+        return self.ranked(perturbed, inputs.targets)
+
+    def perturbed(
+        self,
+        attack: Attack,
+        inputs: AttackInputs,
+        side: ImageSide,
+        seed: int,
+        bar: Bar = SILENT_BAR,
+        shard: Shard | None = None,
+    ) -> PerturbedImages:
+        """Attack the images of a set, or a shard of them, and embed the result; see `craft`."""
+        return craft(
+            self.encoder,
+            attack,
+            inputs,
+            side,
+            seed=seed,
+            batch=self.batch,
+            bar=bar,
+            owner=self.owner,
+            shard=shard,
+        )
+
+    def ranked(
+        self,
+        perturbed: Mapping[ImageSide, PerturbedImages],
+        targets: NDArray[np.int64] | None,
+    ) -> AttackedRanking:
+        """Rank sets of which one or both are perturbed; `targets` are `AttackInputs.targets`."""
         ranker = SetRanker(self.query, self.gallery, self.rerank, self.policy.device)
-        return rank_attacked(self.clean, perturbed, inputs.targets, ranker)
+        return rank_attacked(self.clean, perturbed, targets, ranker)
 
     def images_under(self, scenario: Scenario) -> int:
         """Return how many images a scenario perturbs at most."""

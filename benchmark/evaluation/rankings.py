@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmark.evaluation.attack_inputs import ImageSide
-from benchmark.evaluation.crafting import FORMS, PerturbedImages
+from benchmark.evaluation.perturbed_images import FORMS, PerturbedImages
 from benchmark.evaluation.ranked_lists import ListedQueries, losing_queries
 from benchmark.evaluation.set_ranker import SetRanker
 from benchmark.metrics.ranking import RankingResult

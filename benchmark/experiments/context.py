@@ -35,7 +35,8 @@ from benchmark.runner.cells.train import TrainCell
 from benchmark.runner.choice import ChosenAttack, choose
 from benchmark.runner.datasets import RunDatasets
 from benchmark.runner.estimate import Estimator
-from benchmark.runner.executors.local import LocalExecutor
+from benchmark.runner.executors.executor import Executor
+from benchmark.runner.executors.in_process import InProcessPool
 from benchmark.runner.journal import Journal
 from benchmark.runner.output import OutputFolder
 from benchmark.runner.plan import Plan, Trial, make_plan
@@ -274,9 +275,11 @@ class ExperimentContext:
         )
         if key not in self._runtimes:
             context = CellContext(config, self.datasets, self.store, self.policy, self.progress)
-            workload = Estimator(config, self.datasets, self.policy).workload
+            estimator = Estimator(config, self.datasets, self.policy)
             journal = Journal(self._folder.journal)
-            executor = LocalExecutor(context, journal, workload, fresh=config.fresh)
+            executor = Executor(
+                InProcessPool(context), context, journal, estimator, fresh=config.fresh
+            )
             self._runtimes[key] = _Runtime(context, executor)
         return self._runtimes[key]
 
@@ -291,4 +294,4 @@ class ExperimentContext:
 @dataclass(frozen=True)
 class _Runtime:
     context: CellContext
-    executor: LocalExecutor
+    executor: Executor

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-Event = Literal["started", "finished", "reused", "failed", "interrupted"]
+Event = Literal["started", "part", "finished", "reused", "failed", "interrupted"]
 
 
 class Journal:

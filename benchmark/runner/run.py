@@ -23,7 +23,8 @@ from benchmark.runner.choice import Choice, choose
 from benchmark.runner.datasets import RunDatasets
 from benchmark.runner.estimate import Estimator
 from benchmark.runner.event_files import EventFiles, check_tensorboard
-from benchmark.runner.executors.local import Failure, LocalExecutor
+from benchmark.runner.executors.executor import Executor, Failure
+from benchmark.runner.executors.in_process import InProcessPool
 from benchmark.runner.held_output import held_output
 from benchmark.runner.journal import Journal
 from benchmark.runner.output import OutputFolder, copy_folder
@@ -122,7 +123,7 @@ def _compute(
     _warn_of_unknown_sources(choice)
     context = CellContext(config, datasets, store, policy, progress)
     estimator = Estimator(config, datasets, policy)
-    executor = LocalExecutor(context, journal, estimator.workload, fresh=config.fresh)
+    executor = Executor(InProcessPool(context), context, journal, estimator, fresh=config.fresh)
     maker = RecordMaker(config, plan, store, datasets)
     outcome = RunOutcome(failures=executor.failures)
     for trial in executor.run(plan):

@@ -229,6 +229,8 @@ class RunConfig(_Section):
     """How cells are distributed."""
     strict: bool = False
     """Exit with code 5 if a record carries a sanity flag."""
+    tensorboard: bool = False
+    """Write losses, held-out curves and traces of attacks as event files to OUTPUT/tensorboard."""
     fresh: bool = False
     """Compute every cell again, even if it is finished."""
     backbone: BackboneConfig = BackboneConfig()

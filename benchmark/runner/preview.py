@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.config.schema import RunConfig
-from benchmark.core.device import choose_device
+from benchmark.core.device import DevicePolicy, choose_device
 from benchmark.core.errors import DataError
 from benchmark.core.progress import SilentProgress
 from benchmark.runner.cells.cell import Cell
@@ -77,13 +77,17 @@ class Preview:
         return asdict(self)
 
 
-def preview(config: RunConfig) -> Preview:
+def preview(config: RunConfig, policy: DevicePolicy | None = None) -> Preview:
     """Predict a run.
+
+    Args:
+        config: The configuration.
+        policy: Where it would run; None: where the configuration says.
 
     Raises:
         BenchmarkError: A wrong name, option or plugin.
     """
-    choice, policy = choose(config), choose_device(config.device)
+    choice, policy = choose(config), policy or choose_device(config.device)
     config = with_crafting(config, policy)
     datasets = RunDatasets(config, choice, SilentProgress())
     missing = _missing(choice.sources, lambda name: datasets.dataset(name).manifest_sha256())

@@ -23,6 +23,7 @@ from benchmark.runner.choice import Choice, choose
 from benchmark.runner.crafting_choice import with_crafting
 from benchmark.runner.datasets import RunDatasets
 from benchmark.runner.estimate import Estimator
+from benchmark.runner.event_files import EventFiles, check_tensorboard
 from benchmark.runner.executors.executor import Executor, Failure
 from benchmark.runner.executors.in_process import InProcessPool
 from benchmark.runner.held_output import held_output
@@ -86,6 +87,8 @@ def run_benchmark(config: RunConfig, progress: Progress) -> RunOutcome:
         BenchmarkError: Nothing or not everything could be computed; what is finished is kept.
         RecordError: A record of an earlier run in the same folder cannot be read.
     """
+    if config.tensorboard:
+        check_tensorboard()
     choice, policy = choose(config), choose_device(config.device)
     config = with_crafting(config, policy)
     folder = OutputFolder(config.output)
@@ -114,7 +117,8 @@ def _compute(
     progress: Progress,
 ) -> RunOutcome:
     store = CellStore(folder.cells, environment(device_name(policy)))
-    journal = Journal(folder.journal)
+    events = EventFiles(folder.tensorboard).follow(plan.cells, store)
+    journal = Journal(folder.journal, events if config.tensorboard else None)
     store.clean_up()
     _warn_of_data(datasets, choice)
     _warn_of_bases(config, choice)

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 
 import torch
+from torch import Tensor
 
 from benchmark.core.device_memory import DeviceMemory
 from benchmark.core.out_of_memory import give_back_memory, is_out_of_memory
@@ -71,6 +72,12 @@ class Batches:
             self._size,
         )
         return False
+
+
+def all_at_once(images: Tensor, owner: str) -> Batches:
+    """Return what does a piece of work on all images in one batch."""
+    count, device = len(images), images.device
+    return Batches(count, count, adjusts=False, device=device, owner=owner)
 
 
 def sized_to_memory(

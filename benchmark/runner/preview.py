@@ -16,6 +16,7 @@ from benchmark.core.progress import SilentProgress
 from benchmark.runner.cells.cell import Cell
 from benchmark.runner.cells.work import splits_read
 from benchmark.runner.choice import choose
+from benchmark.runner.crafting_choice import with_crafting
 from benchmark.runner.datasets import RunDatasets
 from benchmark.runner.estimate import Estimator
 from benchmark.runner.journal import Journal
@@ -87,6 +88,7 @@ def preview(config: RunConfig, policy: DevicePolicy | None = None) -> Preview:
         BenchmarkError: A wrong name, option or plugin.
     """
     choice, policy = choose(config), policy or choose_device(config.device)
+    config = with_crafting(config, policy)
     datasets = RunDatasets(config, choice, SilentProgress())
     missing = _missing(choice.sources, lambda name: datasets.dataset(name).manifest_sha256())
     manifests = {

@@ -13,7 +13,12 @@ from benchmark.core.image_set import ImageSet
 from benchmark.core.plugin import options_of
 from benchmark.evaluation.success import success_rate
 from benchmark.metrics.ranking import RankingResult, trivial_queries
-from benchmark.runner.attack_seeds import SeededAttack, mean_outcome, seeded_attacks
+from benchmark.runner.attack_seeds import (
+    SeededAttack,
+    mean_outcome,
+    seeded_attacks,
+    smallest_batch,
+)
 from benchmark.runner.cells.cell import Cell
 from benchmark.runner.cells.train import TRAINING_FIGURES
 from benchmark.runner.datasets import RunDatasets
@@ -172,6 +177,8 @@ class RecordMaker:
                     success_rate=success_rate(clean, rankings),
                     max_distance_255=outcome["max_distance_255"],
                     by_attack_seed=seed_results(outcomes),
+                    crafting=cell.precision and self._outcome(cell.precision),
+                    halved_batch=smallest_batch(outcomes.values()),
                     **{key: outcome[key] for key in ("map", "rank1", "rank5", "rank10", "minp")},
                 )
             )

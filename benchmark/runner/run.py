@@ -20,6 +20,7 @@ from benchmark.evaluation.targets import check_targets
 from benchmark.runner.cell_context import CellContext
 from benchmark.runner.cells.train import REPORT_FOLDER
 from benchmark.runner.choice import Choice, choose
+from benchmark.runner.crafting_choice import with_crafting
 from benchmark.runner.datasets import RunDatasets
 from benchmark.runner.estimate import Estimator
 from benchmark.runner.event_files import EventFiles, check_tensorboard
@@ -89,6 +90,7 @@ def run_benchmark(config: RunConfig, progress: Progress) -> RunOutcome:
     if config.tensorboard:
         check_tensorboard()
     choice, policy = choose(config), choose_device(config.device)
+    config = with_crafting(config, policy)
     folder = OutputFolder(config.output)
     folder.prepare()
     with held_output(folder):

@@ -6,8 +6,8 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +38,25 @@ def publish_folder(
     Raises:
         EnvironmentProblem: The disk is full or refuses; nothing half-written stays.
     """
+    with draft_of(target) as draft:
+        outcome = write(draft)
+        _write_card(draft, card_file, {**head, "outcome": outcome})
+    return outcome
+
+
+@contextmanager
+def draft_of(target: Path) -> Iterator[Path]:
+    """Yield a folder to write into; afterwards, flush it to disk and move it to its place.
+
+    Raises:
+        EnvironmentProblem: The disk is full or refuses; nothing half-written stays.
+    """
     # A name of its own: a process that dies slowly may still write its draft of the same.
     draft = target.parent / f"{DRAFT}{target.name}-{secrets.token_hex(4)}"
     try:
         with machine_problems(target.parent):
             draft.mkdir(parents=True)
-            outcome = write(draft)
-            _write_card(draft, card_file, {**head, "outcome": outcome})
+            yield draft
             for path in (*draft.rglob("*"), draft):
                 _flush(path)
             remove_folder(target)
@@ -53,7 +65,6 @@ def publish_folder(
     except BaseException:
         remove_folder(draft)
         raise
-    return outcome
 
 
 def read_card(

@@ -20,8 +20,10 @@ from benchmark.evaluation.targets import check_targets
 from benchmark.runner.cell_context import CellContext
 from benchmark.runner.cells.train import REPORT_FOLDER
 from benchmark.runner.choice import Choice, choose
+from benchmark.runner.crafting_choice import with_crafting
 from benchmark.runner.datasets import RunDatasets
 from benchmark.runner.estimate import Estimator
+from benchmark.runner.event_files import EventFiles, check_tensorboard
 from benchmark.runner.executors.choose_pool import choose_pool
 from benchmark.runner.executors.executor import Executor, Failure
 from benchmark.runner.executors.grid_progress import GridProgress
@@ -89,8 +91,10 @@ def run_benchmark(config: RunConfig, progress: Progress) -> RunOutcome:
         BenchmarkError: Nothing or not everything could be computed; what is finished is kept.
         RecordError: A record of an earlier run in the same folder cannot be read.
     """
+    if config.tensorboard:
+        check_tensorboard()
     choice, policy = choose(config), choose_device(config.device)
-    workers = worker_count(config, choice, policy)
+    config, workers = with_crafting(config, policy), worker_count(config, choice, policy)
     folder = OutputFolder(config.output)
     folder.prepare()
     with held_output(folder):
@@ -119,7 +123,9 @@ def _compute(
     pool: Pool, context: CellContext, plan: Plan, folder: OutputFolder, grid: GridProgress
 ) -> RunOutcome:
     config, datasets, store = context.config, context.datasets, context.store
-    journal, estimator = Journal(folder.journal), Estimator(config, datasets, context.policy)
+    events = EventFiles(folder.tensorboard).follow(plan.cells, store)
+    journal = Journal(folder.journal, events if config.tensorboard else None)
+    estimator = Estimator(config, datasets, context.policy)
     estimator.learn(journal.read())
     store.clean_up()
     executor = Executor(pool, context, journal, estimator, fresh=config.fresh, grid=grid)

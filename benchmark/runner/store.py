@@ -75,9 +75,11 @@ class CellStore:
         self._sound: set[str] = set()
         self.environments: list[dict[str, Any]] = []
 
-    def path(self, fingerprint: str) -> Path:
-        """Return where a cell is published."""
-        return self.folder / fingerprint
+    def path(self, fingerprint: str, part: str | None = None) -> Path:
+        """Return where a cell, or a part of it, is published."""
+        if part is None:
+            return self.folder / fingerprint
+        return self._work(fingerprint) / PARTS / part
 
     def find(self, fingerprint: str) -> StoredCell | None:
         """Return a finished cell, or None if there is none or it is damaged.
@@ -128,11 +130,12 @@ class CellStore:
 
     def publish_part(self, cell: Work, part: str, write: Write) -> None:
         """Keep a part of a cell in its working folder; see `publish`."""
-        publish_folder(self._part(cell, part), PART_FILE, _head_of_part(cell, part), write)
+        target = self.path(cell.fingerprint, part)
+        publish_folder(target, PART_FILE, _head_of_part(cell, part), write)
 
     def find_part(self, cell: Work, part: str) -> StoredCell | None:
         """Return a part of a cell that is kept, or None if there is none or it is damaged."""
-        folder = self._part(cell, part)
+        folder = self.path(cell.fingerprint, part)
         if not os.path.lexists(folder):
             return None
         try:
@@ -152,9 +155,6 @@ class CellStore:
             raise RuntimeError(f"part {part} of cell {cell.fingerprint} is not kept")
         return found
 
-    def _part(self, cell: Work, part: str) -> Path:
-        return self.work_dir(cell) / PARTS / part
-
     def _stored(
         self, folder: Path, outcome: dict[str, Any], environment: dict[str, Any] | None
     ) -> StoredCell:
@@ -166,7 +166,10 @@ class CellStore:
 
     def work_dir(self, cell: Work) -> Path:
         """Return the folder in which a cell keeps what outlives an interruption."""
-        return self.folder / f".work-{cell.fingerprint[:16]}"
+        return self._work(cell.fingerprint)
+
+    def _work(self, fingerprint: str) -> Path:
+        return self.folder / f".work-{fingerprint[:16]}"
 
     def tidy_work(self, cell: Work) -> None:
         """Remove half-written files from the working folder of a cell, which stays."""

@@ -95,7 +95,9 @@ class WorkerProcesses:
                 unit,
                 0.0,
                 worker.name,
-                EnvironmentProblem(f"{told}, and one before", f"{MEND}; what is finished is kept"),
+                EnvironmentProblem(
+                    f"{told}, and one before it", f"{MEND}; what is finished is kept"
+                ),
             )
         self._lost_once.add(unit.key)
         logger.warning("%s; it is tried once more. %s", told, MEND)

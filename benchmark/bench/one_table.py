@@ -16,6 +16,7 @@ MEASURED_BY = (
     "benchmark.bench.training_passes:training_ratios",
     "benchmark.bench.loader:loader_ratios",
     "benchmark.bench.ranking:ranking_ratios",
+    "benchmark.bench.gpu:gpu_ratios",
 )
 """What measures the rows: callables without arguments that yield `Ratio`; on a machine that cannot
 measure a row, it is not there."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from benchmark.core.files import publish
 
@@ -41,13 +43,7 @@ class Notes:
     def read(cls, path: Path) -> Notes:
         """Return the notes in a file; none if there is no file."""
         kept = json.loads(path.read_text("utf-8")) if path.is_file() else {}
-        return cls(
-            path,
-            {
-                name: Note(**{k: tuple(v) if isinstance(v, list) else v for k, v in one.items()})
-                for name, one in kept.items()
-            },
-        )
+        return cls(path, {name: _note(one) for name, one in kept.items()})
 
     def of(self, name: str) -> Note:
         """Return the note of an entry."""
@@ -59,3 +55,8 @@ class Notes:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         text = json.dumps({name: asdict(one) for name, one in self._notes.items()}, indent=2)
         publish(self.path, text.encode())
+
+
+def _note(kept: Mapping[str, Any]) -> Note:
+    published, place = tuple(kept["published"]), tuple(kept["place"])
+    return Note(kept["finished"], kept["seconds"], published, place)

@@ -9,10 +9,12 @@ import pytest
 from benchmark.bench import __main__ as bench
 from benchmark.bench import one_table, ranking
 from benchmark.bench.attack_overhead import attack_ratios
+from benchmark.bench.gpu import GpuSize, ratios_on, update_flops
 from benchmark.bench.loader import loader_ratios
 from benchmark.bench.ratio import Ratio, fastest_in_turn
 from benchmark.bench.training_passes import training_ratios
 from benchmark.core.progress import SilentProgress
+from benchmark.models.backbone import BackboneConfig
 
 
 def two_ratios() -> Iterator[Ratio]:
@@ -92,6 +94,18 @@ def test_cheap_rows_are_measured() -> None:
         "loader over what the step of none eats",
     }
     assert all(row.value > 0 and row.how for row in rows)
+
+
+def test_what_a_gpu_achieves_can_be_measured_anywhere() -> None:
+    backbone = BackboneConfig(width=4)
+    size = GpuSize(backbone, (16, 8), batches=2, matrix=16, repeats=1, attack="metric-fgsm")
+    rows = {row.what: row for row in ratios_on("cpu", size)}
+    assert all(row.value > 0 for what, row in rows.items() if "points" not in what)
+    assert len(rows) == 6
+    apart = rows["points of mAP between metric-fgsm in float32 and TF32"]
+    assert (apart.value, apart.met) == (0.0, True)  # a CPU has no TF32
+    twice = (32, 8)  # twice the pixels, but for the neck and the classifier
+    assert 1.9 < update_flops(backbone, twice) / update_flops(backbone, (16, 8)) <= 2
 
 
 def test_rankings_are_told_beside_other_ways(monkeypatch: pytest.MonkeyPatch) -> None:

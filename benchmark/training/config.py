@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, Self
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from benchmark.core.budget import Eps255
 from benchmark.core.plugin import PluginConfig
@@ -77,6 +77,26 @@ class TrainingConfig(PluginConfig):
     """Augmentation."""
     inner: InnerConfig = InnerConfig()
     """Inner budget of adversarial trainings."""
+    ranks: int = Field(default=1, ge=1)
+    """Processes, each with its GPU, that share the passes of every batch; see
+    docs/several-gpus.md."""
+
+    @model_validator(mode="after")
+    def _can_be_split(self) -> Self:
+        if self.identities % self.ranks:
+            raise ValueError(
+                f"identities={self.identities} of a batch cannot be split evenly over "
+                f"ranks={self.ranks}: let ranks divide identities"
+            )
+        return self
+
+    @model_serializer(mode="wrap")
+    def _dump(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out a single rank: fingerprints from before there were several stay."""
+        content: dict[str, Any] = dump(self)
+        if self.ranks == 1:
+            content.pop("ranks", None)
+        return content
 
     def against(self, attack: str | None) -> Self:
         """Return the recipe with another stand-in for inner attacks; None: as it is."""

@@ -26,6 +26,7 @@ from benchmark.models.encoder import ReIDModel
 from benchmark.training.config import TrainingConfig
 from benchmark.training.inner import Objective, ascend, by_image
 from benchmark.training.losses import identity_loss, retrieval_loss, smoothed_targets
+from benchmark.training.ranks import ONE_RANK, GatheringModel, Ranks
 
 InnerAttacks = Callable[[str, Mapping[str, object]], Attack]
 
@@ -65,6 +66,7 @@ class Step:
     inner_attack: InnerAttacks
     train: ImageSet
     passes: Passes
+    ranks: Ranks = ONE_RANK
 
     def __post_init__(self) -> None:
         inner = self.config.inner
@@ -88,7 +90,8 @@ class Step:
             if known is images and version == images._version:
                 return guides
         with torch.no_grad(), evaluating(self.model.encoder):
-            guides = Guides(self.model.encoder(images), self.pids, self.camids)
+            embeddings = self.ranks.run(self.model.encoder, images)
+        guides = Guides(embeddings, self.pids, self.camids)
         self.passes.inner_forward += len(images)
         self._guides.append((images, images._version, guides))
         return guides
@@ -106,7 +109,7 @@ class Step:
         place = {row: i for i, row in enumerate(chosen.tolist())}
         images = self.train.tensor(chosen).to(self.images.device)
         with torch.no_grad(), evaluating(self.model.encoder):
-            embeddings = self.model.encoder(images)
+            embeddings = self.ranks.run(self.model.encoder, images)
         self.passes.inner_forward += len(images)
         pids = torch.from_numpy(self.train.pids[chosen]).to(images.device)
         camids = torch.from_numpy(self.train.camids[chosen]).to(images.device)
@@ -134,10 +137,12 @@ class Step:
             gallery_rows=guide_rows,
             clean=own.embeddings,
         )
+        if self.ranks.size > 1:  # an attack treats each image as if it were alone
+            batch = batch.rows(rows[self.ranks.share(len(rows))])
         outcome = self.inner_attack(name, options).run(self.model.encoder, batch)
-        self.passes.inner_forward += outcome.forwards
-        self.passes.inner_backward += outcome.backwards
-        return outcome.images
+        self.passes.inner_forward += self.ranks.total(outcome.forwards)
+        self.passes.inner_backward += self.ranks.total(outcome.backwards)
+        return self.ranks.gather(outcome.images, len(images))
 
     def ascend(
         self,
@@ -160,29 +165,37 @@ class Step:
             noise = noise * by_image(radius)
         self.passes.inner_forward += steps * len(images)
         self.passes.inner_backward += steps * len(images)
-        return ascend(
-            self.model,
+        step_size = (inner.alpha_255 if alpha_255 is None else alpha_255) / 255
+        own = self.ranks.share(len(images))
+        crafted = ascend(
+            GatheringModel(self.model, self.ranks, len(images)),
             objective,
-            images,
-            noise=noise,
-            radius=radius,
-            step_size=(inner.alpha_255 if alpha_255 is None else alpha_255) / 255,
+            images[own],
+            noise=noise[own],
+            radius=radius[own] if isinstance(radius, Tensor) else radius,
+            step_size=step_size[own] if isinstance(step_size, Tensor) else step_size,
             steps=steps,
         )
+        return self.ranks.gather(crafted, len(images))
 
     def outputs(self, images: Tensor) -> Output:
         """Return what the model gives for images in eval mode, without a gradient."""
         self.passes.inner_forward += len(images)
         with torch.no_grad(), evaluating(self.model):
-            return cast(Output, self.model(images))
+            return cast(Output, self.ranks.run(self.model, images))
 
     def forward(self, images: Tensor, state: Mapping[str, Tensor] | None = None) -> Output:
         """Run the model in training mode, with `state` in place of its parameters and buffers."""
         self.passes.outer += len(images)
-        with self.policy.training_precision():
+        state = self.ranks.parameters_of(self.model, state)
+
+        def call(rows: Tensor) -> Output:
             if state is None:
-                return cast(Output, self.model(images))
-            return cast(Output, functional_call(self.model, dict(state), (images,)))
+                return cast(Output, self.model(rows))
+            return cast(Output, functional_call(self.model, dict(state), (rows,)))
+
+        with self.policy.training_precision():
+            return self.ranks.run(call, images)
 
     def output_loss(
         self, output: Output, labels: Tensor, soft_targets: Tensor | None = None

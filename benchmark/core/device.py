@@ -58,6 +58,13 @@ def choose_device(name: str) -> DevicePolicy:
     return DevicePolicy(torch.device("cuda"), dtype)
 
 
+def device_name(policy: DevicePolicy) -> str:
+    """Return ``cpu`` or the name of the GPU."""
+    if policy.device.type == "cuda":
+        return torch.cuda.get_device_name(policy.device)
+    return policy.device.type
+
+
 def forbid_reduced_precision() -> None:
     """Keep float32 what it says: no TF32 in matrix products or convolutions."""
     torch.backends.cuda.matmul.allow_tf32 = False

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.config.schema import RunConfig
-from benchmark.core.device import choose_device
+from benchmark.core.device import DevicePolicy, choose_device
 from benchmark.core.errors import DataError
 from benchmark.core.progress import SilentProgress
 from benchmark.runner.cells.cell import Cell
 from benchmark.runner.cells.work import splits_read
 from benchmark.runner.choice import choose
+from benchmark.runner.crafting_choice import with_crafting
 from benchmark.runner.datasets import RunDatasets
 from benchmark.runner.estimate import Estimator
 from benchmark.runner.journal import Journal
@@ -76,13 +77,18 @@ class Preview:
         return asdict(self)
 
 
-def preview(config: RunConfig) -> Preview:
+def preview(config: RunConfig, policy: DevicePolicy | None = None) -> Preview:
     """Predict a run.
+
+    Args:
+        config: The configuration.
+        policy: Where it would run; None: where the configuration says.
 
     Raises:
         BenchmarkError: A wrong name, option or plugin.
     """
-    choice, policy = choose(config), choose_device(config.device)
+    choice, policy = choose(config), policy or choose_device(config.device)
+    config = with_crafting(config, policy)
     datasets = RunDatasets(config, choice, SilentProgress())
     missing = _missing(choice.sources, lambda name: datasets.dataset(name).manifest_sha256())
     manifests = {

@@ -18,7 +18,16 @@ OURS = {*PACKAGES, "tests"}
 DISTRIBUTION_OF = {name: owners[0] for name, owners in packages_distributions().items()}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
-OPTIONAL = {"accelerate", "cuhk03", "experiments", "notebook", "onnx", "timm", "torchattacks"}
+OPTIONAL = {
+    "accelerate",
+    "cuhk03",
+    "experiments",
+    "notebook",
+    "onnx",
+    "tensorboard",
+    "timm",
+    "torchattacks",
+}
 """Extras for what modules import on demand."""
 
 

@@ -39,5 +39,7 @@ def _call(
     dist.init_process_group("gloo", store=store, rank=ranks.rank, world_size=ranks.size)
     try:
         return function(ranks, *arguments)
+    except BaseException as error:  # of pytest, too, which a pool would wait for
+        raise RuntimeError(f"rank {ranks.rank}: {error!r}") from error
     finally:
         dist.destroy_process_group()

@@ -139,6 +139,17 @@ class Task:
         self.state, self.classifier = result.state, result.classifier
         return result.encoder
 
+    def warn_of_ranks_without_use(self, defense: Defense) -> None:
+        """Warn if a defense trained by itself, where the recipe has several ranks."""
+        recipe, ranks = self._training, self._training.ranks
+        trains = defense.trains and defense.epochs(recipe.epochs, recipe.inner.steps) > 0
+        if ranks > 1 and trains and self.classifier is None:
+            logger.warning(
+                "%s trains by itself, in one process: training.ranks=%d changes nothing there",
+                defense.name,
+                ranks,
+            )
+
     def attacked_images(
         self, encoder: nn.Module, images: ImageSet, name: str, **options: object
     ) -> Copies:
@@ -184,6 +195,7 @@ def fit_defense(defense: Defense, task: Task) -> TrainedEncoder:
     start = time.perf_counter()
     with plugin_faults(type(defense)):
         encoder = defense.fit(task)
+    task.warn_of_ranks_without_use(defense)
     if not isinstance(encoder, nn.Module):
         raise PluginError(
             f"fit() of {defense.name!r} returned {type(encoder).__name__}, not an encoder",

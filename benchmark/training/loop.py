@@ -229,7 +229,9 @@ class TrainingLoop:
         return {"held_out_map": score.clean_map, "held_out_attacked_map": score.attacked_map}
 
     def _remember(self, state: TrainingState) -> None:
-        if not self._ranks.agree([*self._model.state_dict().values()]):
+        told = [torch.tensor(state.history[-1]["loss"], device=self._policy.device)]
+        modules = [p for module in self._modules.values() for p in module.parameters()]
+        if not self._ranks.agree([*told, *self._model.state_dict().values(), *modules]):
             raise PluginError(
                 f"the ranks of the training of {self._defense.name!r} came apart in epoch "
                 f"{state.epoch}",

@@ -23,6 +23,7 @@ from pathlib import Path
 
 import torch
 
+from benchmark.core.cores import cores
 from benchmark.core.device import DevicePolicy
 from benchmark.core.epoch_checkpoint import load_epoch
 from benchmark.core.errors import EnvironmentProblem, UsageError
@@ -48,7 +49,7 @@ def check_ranks(ranks: int, policy: DevicePolicy) -> None:
     if ranks == 1:
         return
     on_gpus = policy.device.type == "cuda"
-    there, kind = (torch.cuda.device_count(), "GPU") if on_gpus else (_cores(), "core")
+    there, kind = (torch.cuda.device_count(), "GPU") if on_gpus else (cores(), "core")
     if ranks > there:
         raise UsageError(
             f"training.ranks={ranks} are more than the {there} {kind}{'s' * (there != 1)} here",
@@ -206,9 +207,3 @@ class _Watch:
 
 def _output(folder: Path, rank: int) -> Path:
     return folder / f"rank-{rank}.txt"
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -6,13 +6,17 @@ import os
 from pathlib import Path
 
 import pytest
+from torch import nn
 
+from benchmark.core.defense import FitTask
 from benchmark.core.errors import BenchmarkError, EnvironmentProblem, PluginError, UsageError
+from benchmark.core.plugin import PluginConfig
 from benchmark.training import rank_launch
 from benchmark.training.rank_launch import FOLDER, check_ranks, train_on_ranks
 from benchmark.training.rank_task import RankTask
+from defenses.none import NoDefense
 from tests.kills import KillAfter, Killed
-from tests.tiny_scene import BACKBONE, CPU, TRAINING, fit, image_set, make_defense
+from tests.tiny_scene import BACKBONE, CPU, TRAINING, fit, image_set, make_defense, tiny_encoder
 
 TWO = TRAINING.model_copy(update={"ranks": 2})
 pytestmark = pytest.mark.usefixtures("two_cores")
@@ -20,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("two_cores")
 
 @pytest.fixture
 def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rank_launch, "_cores", lambda: 2)
+    monkeypatch.setattr(rank_launch, "cores", lambda: 2)
 
 
 def test_two_ranks_go_on_with_a_training_of_one(tmp_path: Path) -> None:
@@ -127,3 +131,21 @@ def test_ranks_without_accelerate_are_refused(monkeypatch: pytest.MonkeyPatch) -
         check_ranks(2, CPU)
     assert "pip install 'reid-robustbench[accelerate]'" in caught.value.hint
     check_ranks(1, CPU)
+
+
+class TrainsByItself(NoDefense):
+    """Has a training of its own."""
+
+    name = "trains-by-itself"
+
+    def fit(self, task: FitTask) -> nn.Module:
+        return tiny_encoder()
+
+
+def test_ranks_that_do_nothing_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    fit(TrainsByItself(PluginConfig()), tmp_path, training=TWO)
+    assert "training.ranks=2 changes nothing there" in caplog.text
+    caplog.clear()
+    fit(make_defense("jpeg"), tmp_path, training=TWO)
+    fit(TrainsByItself(PluginConfig()), tmp_path)
+    assert not caplog.text

@@ -37,6 +37,7 @@ from benchmark.runner.plan import Plan, make_plan
 from benchmark.runner.ranked_lists import ranked_lists_of
 from benchmark.runner.record import RecordMaker
 from benchmark.runner.store import CellStore
+from benchmark.training.rank_launch import check_ranks
 from results.board.boards import Board
 from results.board.make_boards import make_boards
 from results.records.published import zoo_records
@@ -96,6 +97,7 @@ def run_benchmark(config: RunConfig, progress: Progress) -> RunOutcome:
     # The nodes of a cluster may have GPUs where the driver has none.
     device = config.device if config.executor == "local" else "auto"
     choice, policy = choose(config), choose_device(device)
+    check_ranks(config.training.ranks, policy)
     config, workers = with_crafting(config, policy), worker_count(config, choice, policy)
     folder = OutputFolder(config.output)
     folder.prepare()

@@ -28,6 +28,9 @@ from benchmark.core.defense import Output
 
 T = TypeVar("T", Tensor, Output)
 
+APART = 1e-4
+"""Relative difference that is more than rounding: kernels that are not deterministic differ."""
+
 
 @dataclass(frozen=True)
 class Ranks:
@@ -70,6 +73,8 @@ class Ranks:
 
     def gathered(self, own: T, count: int) -> T:
         """Return the outputs for `count` images of all ranks."""
+        if self.size == 1:
+            return own
         if isinstance(own, Tensor):
             return self.gather(own, count)
         parts = (own.features, own.embeddings, own.logits)
@@ -95,16 +100,35 @@ class Ranks:
         return int(held)
 
     def agree(self, tensors: Sequence[Tensor]) -> bool:
-        """Whether the ranks hold the same tensors, by their sums."""
+        """Whether the ranks hold the same tensors but for rounding, by their norms."""
         if self.size == 1:
             return True
-        sums = torch.stack([one.detach().double().sum() for one in tensors])
-        everybodys = self.gather(sums[None], self.size)
-        return bool((everybodys == sums).all())
+        norms = torch.stack([one.detach().double().norm() for one in tensors])
+        everybodys = self.gather(norms[None], self.size)
+        return bool(torch.isclose(everybodys, norms, rtol=APART).all())
 
 
 ONE_RANK = Ranks(0, 1)
 """A training in one process."""
+
+
+class GatheringModel(nn.Module):
+    """Returns what a model gives for the whole batch, from own rows.
+
+    Args:
+        model: From images to an `Output`.
+        ranks: Who has the other rows.
+        count: Images of the batch.
+    """
+
+    def __init__(self, model: nn.Module, ranks: Ranks, count: int) -> None:
+        super().__init__()
+        self.model, self._ranks, self._count = model, ranks, count
+
+    def forward(self, own: Tensor) -> Output:
+        """Return the `Output` of the batch for this rank's (b, 3, H, W) images."""
+        output: Output = self.model(own)
+        return self._ranks.gathered(output, self._count)
 
 
 def _apply(function: type[torch.autograd.Function], *arguments: object) -> Tensor:

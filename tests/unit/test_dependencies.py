@@ -19,7 +19,15 @@ DISTRIBUTION_OF = {name: owners[0] for name, owners in packages_distributions().
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 OPTIONAL = {
-    *("cuhk03", "experiments", "notebook", "onnx", "ray", "tensorboard", "timm", "torchattacks"),
+    "accelerate",
+    "cuhk03",
+    "experiments",
+    "notebook",
+    "onnx",
+    "ray",
+    "tensorboard",
+    "timm",
+    "torchattacks",
 }
 """Extras for what modules import on demand."""
 

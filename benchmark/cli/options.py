@@ -163,6 +163,13 @@ Device = Annotated[
 Executor = Annotated[
     str | None, typer.Option(help="How to distribute cells. Default: local.", metavar="local")
 ]
+Workers = Annotated[
+    str | None,
+    typer.Option(
+        help="Processes side by side. Default: one a GPU; on CPUs one for each two cores.",
+        metavar="N",
+    ),
+]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Compute finished cells again.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Exit with 5 if a sanity flag is raised.")]
 Tensorboard = Annotated[
@@ -264,6 +271,7 @@ def _run_options(
     set_: Assignments = None,
     device: Device = None,
     executor: Executor = None,
+    workers: Workers = None,
     fresh: Fresh = False,
     strict: Strict = False,
     tensorboard: Tensorboard = False,

@@ -227,6 +227,9 @@ class RunConfig(_Section):
     """Where to compute."""
     executor: Executor = "local"
     """How cells are distributed."""
+    workers: Annotated[int, Field(ge=1)] | None = None
+    """Processes that compute cells side by side; unset: one a GPU, on CPUs one for each two cores.
+    It changes nothing that is computed."""
     strict: bool = False
     """Exit with code 5 if a record carries a sanity flag."""
     tensorboard: bool = False

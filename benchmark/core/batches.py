@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 
 import torch
+from torch import Tensor
 
 from benchmark.core.device_memory import DeviceMemory
 from benchmark.core.out_of_memory import give_back_memory, is_out_of_memory
@@ -29,16 +30,24 @@ class Batches:
             random encoder: it draws for a batch, whose size is then part of its results.
         device: Where memory may run out.
         owner: Whose images they are, for the log.
+        what: What they are, if not images.
 
     Attributes:
         halved_to: The size that memory allowed, if it was halved.
     """
 
     def __init__(
-        self, count: int, size: int, *, adjusts: bool, device: torch.device, owner: str
+        self,
+        count: int,
+        size: int,
+        *,
+        adjusts: bool,
+        device: torch.device,
+        owner: str,
+        what: str = "images",
     ) -> None:
         self._count, self._size, self._adjusts = count, size, adjusts
-        self._device, self._owner = device, owner
+        self._device, self._owner, self._what = device, owner, what
         self.halved_to: int | None = None
 
     def run(self, work: Callable[[slice], None]) -> None:
@@ -65,12 +74,19 @@ class Batches:
         give_back_memory(self._device)  # after the error, whose traceback holds the tensors
         self._size = self.halved_to = images // 2
         logger.warning(
-            "%s: memory ran out with %d images at once; it goes on with %d",
+            "%s: memory ran out with %d %s at once; it goes on with %d",
             self._owner,
             images,
+            self._what,
             self._size,
         )
         return False
+
+
+def all_at_once(images: Tensor, owner: str) -> Batches:
+    """Return what does a piece of work on all images in one batch."""
+    count, device = len(images), images.device
+    return Batches(count, count, adjusts=False, device=device, owner=owner)
 
 
 def sized_to_memory(

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from numpy.typing import NDArray
 
 from benchmark.config.schema import RunConfig
-from benchmark.core.device import DevicePolicy
+from benchmark.core.device import DevicePolicy, device_name
 from benchmark.core.errors import BenchmarkError, PluginError, UsageError
 from benchmark.core.image_set import ImageSet
 from benchmark.core.progress import Progress
@@ -42,7 +42,6 @@ from benchmark.runner.journal import Journal
 from benchmark.runner.output import OutputFolder
 from benchmark.runner.plan import Plan, Trial, make_plan
 from benchmark.runner.record import RecordMaker
-from benchmark.runner.run import device_name
 from benchmark.runner.store import CellStore, StoredCell
 from results.records.store import load_record, write_record
 

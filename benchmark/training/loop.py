@@ -6,7 +6,9 @@ import logging
 import math
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +20,18 @@ from benchmark.core.device import DevicePolicy
 from benchmark.core.epoch_checkpoint import load_epoch, save_epoch
 from benchmark.core.errors import PluginError
 from benchmark.core.image_set import ImageSet
+from benchmark.core.late_checks import Judge, LateChecks
 from benchmark.core.progress import Bar, Progress
-from benchmark.core.seeding import derive_seed, seed_everything
+from benchmark.core.seeding import derive_seed, seed_everything, seed_generators
+from benchmark.core.to_device import to_device
+from benchmark.data.pixel_source import Rows, pixel_source
 from benchmark.data.sampler import PKSampler
-from benchmark.data.transforms import augment
 from benchmark.models.backbone import BackboneConfig
 from benchmark.models.classifier import IdentityClassifier
 from benchmark.models.encoder import ReIDEncoder, ReIDModel, build_encoder
+from benchmark.training.augmentation import augmented
 from benchmark.training.config import TrainingConfig
+from benchmark.training.precision import in_update_precision
 from benchmark.training.schedule import learning_rate
 from benchmark.training.selection import HeldOutSelection
 from benchmark.training.state import CHECKPOINT, TrainingState
@@ -79,6 +85,7 @@ class TrainingLoop:
     ) -> None:
         seed_everything(derive_seed(seed, "initial weights"))
         self._defense, self._train, self._config = defense, train, config
+        policy = in_update_precision(policy, config)
         self._epochs = defense.epochs(config.epochs, config.inner.steps)
         self._validate_every = config.validate_every * max(1, self._epochs // config.epochs)
         self._policy, self._seed, self._work_dir = policy, seed, work_dir
@@ -93,11 +100,16 @@ class TrainingLoop:
             p for m in (model, *self._modules.values()) for p in m.parameters() if p.requires_grad
         ]
         self._optimizer = torch.optim.Adam(
-            self._parameters, lr=config.learning_rate, weight_decay=config.weight_decay
+            self._parameters,
+            lr=config.learning_rate,
+            weight_decay=config.weight_decay,
+            fused=policy.device.type == "cuda",  # on the CPU it rounds otherwise
         )
         self._selection = HeldOutSelection(held_out, config, policy, seed, defense.name)
         self._inner_attack = inner_attacks(config, defense.name)
         self._passes = Passes()
+        self._pixels = pixel_source(train, policy.device)
+        self._checks = LateChecks.on(policy.device)
 
     def run(self, progress: Progress) -> LoopResult:
         """Train to the end, from the last checkpoint if there is one."""
@@ -122,34 +134,40 @@ class TrainingLoop:
 
     def _epoch(self, epoch: int, bar: Bar) -> float:
         batches = self._sampler.epoch(derive_seed(self._seed, "batches", epoch))
-        losses, replays = [], self._defense.replays()
-        for index in range(len(batches)):
-            seed = derive_seed(self._seed, "step", epoch, index - index % replays)
-            passed = epoch + index / len(batches)
-            rows = batches[index - index % replays]
-            loss = self._update(self._step(rows, passed, seed))
-            if not math.isfinite(loss):
+        losses, replays = list[float](), self._defense.replays()
+        first = [index - index % replays for index in range(len(batches))]
+        with closing(self._pixels.batches([batches[index] for index in first])) as pixels:
+            for index, own in enumerate(pixels):
+                seed = derive_seed(self._seed, "step", epoch, first[index])
+                passed = epoch + index / len(batches)
+                step = self._step(own, batches[first[index]], passed, seed)
+                self._update(step, partial(self._judge, losses, epoch, index))
+                bar.advance(1, f"loss {losses[-1]:.2f}" if losses else "")
+        self._checks.finish()
+        return float(np.mean(losses))
+
+    def _judge(self, losses: list[float], epoch: int, index: int, values: list[float]) -> None:
+        """Keep the loss of a step, if it and the norm of its gradient are finite."""
+        for value in values:
+            if not math.isfinite(value):
                 raise PluginError(
-                    f"training of {self._defense.name!r} stopped: the loss or gradient is {loss} "
+                    f"training of {self._defense.name!r} stopped: the loss or gradient is {value} "
                     f"in epoch {epoch + 1}, batch {index + 1}",
                     "lower training.learning_rate, or check the defense's loss",
                 )
-            losses.append(loss)
-            bar.advance(1, f"loss {loss:.2f}")
-        return float(np.mean(losses))
+        losses.append(values[0])
 
-    def _step(self, rows: np.ndarray, epoch: float, seed: int) -> Step:
+    def _step(self, pixels: Tensor, rows: Rows, epoch: float, seed: int) -> Step:
         fraction = epoch / self._epochs
         rate = learning_rate(self._config, fraction)
         for group in self._optimizer.param_groups:
             group["lr"] = rate
-        options = self._config.augment
-        images = self._train.tensor(rows).to(self._policy.device)
-        seed_everything(seed)
+        seed_generators(seed)
+        device = self._policy.device
         return Step(
-            images=augment(images, seed, flip=options.flip, pad=options.pad, erase=options.erase),
-            pids=torch.from_numpy(self._train.pids[rows]).to(self._policy.device),
-            camids=torch.from_numpy(self._train.camids[rows]).to(self._policy.device),
+            images=augmented(pixels, seed, self._config.augment),
+            pids=to_device(torch.from_numpy(self._train.pids[rows]), device),
+            camids=to_device(torch.from_numpy(self._train.camids[rows]), device),
             rows=rows,
             identities=self._identities,
             model=self._model,
@@ -163,23 +181,23 @@ class TrainingLoop:
             inner_attack=self._inner_attack,
             train=self._train,
             passes=self._passes,
+            checks=self._checks,
         )
 
-    def _update(self, step: Step) -> float:
+    def _update(self, step: Step, judge: Judge) -> None:
         self._model.train()
         for module in self._modules.values():
             module.train()
-        loss = self._checked_loss(self._defense.training_step(step))
-        value = float(loss.detach())
-        if not math.isfinite(value):
-            return value
+        try:
+            loss = self._checked_loss(self._defense.training_step(step))
+        except Exception:
+            self._checks.finish()  # an earlier step may be to blame
+            raise
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self._parameters, self._config.grad_clip)
-        if not bool(torch.isfinite(norm)):
-            return float(norm)
+        self._checks.add(torch.stack([loss.detach().double(), norm.double()]), judge)
         self._optimizer.step()
-        return value
 
     def _checked_loss(self, loss: object) -> Tensor:
         if isinstance(loss, Tensor) and loss.numel() == 1 and loss.requires_grad:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from benchmark.core.attack import Attack
+from benchmark.core.attack import Attack, InnerRun
 from benchmark.core.attack_batch import AttackBatch
 from benchmark.core.defense import Output
 from benchmark.core.device import DevicePolicy
@@ -20,11 +20,13 @@ from benchmark.core.encoder import evaluating
 from benchmark.core.errors import PluginError
 from benchmark.core.guides import Companions, Guides
 from benchmark.core.image_set import ImageSet
+from benchmark.core.late_checks import LateChecks
 from benchmark.core.registry import ATTACKS
 from benchmark.core.seeding import derive_seed, uniform_noise
+from benchmark.core.to_device import to_device
 from benchmark.models.encoder import ReIDModel
 from benchmark.training.config import TrainingConfig
-from benchmark.training.inner import Objective, ascend, by_image
+from benchmark.training.inner import Objective, ascend, by_image, in_precision
 from benchmark.training.losses import identity_loss, retrieval_loss, smoothed_targets
 
 InnerAttacks = Callable[[str, Mapping[str, object]], Attack]
@@ -65,12 +67,14 @@ class Step:
     inner_attack: InnerAttacks
     train: ImageSet
     passes: Passes
+    checks: LateChecks
 
     def __post_init__(self) -> None:
         inner = self.config.inner
         self.eps_255, self.alpha_255 = inner.eps_255, inner.alpha_255
         self.num_classes = len(self.identities)
         self.labels = self.class_of(self.pids)
+        self._inner_dtype = torch.bfloat16 if inner.precision == "bfloat16" else None
         self._guides: list[tuple[Tensor, int, Guides]] = []
 
     def class_of(self, pids: Tensor) -> Tensor:
@@ -87,31 +91,30 @@ class Step:
         for known, version, guides in self._guides:
             if known is images and version == images._version:
                 return guides
-        with torch.no_grad(), evaluating(self.model.encoder):
-            guides = Guides(self.model.encoder(images), self.pids, self.camids)
-        self.passes.inner_forward += len(images)
+        known = self._on_device(np.unique(self.train.pids[self.rows]))
+        guides = Guides(self._embedded(images), self.pids, self.camids, known=known)
         self._guides.append((images, images._version, guides))
         return guides
 
     def companions(self, count: int) -> Companions:
         """Return clean embeddings of `count` more images of each of the batch's identities."""
         rng = np.random.default_rng(derive_seed(self.seed, "companions"))
-        drawn = []
-        for pid in torch.unique(self.pids).tolist():
+        drawn, identities = [], np.unique(self.train.pids[self.rows])
+        for pid in identities:
             own = rng.permutation(np.flatnonzero(self.train.pids == pid))
             is_here = np.isin(own, self.rows)
             few = int((~is_here).sum()) < count
             drawn.append(np.concatenate([own[~is_here], own[is_here]])[: count + few])
         chosen = np.concatenate(drawn)
         place = {row: i for i, row in enumerate(chosen.tolist())}
-        images = self.train.tensor(chosen).to(self.images.device)
-        with torch.no_grad(), evaluating(self.model.encoder):
-            embeddings = self.model.encoder(images)
-        self.passes.inner_forward += len(images)
-        pids = torch.from_numpy(self.train.pids[chosen]).to(images.device)
-        camids = torch.from_numpy(self.train.camids[chosen]).to(images.device)
-        among = torch.tensor([place.get(row, -1) for row in self.rows.tolist()])
-        return Companions(embeddings, pids, camids, among.to(images.device))
+        among = np.array([place.get(row, -1) for row in self.rows.tolist()])
+        return Companions(
+            self._embedded(to_device(self.train.tensor(chosen), self.policy.device)),
+            self._on_device(self.train.pids[chosen]),
+            self._on_device(self.train.camids[chosen]),
+            self._on_device(among),
+            known=self._on_device(identities),
+        )
 
     def attack(
         self, name: str, images: Tensor, *, guides: Guides | None = None, **options: object
@@ -134,7 +137,8 @@ class Step:
             gallery_rows=guide_rows,
             clean=own.embeddings,
         )
-        outcome = self.inner_attack(name, options).run(self.model.encoder, batch)
+        inner = InnerRun(self.checks, self._inner_dtype)
+        outcome = self.inner_attack(name, options).run(self.model.encoder, batch, inner)
         self.passes.inner_forward += outcome.forwards
         self.passes.inner_backward += outcome.backwards
         return outcome.images
@@ -156,7 +160,7 @@ class Step:
         radius = (inner.eps_255 if eps_255 is None else eps_255) / 255
         if noise is None:
             seeds = [derive_seed(self.seed, "ascend", i) for i in range(len(images))]
-            noise = start * uniform_noise(seeds, tuple(images.shape[1:])).to(images.device)
+            noise = start * uniform_noise(seeds, tuple(images.shape[1:]), images.device)
             noise = noise * by_image(radius)
         self.passes.inner_forward += steps * len(images)
         self.passes.inner_backward += steps * len(images)
@@ -168,13 +172,14 @@ class Step:
             radius=radius,
             step_size=(inner.alpha_255 if alpha_255 is None else alpha_255) / 255,
             steps=steps,
+            autocast=self._inner_dtype,
         )
 
     def outputs(self, images: Tensor) -> Output:
         """Return what the model gives for images in eval mode, without a gradient."""
         self.passes.inner_forward += len(images)
         with torch.no_grad(), evaluating(self.model):
-            return cast(Output, self.model(images))
+            return in_precision(self.model, images, self._inner_dtype)
 
     def forward(self, images: Tensor, state: Mapping[str, Tensor] | None = None) -> Output:
         """Run the model in training mode, with `state` in place of its parameters and buffers."""
@@ -195,6 +200,19 @@ class Step:
     def identity_loss(self, output: Output, labels: Tensor) -> Tensor:
         """Return the label-smoothed identity loss alone of an output."""
         return identity_loss(output.logits, self._targets(labels))
+
+    def _embedded(self, images: Tensor) -> Tensor:
+        """Return the embeddings that guide, without a gradient, in the precision of the attack."""
+        self.passes.inner_forward += len(images)
+        encoder, dtype = self.model.encoder, self._inner_dtype
+        with torch.no_grad(), evaluating(encoder):
+            if dtype is None:
+                return cast(Tensor, encoder(images))
+            with torch.autocast(images.device.type, dtype=dtype):
+                return cast(Tensor, encoder(images)).float()
+
+    def _on_device(self, values: NDArray[np.int64]) -> Tensor:
+        return to_device(torch.from_numpy(values), self.policy.device)
 
     def _targets(self, labels: Tensor) -> Tensor:
         kept = 1 - self.config.label_smoothing * (1 - 1 / self.num_classes)

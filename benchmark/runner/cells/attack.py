@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Self
 
 from benchmark.config.schema import RunConfig
 from benchmark.core.attack import Attack
-from benchmark.core.crafting_precision import CraftingPrecision
 from benchmark.evaluation.attack_inputs import (
     AttackInputs,
     ImageSide,
@@ -20,6 +19,7 @@ from benchmark.evaluation.perturbed_images import joined
 from benchmark.evaluation.rankings import AttackedRanking
 from benchmark.evaluation.shards import SHARD_IMAGES, Shard, shards_of
 from benchmark.runner.cell_context import CellContext
+from benchmark.runner.cells.attack_passes import attack_passes
 from benchmark.runner.cells.cell import Cell
 from benchmark.runner.cells.clean import CleanCell
 from benchmark.runner.cells.content import attack_content, draws_content
@@ -161,7 +161,7 @@ class AttackCell(Cell):
         evaluator = replace(
             evaluator,
             adjusts=all(one.adjusts for one in (evaluator, *surrogates)),
-            crafting=self._crafting(context),
+            crafting=self.precision.chosen(context.store) if self.precision else "float32",
         )
         view = evaluator.view(self.attack.threat, surrogates)
         inputs = evaluator.inputs(view, self.attack_seed, context.config.scenario)
@@ -184,18 +184,10 @@ class AttackCell(Cell):
         shown = sum(one.is_person and one.pid in looked_for for one in gallery)
         return attacked_share(shown, context.config.scenario.fraction)
 
-    def _crafting(self, context: CellContext) -> CraftingPrecision:
-        if self.precision is None:
-            return "float32"
-        return self.precision.chosen(context.store)
-
     def passes(self, costs: Estimator) -> float:
-        """Return what the attack expects of every query, by the draws of a random encoder (EOT)."""
-        passes = self.attack.at(self.eps_255).expected_passes()
-        target, evaluation = self.clean.train.plugin, costs.config.evaluation
-        draws = target.adaptive.random and self.attack.threat.knowledge == "white"
-        passes *= costs.images(self.dataset, "query") * (evaluation.eot_samples if draws else 1)
-        return passes * costs.slowdown(target)
+        """Return what the attack expects of every query."""
+        images = costs.images(self.dataset, "query")
+        return attack_passes(self.attack, self.eps_255, self.clean.train.plugin, images, costs)
 
     def bytes(self, costs: Estimator) -> int:
         """Return the bytes of the outcome of each query."""

@@ -15,6 +15,7 @@ from benchmark.checks.probe import QUERIES, probed_rows
 from benchmark.config.schema import RunConfig
 from benchmark.core.crafting_precision import CraftingPrecision
 from benchmark.runner.cell_context import CellContext
+from benchmark.runner.cells.attack_passes import attack_passes
 from benchmark.runner.cells.canary_precision import CanaryPrecisionCell
 from benchmark.runner.cells.cell import Cell
 from benchmark.runner.cells.clean import CleanCell
@@ -136,5 +137,5 @@ class PrecisionCell(Cell):
 
     def passes(self, costs: Estimator) -> float:
         """Return what the attack expects of the probed queries, twice."""
-        images = min(QUERIES, costs.images(self.dataset, "query"))
-        return 2 * images * self.attack.at(self.eps_255).expected_passes()
+        images = 2 * min(QUERIES, costs.images(self.dataset, "query"))
+        return attack_passes(self.attack, self.eps_255, self.clean.train.plugin, images, costs)

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from benchmark.core.errors import BenchmarkError, PluginError
+from benchmark.core.progress import SilentProgress
 from benchmark.runner.cell_context import CellContext
 from benchmark.runner.cells.cell import Cell
 from benchmark.runner.error_translation import plugin_problem
 from benchmark.runner.estimate import Estimator, Workload
+from benchmark.runner.executors.grid_progress import GridProgress
 from benchmark.runner.executors.pool import Finished, Pool
 from benchmark.runner.executors.schedule import Schedule, longest_first, shares, units_of
 from benchmark.runner.executors.unit import Key, Unit
@@ -43,6 +45,7 @@ class Executor:
         journal: Where events go.
         estimator: Says how much work a cell is, for the order and for later estimates.
         fresh: Compute finished cells again.
+        grid: Shows how much of a plan is done; None: nothing does.
 
     Attributes:
         failures: Cells that a plugin failed so far.
@@ -56,14 +59,17 @@ class Executor:
         estimator: Estimator,
         *,
         fresh: bool = False,
+        grid: GridProgress | None = None,
     ) -> None:
         self._pool, self._context, self._store = pool, context, context.store
         self._journal, self._estimator, self._fresh = journal, estimator, fresh
+        self._grid = grid or GridProgress(SilentProgress())
         self._done: set[str] = set()
         self._missing: set[str] = set()
         self._work: dict[str, Workload] = {}
         self._spent: dict[str, list[float]] = defaultdict(list)
         self._running: dict[Key, Unit] = {}
+        self._predicted: dict[Key, float] = {}
         self._started: set[str] = set()
         self.failures: list[Failure] = []
 
@@ -76,27 +82,35 @@ class Executor:
             BenchmarkError: The data or the machine stands in the way of all cells.
         """
         schedule, waiting = self._schedule(plan), list(plan.trials)
-        while True:
-            while len(self._running) < self._pool.capacity and (unit := schedule.take()):
-                self._start(unit)
-            for trial in [one for one in waiting if self._is_done(one)]:
-                waiting.remove(trial)
-                yield trial
-            if not self._running:
-                return
-            try:
-                finished = self._pool.wait()
-            except KeyboardInterrupt:
-                for cell in {key[0]: unit.cell for key, unit in self._running.items()}.values():
-                    self._journal.write("interrupted", cell.fingerprint, label=cell.label)
-                raise
-            del self._running[finished.unit.key]
-            if finished.error is None:
-                schedule.finish(finished.unit)
-                self._note(finished)
-            else:
-                schedule.drop(finished.unit.cell)
-                self._fail(finished.unit.cell, finished.error)
+        with self._grid.over(self._predicted):
+            while True:
+                while len(self._running) < self._pool.capacity and (unit := schedule.take()):
+                    self._start(unit)
+                for trial in [one for one in waiting if self._is_done(one)]:
+                    waiting.remove(trial)
+                    yield trial
+                if not self._running:
+                    return
+                self._take_in(self._wait(), schedule)
+
+    def _wait(self) -> Finished:
+        try:
+            finished = self._pool.wait()
+        except KeyboardInterrupt:
+            for cell in {key[0]: unit.cell for key, unit in self._running.items()}.values():
+                self._journal.write("interrupted", cell.fingerprint, label=cell.label)
+            raise
+        del self._running[finished.unit.key]
+        return finished
+
+    def _take_in(self, finished: Finished, schedule: Schedule) -> None:
+        if finished.error is None:
+            schedule.finish(finished.unit)
+            self._grid.reach(finished.unit.key, 1.0)
+            self._note(finished)
+        else:
+            schedule.drop(finished.unit.cell)
+            self._fail(finished.unit.cell, finished.error)
 
     def _is_done(self, trial: Trial) -> bool:
         return self._done.issuperset(cell.fingerprint for cell in trial.cells)
@@ -105,7 +119,7 @@ class Executor:
         """Return what is to be computed; note what is finished, and what cannot be computed."""
         units: list[Unit] = []
         kept: list[Key] = []
-        seconds: dict[Key, float] = {}
+        self._predicted = {}
         for number, cell in enumerate(plan.cells, 1):
             title = f"[{number}/{len(plan.cells)}] {cell.label}"
             if cell.fingerprint in self._done | self._missing:
@@ -114,12 +128,15 @@ class Executor:
                 self._missing.add(cell.fingerprint)
             elif not self._is_reused(cell, title) and self._is_told(cell):
                 own = units_of(cell, cell.parts(self._context), title)
-                seconds |= shares(own, self._seconds(cell))
-                found = [one for one in own if one.part and self._store.find_part(cell, one.part)]
-                kept += [one.key for one in found]
-                units += [one for one in own if one not in found]
+                seconds = shares(own, self._seconds(cell))
+                found = {
+                    one.key for one in own if one.part and self._store.find_part(cell, one.part)
+                }
+                kept += found
+                units += [one for one in own if one.key not in found]
+                self._predicted |= {key: s for key, s in seconds.items() if key not in found}
         if self._pool.capacity > 1:
-            units = longest_first(units, seconds)
+            units = longest_first(units, self._predicted)
         return Schedule(units, {*((one, None) for one in self._done), *kept})
 
     def _is_reused(self, cell: Cell, title: str) -> bool:

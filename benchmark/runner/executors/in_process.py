@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from benchmark.runner.cell_context import CellContext
+from benchmark.runner.executors.grid_progress import GridProgress
 from benchmark.runner.executors.pool import Finished
 from benchmark.runner.executors.unit import Unit, compute_unit
 
@@ -14,12 +15,13 @@ class InProcessPool:
 
     Args:
         context: What cells are computed with.
+        grid: Draws the bars of units beside one over all of them; None: the context draws.
     """
 
     capacity = 1
 
-    def __init__(self, context: CellContext) -> None:
-        self._context = context
+    def __init__(self, context: CellContext, grid: GridProgress | None = None) -> None:
+        self._context, self._grid = context, grid
         self._submitted: list[Unit] = []
 
     def submit(self, unit: Unit) -> None:
@@ -29,6 +31,8 @@ class InProcessPool:
     def wait(self) -> Finished:
         """Compute the unit."""
         unit, error = self._submitted.pop(), None
+        if self._grid is not None:
+            self._context.progress = self._grid.of(unit)
         start = time.perf_counter()
         try:
             compute_unit(unit, self._context)

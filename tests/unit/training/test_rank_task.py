@@ -31,7 +31,7 @@ def test_a_task_comes_back_and_large_arrays_are_mapped_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rank_task, "_LARGE_BYTES", 10_000)
-    task = task_of(make_defense("ddid", balancing=False), tmp_path)
+    task = task_of(make_defense("avmixup", gamma=3.0), tmp_path)
     save_task(tmp_path, task)
     found = load_task(tmp_path)
     assert found.defense.config == task.defense.config

@@ -24,6 +24,7 @@ OPTIONAL = {
     "experiments",
     "notebook",
     "onnx",
+    "ray",
     "tensorboard",
     "timm",
     "torchattacks",

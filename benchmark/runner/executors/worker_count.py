@@ -16,6 +16,7 @@ from benchmark.core.device import DevicePolicy
 from benchmark.core.errors import UsageError
 from benchmark.core.registry import ATTACKS, BACKBONES, DATASETS, DEFENSES, Registry
 from benchmark.runner.choice import Choice
+from benchmark.runner.executors.ray_cluster import check_ray_is_installed
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +32,11 @@ def worker_count(config: RunConfig, choice: Choice, policy: DevicePolicy) -> int
     Raises:
         UsageError: There are not so many cores or GPUs, or others cannot do what this process can.
     """
+    if config.executor == "ray":
+        check_ray_is_installed()
+        if (reason := _tied_to_this_process(config, choice)) is not None:
+            raise UsageError(reason, "do that, or use --executor local --workers 1")
+        return config.workers or 1  # the cluster decides
     on_gpu = policy.device.type == "cuda"
     most = torch.cuda.device_count() if on_gpu else cores()
     usual = most if on_gpu else max(1, most // 2)

@@ -94,7 +94,6 @@ def test_the_recipe_tells_of_ranks_only_where_there_are_several() -> None:
     [
         ({"identities": 16, "ranks": 3}, "ranks=3 cannot share a batch of identities=16 evenly"),
         ({"compile": True, "ranks": 2}, "is not implemented"),
-        ({"checkpointing": True, "ranks": 2}, "is not implemented"),
     ],
 )
 def test_recipes_that_ranks_cannot_share_are_refused(

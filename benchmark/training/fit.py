@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from torch import nn
@@ -47,7 +47,8 @@ class TrainedEncoder:
         peak_memory_bytes: Peak memory of the process, or of the device if it has its own; of
             several ranks the first one's.
         encoder_parameters: Number of the encoder's parameters.
-        report: Figures of the defense's preparation.
+        report: Figures of the defense's preparation, and how the loop computed if the recipe asks
+            for more than usual.
         passes: Images that went through the model, by kind (`Passes`).
         label_agreement: Share of the fitted images that lie nearest their own identity; None
             where the loop made too few steps for it to mean anything.
@@ -137,6 +138,8 @@ class Task:
             progress = SilentProgress()  # what follows only reads the last checkpoint
         result: LoopResult = TrainingLoop(**vars(task)).run(progress)
         self.state, self.classifier = result.state, result.classifier
+        report = {**self.preparation.report, **result.report}
+        self.preparation = replace(self.preparation, report=report)
         return result.encoder
 
     def warn_of_ranks_without_use(self, defense: Defense) -> None:

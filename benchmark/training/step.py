@@ -29,7 +29,9 @@ from benchmark.models.encoder import ReIDModel
 from benchmark.training.config import TrainingConfig
 from benchmark.training.inner import Objective, ascend, by_image, in_precision
 from benchmark.training.losses import identity_loss, retrieval_loss, smoothed_targets
-from benchmark.training.ranks import ONE_RANK, GatheringModel, Ranks
+from benchmark.training.model_calls import ModelCalls
+from benchmark.training.ranks import ONE_RANK, Ranks
+from benchmark.training.recomputed import recomputed
 
 InnerAttacks = Callable[[str, Mapping[str, object]], Attack]
 
@@ -70,6 +72,7 @@ class Step:
     train: ImageSet
     passes: Passes
     checks: LateChecks
+    calls: ModelCalls
     ranks: Ranks = ONE_RANK
 
     def __post_init__(self) -> None:
@@ -143,7 +146,7 @@ class Step:
         if self.ranks.size > 1:  # an attack treats each image as if it were alone
             batch = batch.rows(rows[self.ranks.share(len(rows))])
         inner = InnerRun(self.checks, self._inner_dtype)
-        outcome = self.inner_attack(name, options).run(self.model.encoder, batch, inner)
+        outcome = self.inner_attack(name, options).run(self.calls.encoder, batch, inner)
         self.passes.inner_forward += self.ranks.total(outcome.forwards)
         self.passes.inner_backward += self.ranks.total(outcome.backwards)
         return self.ranks.gather(outcome.images, len(images))
@@ -172,7 +175,7 @@ class Step:
         step_size = (inner.alpha_255 if alpha_255 is None else alpha_255) / 255
         own = self.ranks.share(len(images))
         crafted = ascend(
-            GatheringModel(self.model, self.ranks, len(images)),
+            self.ranks.gathering(self.calls.model, len(images)),
             objective,
             images[own],
             noise=noise[own],
@@ -187,7 +190,7 @@ class Step:
         """Return what the model gives for images in eval mode, without a gradient."""
         self.passes.inner_forward += len(images)
         with torch.no_grad(), evaluating(self.model):
-            model = partial(in_precision, self.model, autocast=self._inner_dtype)
+            model = partial(in_precision, self.calls.model, autocast=self._inner_dtype)
             return self.ranks.run(model, images)
 
     def forward(self, images: Tensor, state: Mapping[str, Tensor] | None = None) -> Output:
@@ -196,8 +199,10 @@ class Step:
         state = self.ranks.parameters_of(self.model, state)
 
         def call(rows: Tensor) -> Output:
+            if self.config.checkpointing and torch.is_grad_enabled():
+                return recomputed(self.model, rows, state or {})
             if state is None:
-                return cast(Output, self.model(rows))
+                return cast(Output, self.calls.model(rows))
             return cast(Output, functional_call(self.model, dict(state), (rows,)))
 
         with self.policy.training_precision():
@@ -218,7 +223,7 @@ class Step:
     def _embedded(self, images: Tensor) -> Tensor:
         """Return the embeddings that guide, without a gradient, in the precision of the attack."""
         self.passes.inner_forward += len(images)
-        encoder, dtype = self.model.encoder, self._inner_dtype
+        encoder, dtype = self.calls.encoder, self._inner_dtype
         with torch.no_grad(), evaluating(encoder):
             if dtype is None:
                 return self.ranks.run(encoder, images)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -31,11 +31,15 @@ from benchmark.models.classifier import IdentityClassifier
 from benchmark.models.encoder import ReIDEncoder, ReIDModel, build_encoder
 from benchmark.training.augmentation import augmented
 from benchmark.training.config import TrainingConfig
-from benchmark.training.precision import in_update_precision
+from benchmark.training.pace import Pace
+from benchmark.training.precision import in_update_precision, inner_dtype
 from benchmark.training.schedule import learning_rate
 from benchmark.training.selection import HeldOutSelection
 from benchmark.training.state import CHECKPOINT, TrainingState
 from benchmark.training.step import Passes, Step, inner_attacks
+
+OnEpoch = Callable[[Sequence[Mapping[str, float]]], None]
+"""Is told one row for each epoch so far: loss, and what was measured on held-out identities."""
 
 logger = logging.getLogger(__name__)
 
@@ -107,23 +111,33 @@ class TrainingLoop:
         )
         self._selection = HeldOutSelection(held_out, config, policy, seed, defense.name)
         self._inner_attack = inner_attacks(config, defense.name)
-        self._passes = Passes()
+        self._passes, self._pace = Passes(), Pace(policy, inner_dtype(config.inner))
         self._pixels = pixel_source(train, policy.device)
         self._checks = LateChecks.on(policy.device)
 
-    def run(self, progress: Progress) -> LoopResult:
-        """Train to the end, from the last checkpoint if there is one."""
+    def run(self, progress: Progress, on_epoch: OnEpoch | None = None) -> LoopResult:
+        """Train to the end, from the last checkpoint if there is one.
+
+        Args:
+            progress: Where to report.
+            on_epoch: Told the history after each epoch.
+        """
         state = self._resume()
+        self._pace.time_bare_passes(self._model, self._batch_of_images)
         batches, epochs = self._sampler.batches, self._epochs
         with progress.task(f"training {self._defense.name}", epochs * batches) as bar:
             bar.advance(state.epoch * batches)
             while state.epoch < epochs:
                 start = time.perf_counter()
                 loss = self._epoch(state.epoch, bar)
+                state.step_seconds += time.perf_counter() - start
+                state.bare_seconds += self._pace.bare_seconds(self._passes)
                 state.epoch += 1
                 state.images += batches * self._config.identities * self._config.images
                 row = {"epoch": float(state.epoch), "loss": loss}
                 state.history.append({**row, **self._validate(state)})
+                if on_epoch is not None:
+                    on_epoch(state.history)
                 state.seconds += time.perf_counter() - start
                 self._remember(state)
         if state.best_model:
@@ -136,15 +150,22 @@ class TrainingLoop:
         batches = self._sampler.epoch(derive_seed(self._seed, "batches", epoch))
         losses, replays = list[float](), self._defense.replays()
         first = [index - index % replays for index in range(len(batches))]
+        self._pace.begin(self._passes)
         with closing(self._pixels.batches([batches[index] for index in first])) as pixels:
             for index, own in enumerate(pixels):
                 seed = derive_seed(self._seed, "step", epoch, first[index])
                 passed = epoch + index / len(batches)
                 step = self._step(own, batches[first[index]], passed, seed)
                 self._update(step, partial(self._judge, losses, epoch, index))
-                bar.advance(1, f"loss {losses[-1]:.2f}" if losses else "")
+                self._pace.images += len(own)
+                bar.advance(1, self._pace.note(losses, self._passes))
         self._checks.finish()
         return float(np.mean(losses))
+
+    def _batch_of_images(self) -> Tensor:
+        rows = self._sampler.epoch(derive_seed(self._seed, "batches", 0))[:1]
+        with closing(self._pixels.batches(rows)) as pixels:
+            return augmented(next(pixels), 0, self._config.augment)
 
     def _judge(self, losses: list[float], epoch: int, index: int, values: list[float]) -> None:
         """Keep the loss of a step, if it and the norm of its gradient are finite."""

@@ -30,16 +30,24 @@ class Batches:
             random encoder: it draws for a batch, whose size is then part of its results.
         device: Where memory may run out.
         owner: Whose images they are, for the log.
+        what: What they are, if not images.
 
     Attributes:
         halved_to: The size that memory allowed, if it was halved.
     """
 
     def __init__(
-        self, count: int, size: int, *, adjusts: bool, device: torch.device, owner: str
+        self,
+        count: int,
+        size: int,
+        *,
+        adjusts: bool,
+        device: torch.device,
+        owner: str,
+        what: str = "images",
     ) -> None:
         self._count, self._size, self._adjusts = count, size, adjusts
-        self._device, self._owner = device, owner
+        self._device, self._owner, self._what = device, owner, what
         self.halved_to: int | None = None
 
     def run(self, work: Callable[[slice], None]) -> None:
@@ -66,9 +74,10 @@ class Batches:
         give_back_memory(self._device)  # after the error, whose traceback holds the tensors
         self._size = self.halved_to = images // 2
         logger.warning(
-            "%s: memory ran out with %d images at once; it goes on with %d",
+            "%s: memory ran out with %d %s at once; it goes on with %d",
             self._owner,
             images,
+            self._what,
             self._size,
         )
         return False
@@ -104,8 +113,10 @@ def sized_to_memory(
         if not is_out_of_memory(error):
             raise
         return batch
-    room = SHARE * memory.total_bytes * batch / max(1, memory.taken_bytes())
+    each = max(1, memory.taken_bytes()) / batch
+    most = min(LARGEST_BATCH, SHARE * memory.total_bytes / each)
     size = batch
-    while size < count and 2 * size <= min(LARGEST_BATCH, room):
+    while size < count and 2 * size <= most:
         size *= 2
+    logger.debug("%d images at once, of %.1f MiB each by forecast", size, each / 2**20)
     return size

@@ -20,6 +20,8 @@ def predicted_seconds(work: GpuWork, notes: Notes, output: Path) -> float:
     """
     if not work.is_run:
         return notes.of(work.name).seconds or 60 * work.minutes
-    options = {**work.options, "device": "auto", "output": output}
-    config = load_run_config(options, list(work.keys))
+    options, keys = {**work.options, "device": "auto", "output": output}, list(work.keys)
+    if torch.cuda.is_available():
+        return 60 * preview(load_run_config(options, keys)).minutes
+    config = load_run_config(options, [*keys, "evaluation.crafting=float32"])  # auto asks the GPU
     return 60 * preview(config, DevicePolicy(torch.device("cuda"))).minutes

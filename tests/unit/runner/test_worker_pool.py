@@ -5,20 +5,24 @@ from __future__ import annotations
 import logging
 import pickle
 from multiprocessing.connection import Pipe
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 from benchmark.core.errors import EnvironmentProblem, PluginError
 from benchmark.core.progress import SilentProgress
+from benchmark.runner.executors import choose_pool
 from benchmark.runner.executors import worker_processes as subject
 from benchmark.runner.executors.grid_progress import GridProgress
 from benchmark.runner.executors.messages import Ended
 from benchmark.runner.executors.pool import Finished
 from benchmark.runner.executors.unit import Unit
-from benchmark.runner.executors.worker_process import _told
+from benchmark.runner.executors.wire import told
 from benchmark.runner.executors.worker_processes import WorkerProcesses
 from benchmark.runner.held_output import HarnessError
+from benchmark.runner.store import CellStore
 from tests.tiny_cell import tiny_cell
 
 UNIT = Unit(tiny_cell("one"), title="[1/1] one")
@@ -50,7 +54,7 @@ class MortalWorker:
         self.unit = None
         return Finished(unit, message.seconds, self.name)
 
-    def end(self) -> str:
+    def end(self, patience_seconds: float = 0) -> str:
         return "was killed by SIGKILL"
 
 
@@ -101,9 +105,34 @@ class StrangeError(PluginError):
 
 
 def test_errors_that_are_sent_are_of_classes_that_every_process_knows():
-    sent = pickle.loads(pickle.dumps(_told(StrangeError("a", "b", "mend it"))))
+    sent = pickle.loads(pickle.dumps(told(StrangeError("a", "b", "mend it"))))
     assert (type(sent), sent.what, sent.hint) == (PluginError, "ab", "mend it")
-    fault = _told(ValueError("no\nmore"))
+    fault = told(ValueError("no\nmore"))
     assert isinstance(fault, HarnessError)
     assert fault.what == "unexpected ValueError: no"
     assert "run.log" in fault.hint
+
+
+@pytest.mark.parametrize(
+    ("device", "visible", "gpus"),
+    [("cpu", "4,5", [None, None]), ("cuda", None, ["0", "1"]), ("cuda", "4,5", ["4", "5"])],
+)
+def test_each_worker_has_its_share_of_threads_or_a_gpu(
+    device, visible, gpus, monkeypatch, tmp_path
+):
+    if visible is None:
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    else:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    monkeypatch.setattr(choose_pool, "threads_of", lambda workers: 6 // workers)
+    context: Any = SimpleNamespace(
+        policy=SimpleNamespace(device=torch.device(device)),
+        store=CellStore(tmp_path),
+        config=SimpleNamespace(executor="local"),
+    )
+    task: Any = None
+    chosen = choose_pool.choose_pool(context, task, 2, GridProgress(SilentProgress()))
+    assert isinstance(chosen, WorkerProcesses)
+    environments = list(chosen._environments.values())
+    assert [one["OMP_NUM_THREADS"] for one in environments] == ["3", "3"]
+    assert [one.get("CUDA_VISIBLE_DEVICES") for one in environments] == gpus

@@ -18,6 +18,7 @@ from benchmark.checks.consistency import measure_consistency
 from benchmark.checks.figures import ProbeFigures, SweepFigure
 from benchmark.checks.gradients import has_graph, measure_gradients
 from benchmark.core.adaptive import BackwardThrough, ExpectedEncoder
+from benchmark.core.batches import Batches
 from benchmark.core.image_set import ImageSet
 from benchmark.core.progress import SILENT_BAR, Bar, Progress, SilentProgress
 from benchmark.evaluation.evaluator import BATCH, Evaluator, attack_named
@@ -94,8 +95,9 @@ class Probe:
     @classmethod
     def of(cls, evaluator: Evaluator, seed: int) -> Probe:
         """Choose the queries, of those of an evaluator."""
-        rows = probed_rows(evaluator.query, evaluator.clean.ranking)
-        return cls(replace(evaluator.subset(rows), batch=BATCH), seed)
+        few = evaluator.subset(probed_rows(evaluator.query, evaluator.clean.ranking))
+        # All queries at once, whatever was configured, but where the batch is part of the result.
+        return cls(replace(few, batch=BATCH) if few.adjusts else few, seed)
 
     @property
     def queries(self) -> int:
@@ -160,11 +162,19 @@ class Probe:
         return {"map": attacked.map, "trace": attacked.trace}
 
     def _look(self, name: str) -> dict[str, Any]:
-        images, owner = self._images(), self.few.owner
+        images, encoder, owner = self._images(), self.few.encoder, self.few.owner
+        batches = Batches(
+            self.queries,
+            self.few.batch,
+            adjusts=self.few.adjusts,
+            device=images.device,
+            owner=f"{owner}: {name}",
+        )
         if name == "consistency":
-            return measure_consistency(self.few.encoder, images, owner).model_dump()
-        encoder = self.few.encoder if name == "encoder-gradients" else self._view
-        return measure_gradients(encoder, images, self.few.mean_matches(), owner).model_dump()
+            return measure_consistency(encoder, images, owner, batches).model_dump()
+        seen = encoder if name == "encoder-gradients" else self._view
+        goal = self.few.mean_matches()
+        return measure_gradients(seen, images, goal, owner, batches).model_dump()
 
 
 def probed_rows(query: ImageSet, ranking: RankingResult) -> NDArray[np.int64]:

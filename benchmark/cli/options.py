@@ -176,6 +176,9 @@ Workers = Annotated[
 ]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Compute finished cells again.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Exit with 5 if a sanity flag is raised.")]
+Tensorboard = Annotated[
+    bool, typer.Option("--tensorboard", help="Write event files to OUTPUT/tensorboard.")
+]
 Json = Annotated[
     bool, typer.Option("--json", help="One JSON document on stdout and nothing else there.")
 ]
@@ -275,6 +278,7 @@ def _run_options(
     workers: Workers = None,
     fresh: Fresh = False,
     strict: Strict = False,
+    tensorboard: Tensorboard = False,
     json_: Json = False,
 ) -> None:
     """Hold the options of a run with their types, for their signature alone."""

@@ -21,6 +21,7 @@ from benchmark.core.device import DevicePolicy
 from benchmark.core.encoder import evaluating
 from benchmark.core.errors import BenchmarkError, PluginError
 from benchmark.core.image_set import ImageSet
+from benchmark.core.late_checks import LateChecks
 from benchmark.core.legal_images import check_legal
 from benchmark.core.metered_encoder import MeteredEncoder
 from benchmark.core.oracle import DecisionOracle, QueryCounter, ScoreOracle
@@ -54,6 +55,19 @@ class AttackTask:
     work_dir: Path
 
 
+@dataclass(frozen=True)
+class InnerRun:
+    """How an attack runs inside a training step; evaluations never do.
+
+    Attributes:
+        checks: Judges images and embeddings, perhaps some steps later.
+        autocast: Precision of the encoder; its embeddings arrive in float32. None: float32.
+    """
+
+    checks: LateChecks
+    autocast: torch.dtype | None = None
+
+
 @dataclass
 class AttackOutcome:
     """Adversarial images of a batch and what they cost.
@@ -63,7 +77,7 @@ class AttackOutcome:
         forwards: Images that went forward.
         backwards: Images that went backward.
         seconds: Wall time.
-        trace: Mean objective at each step, for attacks that have one.
+        trace: Mean objective at each step, for attacks that have one; empty inside a training.
         queries: Answers that a black-box attack was given.
         snapshots: Images of a black-box attack after so many answers for each.
     """
@@ -87,6 +101,7 @@ class Attack(Plugin):
 
     Attributes:
         prepared: What `prepare` returned, on the device of the images.
+        traced: Whether somebody reads `trace`; a training does not, nor waits for it.
     """
 
     threat: ClassVar[ThreatModel] = ThreatModel()
@@ -100,6 +115,7 @@ class Attack(Plugin):
         self.eps_255 = check_eps_255(eps_255)
         self.owner = owner
         self.trace: list[float] = []
+        self.traced = True
         self.prepared: Mapping[str, Tensor] = {}
         self._snapshots: dict[int, Tensor] = {}
 
@@ -193,23 +209,34 @@ class Attack(Plugin):
         """
 
     @final
-    def run(self, encoder: nn.Module, batch: AttackBatch) -> AttackOutcome:
+    def run(
+        self, encoder: nn.Module, batch: AttackBatch, inner: InnerRun | None = None
+    ) -> AttackOutcome:
         """Craft adversarial images in eval mode and float32, and check that they are legal.
 
         The attack is given a copy of the images, so that it is judged by the clean ones whatever
         it writes on.
 
+        Args:
+            encoder: What is attacked.
+            batch: The images and what guides.
+            inner: Set inside a training step.
+
         Raises:
             PluginError: The attack left the ball or the pixel box, or returned something else than
-                one finite float32 image for each clean one; or it or the encoder raised.
+                one finite float32 image for each clean one; or it or the encoder raised. Inside a
+                training step, what only the pixels and embeddings tell is raised by its checks.
         """
+        run = inner or InnerRun(LateChecks.on(batch.images.device))
         clean = batch.images
         batch = replace(batch, images=clean.clone())
         knowledge = self.threat_with(self.config).knowledge
         counter = None
         if knowledge in ("score", "decision"):
             counter = QueryCounter(len(batch.images), self.query_budget(), self.name)
-        metered = MeteredEncoder(encoder, self.owner)
+        metered = MeteredEncoder(
+            encoder, self.owner, run.checks, run.autocast, copied=inner is None
+        )
         granted: nn.Module = metered
         if counter is not None and knowledge == "score":
             granted = ScoreOracle(metered, counter, self.owner)
@@ -217,12 +244,21 @@ class Attack(Plugin):
             gallery, pids, camids = batch.gallery_guides, batch.pids, batch.camids
             granted = DecisionOracle(metered, counter, self.owner, gallery, pids, camids)
             batch = batch.without_embeddings()
-        self.trace, self._snapshots = [], {}
+        self.trace, self._snapshots, self.traced = [], {}, inner is None
         start = time.perf_counter()
         precise = torch.autocast(clean.device.type, enabled=False)
         with evaluating(encoder), torch.enable_grad(), precise:
-            images = self._legal(self._perturbed(granted, batch), clean)
-        snapshots = {n: self._legal(x, clean) for n, x in self._snapshots.items()}
+            try:
+                returned = self._perturbed(granted, batch)
+            except Exception:
+                metered.judge()
+                run.checks.finish()  # embeddings that were not finite are the cause, not the effect
+                raise
+        metered.judge()
+        images = self._legal(returned, clean, run.checks)
+        snapshots = {n: self._legal(x, clean, run.checks) for n, x in self._snapshots.items()}
+        if inner is None:
+            run.checks.finish()
         return AttackOutcome(
             images=images,
             forwards=metered.forwards,
@@ -233,8 +269,8 @@ class Attack(Plugin):
             snapshots=snapshots,
         )
 
-    def _legal(self, returned: object, clean: Tensor) -> Tensor:
-        return check_legal(returned, clean, self.eps_255, self.name)
+    def _legal(self, returned: object, clean: Tensor, checks: LateChecks) -> Tensor:
+        return check_legal(returned, clean, self.eps_255, self.name, checks)
 
     def _perturbed(self, encoder: nn.Module, batch: AttackBatch) -> object:
         try:

@@ -89,7 +89,8 @@ class AutoPGD(IteratedAttack):
         for restart in range(self.config.restarts):
             climbed = self._climb(encoder, batch, state, self._first(batch, restart), history)
             best.update(climbed.images, climbed.values)
-        self.trace = torch.stack(history).cummax(0).values.mean(1).tolist()
+        if self.traced:
+            self.trace = torch.stack(history).cummax(0).values.mean(1).tolist()
         return best.images
 
     def _first(self, batch: AttackBatch, restart: int) -> Tensor:
@@ -97,7 +98,7 @@ class AutoPGD(IteratedAttack):
         if not config.start:
             return clean
         seeds = [derive_seed(seed, restart) for seed in batch.seeds] if restart else batch.seeds
-        noise = uniform_noise(seeds, tuple(clean.shape[1:])).to(clean)
+        noise = uniform_noise(seeds, tuple(clean.shape[1:]), clean.device).to(clean)
         return self.project(clean + config.start * self.radius * noise, clean)
 
     def _climb(

@@ -33,9 +33,34 @@ def embed(encoder: nn.Module, images: Tensor, owner: str) -> Tensor:
     Raises:
         PluginError: The encoder raised, or returned a wrong shape, NaN or infinities.
     """
+    return verified_embeddings(embed_unjudged(encoder, images, owner), len(images), owner)
+
+
+def embed_unjudged(
+    encoder: nn.Module, images: Tensor, owner: str, *, copied: bool = True
+) -> Tensor:
+    """Return the embeddings as `embed` does, before anybody looked whether they are finite.
+
+    Args:
+        encoder: Maps images to embeddings.
+        images: The images.
+        owner: Name of the defense, for error messages.
+        copied: Give the encoder a copy; the harness's own, which a training has, writes on none.
+
+    Raises:
+        PluginError: The encoder raised, or returned a wrong shape.
+    """
     with encoder_faults(owner):
-        embeddings: object = encoder(images.clone())
-    return verified_embeddings(embeddings, len(images), owner)
+        embeddings: object = encoder(images.clone() if copied else images)
+    return shaped_embeddings(embeddings, len(images), owner)
+
+
+def not_finite(owner: str) -> PluginError:
+    """Return the error of an encoder whose embeddings are not finite."""
+    return PluginError(
+        f"{owner}: the encoder returned NaN or infinite embeddings",
+        "check the training for divergence and the forward pass for divisions by zero",
+    )
 
 
 @contextmanager
@@ -61,6 +86,18 @@ def verified_embeddings(embeddings: object, batch: int, owner: str) -> Tensor:
     Raises:
         PluginError: The encoder of `owner` returned something else.
     """
+    shaped = shaped_embeddings(embeddings, batch, owner)
+    if not bool(torch.isfinite(shaped.detach()).all()):
+        raise not_finite(owner)
+    return shaped
+
+
+def shaped_embeddings(embeddings: object, batch: int, owner: str) -> Tensor:
+    """Return `embeddings` if they are a (batch, D) float tensor.
+
+    Raises:
+        PluginError: The encoder of `owner` returned something else.
+    """
     if not isinstance(embeddings, Tensor):
         raise PluginError(
             f"{owner}: the encoder returned {type(embeddings).__name__}, not a tensor",
@@ -75,11 +112,6 @@ def verified_embeddings(embeddings: object, batch: int, owner: str) -> Tensor:
         raise PluginError(
             f"{owner}: the encoder returned {embeddings.dtype}, not floating-point numbers",
             "return float32 embeddings",
-        )
-    if not bool(torch.isfinite(embeddings.detach()).all()):
-        raise PluginError(
-            f"{owner}: the encoder returned NaN or infinite embeddings",
-            "check the training for divergence and the forward pass for divisions by zero",
         )
     return embeddings
 

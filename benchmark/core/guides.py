@@ -25,6 +25,8 @@ class Guides:
         camids: (N,) cameras.
         junk: (N,) bool; these images are not ranked and never guide. Unset: none is junk.
         distractor: (N,) bool; these are wrong for everybody and never guide. Unset: none is one.
+        known: Sorted identities, (K,), where all images guide and the caller has them at hand: to
+            find them on a device waits for it.
     """
 
     embeddings: Tensor
@@ -32,6 +34,7 @@ class Guides:
     camids: Tensor
     junk: Tensor = field(default=None, kw_only=True)  # type: ignore[assignment]
     distractor: Tensor = field(default=None, kw_only=True)  # type: ignore[assignment]
+    known: Tensor | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         for flag in ("junk", "distractor"):
@@ -61,6 +64,8 @@ class Guides:
     @cached_property
     def identities(self) -> Tensor:
         """Sorted identities of the people, (K,)."""
+        if self.known is not None:
+            return self.known
         identities: Tensor = torch.unique(self.pids[self.people])
         return identities
 
@@ -81,10 +86,11 @@ class Guides:
         return self._mean_by_identity(self.embeddings)
 
     def _mean_by_identity(self, vectors: Tensor) -> Tensor:
-        kept = self.people
+        kept = slice(None) if self.known is not None else self.people
         index = torch.searchsorted(self.identities, self.pids[kept])
         sums = vectors.new_zeros(len(self.identities), vectors.shape[1])
-        counts = torch.bincount(index, minlength=len(self.identities))
+        counts = index.new_zeros(len(self.identities))  # bincount would wait for the device
+        counts.index_add_(0, index, torch.ones_like(index))
         return sums.index_add_(0, index, vectors[kept]) / counts[:, None]
 
     def positive_mask(
@@ -126,7 +132,7 @@ class Guides:
             return vectors, torch.zeros_like(pids)
         centroids = self.centroids(unit)
         distances = torch.cdist(vectors, centroids, compute_mode="donot_use_mm_for_euclid_dist")
-        distances[pids[:, None] == self.identities[None, :]] = -1.0
+        distances.masked_fill_(pids[:, None] == self.identities[None, :], -1.0)
         index = distances.argmax(1)
         found, identities = centroids[index], self.identities[index]
         if len(self.identities) > 1:

@@ -131,12 +131,14 @@ class IteratedAttack(Attack):
 
     def draws(self, batch: AttackBatch, step: int, count: int) -> Tensor:
         """Return (B, count) float64 numbers in [0, 1) from the seed of each image and the step."""
-        noise = uniform_noise([derive_seed(seed, step) for seed in batch.seeds], (count,))
-        return noise.double().add_(1).div_(2).to(batch.images.device)
+        seeds = [derive_seed(seed, step) for seed in batch.seeds]
+        noise = uniform_noise(seeds, (count,), batch.images.device)
+        return noise.double().add_(1).div_(2)
 
     def start_noise(self, batch: AttackBatch) -> Tensor:
         """Return (B, 3, H, W) noise in [-1, 1) of a random start, from the seed of each image."""
-        return uniform_noise(batch.seeds, tuple(batch.images.shape[1:])).to(batch.images.device)
+        images = batch.images
+        return uniform_noise(batch.seeds, tuple(images.shape[1:]), images.device)
 
     def perturb(self, encoder: nn.Module, batch: AttackBatch) -> Tensor:
         """Run the loop and return the best iterate, or the last one if so configured."""
@@ -170,14 +172,14 @@ class IteratedAttack(Attack):
                         gradient.add_(velocity, alpha=config.momentum)
                     velocity = gradient
                 images = torch.add(images, gradient.sign(), alpha=step_size).clamp_(lower, upper)
-        self.trace = torch.stack(trace).tolist()  # at the end: each step would wait for the device
-        if best is None:
-            return images
-        with torch.no_grad():
-            values = self.value(encoder, images, state, batch)
-        best.update(images, values)
-        self.trace.append(float(values.mean()))
-        return best.images
+        if best is not None:
+            with torch.no_grad():
+                values = self.value(encoder, images, state, batch)
+            best.update(images, values)
+            trace.append(values.mean())
+        if self.traced:
+            self.trace = torch.stack(trace).tolist()  # at the end: each step would wait
+        return images if best is None else best.images
 
 
 class BestIterate:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
 from benchmark.core.digits import told_apart
 from benchmark.core.errors import PluginError
+from benchmark.core.late_checks import LateChecks
 
 BALL_TOLERANCE = 1e-6
 
 
-def check_legal(returned: object, clean: Tensor, eps_255: float, attack: str) -> Tensor:
+def check_legal(
+    returned: object, clean: Tensor, eps_255: float, attack: str, checks: LateChecks
+) -> Tensor:
     """Return what an attack returned, detached, if it is legal.
 
     Args:
@@ -19,6 +24,7 @@ def check_legal(returned: object, clean: Tensor, eps_255: float, attack: str) ->
         clean: (B, 3, H, W) clean images.
         eps_255: Radius of the ball around them, in 1/255.
         attack: Name of the attack, for error messages.
+        checks: Judges the pixels, perhaps later.
 
     Raises:
         PluginError: It left the ball or the pixel box, or is something else than one finite
@@ -36,9 +42,17 @@ def check_legal(returned: object, clean: Tensor, eps_255: float, attack: str) ->
             f"not {tuple(clean.shape)} of {clean.dtype}",
             "return one adversarial image for each clean one",
         )
-    if not bool(torch.isfinite(images).all()):
+    checks.add(
+        torch.stack([(images - clean).abs_().amax(), images.amin(), images.amax()]),
+        lambda pixels: _judge_pixels(pixels, eps_255, attack),
+    )
+    return images
+
+
+def _judge_pixels(pixels: list[float], eps_255: float, attack: str) -> None:
+    distance, low, high = pixels
+    if not (math.isfinite(low) and math.isfinite(high)):
         raise PluginError(f"attack {attack!r} returned NaN pixels", "check its gradients")
-    distance = float((images - clean).abs().max())
     if distance > eps_255 / 255 + BALL_TOLERANCE:
         raise PluginError(
             f"attack {attack!r} left the ball: "
@@ -46,14 +60,12 @@ def check_legal(returned: object, clean: Tensor, eps_255: float, attack: str) ->
             f"{eps_255:g}/255",
             "project around the clean image with self.project()",
         )
-    low, high = float(images.min()), float(images.max())
     if low < -BALL_TOLERANCE or high > 1 + BALL_TOLERANCE:
         raise PluginError(
             f"attack {attack!r} left the pixel box: "
             f"[{told_apart(low, 0, 4)[0]}, {told_apart(high, 1, 4)[0]}]",
             "project with self.project()",
         )
-    return images
 
 
 def round_to_8_bits(images: Tensor, clean: Tensor, eps_255: float) -> Tensor:

@@ -48,6 +48,7 @@ class AttackInputs:
 
     Attributes:
         view: What the attacker looks through.
+        device: Where the images go.
         targets: (Q,) identity that each query is told to come close to or leave; None: its own.
     """
 
@@ -66,7 +67,8 @@ class AttackInputs:
             "gallery": Guides.of(gallery, view.gallery_embeddings, device),
         }
         self.view = view
-        self._scenario, self._seed, self._device = scenario, seed, device
+        self.device = device
+        self._scenario, self._seed = scenario, seed
         self.targets: NDArray[np.int64] | None = None
         if scenario.intent != "dodge":
             both = self._guides["query"], self._guides["gallery"]
@@ -98,9 +100,9 @@ class AttackInputs:
         """
         own = self._sets[side]
         batch = AttackBatch.of_rows(
-            images=own.tensor(rows).to(self._device),
+            images=own.tensor(rows).to(self.device),
             seeds=[derive_seed(self._seed, purpose, own.names[row]) for row in rows],
-            rows=torch.from_numpy(rows).to(self._device),
+            rows=torch.from_numpy(rows).to(self.device),
             own=self._guides[side],
             gallery=self._guides["gallery" if side == "query" else "query"],
         )
@@ -108,7 +110,7 @@ class AttackInputs:
             return batch
         return replace(
             batch,
-            pids=torch.from_numpy(self.targets[rows]).to(self._device),
+            pids=torch.from_numpy(self.targets[rows]).to(self.device),
             camids=torch.full_like(batch.camids, -1),
             direction=-1.0 if self._scenario.intent == "impersonate" else 1.0,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,8 @@ from torch import Tensor, nn
 
 from benchmark.core.attack import Attack, AttackOutcome
 from benchmark.core.attack_batch import AttackBatch
+from benchmark.core.batches import Batches
+from benchmark.core.crafting_precision import CraftingPrecision, crafting_in
 from benchmark.core.encoder import embed, evaluating
 from benchmark.core.errors import UsageError
 from benchmark.core.image_set import ImageSet
@@ -22,6 +25,7 @@ from benchmark.core.progress import Bar
 from benchmark.core.seeding import derive_seed, torch_seeded
 from benchmark.data.jpeg import through_jpeg
 from benchmark.evaluation.attack_inputs import AttackInputs, ImageSide
+from benchmark.evaluation.crafting_batch import crafting_batch
 from benchmark.evaluation.perturbed_images import Form, Key, PerturbedImages
 from benchmark.evaluation.shards import Shard
 
@@ -40,6 +44,8 @@ def craft(
     bar: Bar,
     owner: str,
     shard: Shard | None = None,
+    adjusts: bool = False,
+    precision: CraftingPrecision = "float32",
 ) -> PerturbedImages:
     """Attack the images of a set that are to be perturbed, and embed the result.
 
@@ -56,6 +62,8 @@ def craft(
         bar: Advanced by the number of finished images.
         owner: Name of the defense, for error messages.
         shard: Which of these images; None: all of them.
+        adjusts: Whether memory may change the batch; see `Batches`.
+        precision: In which the attack crafts; the result is embedded in float32.
 
     Raises:
         UsageError: The attack is given a target and does not look at it.
@@ -65,11 +73,13 @@ def craft(
     first, stop = (0, len(rows)) if shard is None else (shard.start, shard.stop)
     tally, view = _Tally(stop - first), inputs.view.encoder
     keeps = len(rows) * inputs.images(side).images[0].nbytes <= MOST_KEPT_BYTES
-    for start in range(first, stop, batch):
-        attack_batch = inputs.batch(side, rows[start : min(start + batch, stop)], attack.name)
+
+    def attacked(part: slice) -> None:
+        start = first + part.start
+        attack_batch = inputs.batch(side, rows[start : first + part.stop], attack.name)
         if start == 0 and attack.threat_with(attack.config).knowledge != "none":
             _check_that_targets_matter(attack, view, attack_batch, inputs.images(side))
-        with _telling(bar, view):
+        with _telling(bar, view), crafting_in(precision):
             outcome = attack.run(view, attack_batch)
         rounded = round_to_8_bits(outcome.images, attack_batch.images, attack.eps_255)
         forms: dict[Form, Tensor] = {
@@ -86,22 +96,31 @@ def craft(
                 kept = round_to_8_bits(images, attack_batch.images, attack.eps_255)
                 embedded = _embed(encoder, kept, noise, owner)
                 tally.keep(tally.snapshots, spent, start - first, embedded)
-        tally.add(outcome, float((rounded - attack_batch.images).abs().max()) * 255)
-        if keeps:
-            tally.kept.append((rounded * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy())
+        farthest = float((rounded - attack_batch.images).abs().max()) * 255
+        shown = (rounded * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy() if keeps else None
+        tally.add(outcome, farthest, shown)  # at the end: a batch that memory ran out of is not in
         bar.advance(len(attack_batch.images))
-    return tally.total(rows[first:stop])
+
+    if adjusts:
+        batch = crafting_batch(inputs, side, rows[first:stop], batch, owner)
+    device, whose = inputs.device, f"{owner}: {attack.name}"
+    batches = Batches(stop - first, batch, adjusts=adjusts, device=device, owner=whose)
+    batches.run(attacked)
+    return tally.total(rows[first:stop], batches.halved_to)
 
 
 @contextmanager
 def _telling(bar: Bar, view: nn.Module) -> Iterator[None]:
-    """Tell of each pass through what an attack sees: one batch may take minutes."""
-    passes = 0
+    """Tell of each pass through what an attack sees, and how many images a second go forward.
 
-    def told(*_: object) -> None:
-        nonlocal passes
-        passes += 1
-        bar.advance(0, f"pass {passes}")
+    One batch may take minutes. A pass backward is part of the time.
+    """
+    passes, images, start = 0, 0, time.perf_counter()
+
+    def told(_: nn.Module, given: tuple[Tensor, ...], __: object) -> None:
+        nonlocal passes, images
+        passes, images = passes + 1, images + len(given[0])
+        bar.advance(0, f"pass {passes}, {images / (time.perf_counter() - start):.0f} img/s")
 
     hook = view.register_forward_hook(told)
     try:
@@ -134,13 +153,15 @@ class _Tally:
             kept[key] = torch.full((self.count, embedded.shape[1]), torch.nan)
         kept[key][start : start + len(embedded)] = embedded
 
-    def add(self, outcome: AttackOutcome, farthest: float) -> None:
+    def add(self, outcome: AttackOutcome, farthest: float, shown: NDArray[np.uint8] | None) -> None:
         self.images.update(outcome.images.contiguous().cpu().numpy().tobytes())
         self.weights.append(len(outcome.images))
         self.outcomes.append(replace(outcome, images=outcome.images[:0].clone(), snapshots={}))
         self.farthest = max(self.farthest, farthest)
+        if shown is not None:
+            self.kept.append(shown)
 
-    def total(self, rows: NDArray[np.int64]) -> PerturbedImages:
+    def total(self, rows: NDArray[np.int64], halved_to: int | None) -> PerturbedImages:
         return PerturbedImages(
             rows=rows,
             embeddings=self.embeddings,
@@ -154,6 +175,7 @@ class _Tally:
             weights=self.weights,
             images_sha256=self.images.hexdigest(),
             images=np.concatenate(self.kept) if self.kept else None,
+            halved_to=halved_to,
         )
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmark.core.attack import Attack
+from benchmark.core.crafting_precision import CraftingPrecision
 from benchmark.core.device import DevicePolicy
 from benchmark.core.guides import Guides, mean_positive
 from benchmark.core.image_set import ImageSet
@@ -74,6 +75,8 @@ class Evaluator:
         batch: Images at a time.
         adaptive: What a white-box attacker who knows the defense differentiates; None: the encoder.
         rerank: How clean and attacked rankings are re-ranked; None: not at all.
+        adjusts: Whether memory may change the batch; never that of a random encoder.
+        crafting: Precision in which attacks craft; what counts is embedded in float32.
     """
 
     encoder: nn.Module
@@ -85,6 +88,8 @@ class Evaluator:
     batch: int = BATCH
     adaptive: nn.Module | None = None
     rerank: Reranking | None = None
+    adjusts: bool = False
+    crafting: CraftingPrecision = "float32"
 
     @classmethod
     def of(
@@ -98,6 +103,7 @@ class Evaluator:
         batch: int = BATCH,
         adaptive: nn.Module | None = None,
         rerank: Reranking | None = None,
+        adjusts: bool = False,
         bar: Bar = SILENT_BAR,
     ) -> Evaluator:
         """Embed and rank the clean images of two sets; the arguments are the attributes.
@@ -106,13 +112,21 @@ class Evaluator:
             PluginError: The encoder raises, or returns a wrong shape, NaN or infinities.
         """
         query_embeddings, gallery_embeddings = (
-            embed_images(encoder, images, policy=policy, batch=batch, owner=owner, bar=bar)
+            embed_images(
+                encoder,
+                images,
+                policy=policy,
+                batch=batch,
+                owner=owner,
+                adjusts=adjusts,
+                bar=bar,
+            )
             for images in (query, gallery)
         )
         ranker = SetRanker(query, gallery, rerank, policy.device)
         ranking = ranker.rank(query_embeddings, gallery_embeddings)
         clean = CleanRanking(ranking, query_embeddings, gallery_embeddings)
-        return cls(encoder, query, gallery, clean, policy, owner, batch, adaptive, rerank)
+        return cls(encoder, query, gallery, clean, policy, owner, batch, adaptive, rerank, adjusts)
 
     @property
     def clean_map(self) -> float:
@@ -207,6 +221,8 @@ class Evaluator:
             bar=bar,
             owner=self.owner,
             shard=shard,
+            adjusts=self.adjusts,
+            precision=self.crafting,
         )
 
     def ranked(
@@ -227,7 +243,8 @@ class Evaluator:
     ) -> Tensor:
         """Return (N, 3, H, W) adversarial images of some queries, rounded to 8 bits.
 
-        They are those that `attacked` ranks, if the encoder is not random.
+        They are those that `attacked` ranks, if the encoder is not random and both craft in
+        float32, as is done here.
 
         Raises:
             PluginError: The attack or the encoder broke its contract.

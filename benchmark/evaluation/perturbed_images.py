@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar, get_args
 
@@ -36,6 +36,7 @@ class PerturbedImages:
         images_sha256: Hash of the adversarial images as crafted, in the order of the rows; of
             several shards, the hash of their hashes.
         images: uint8 (N, H, W, 3) rounded to 8 bits; None where there are too many to keep.
+        halved_to: Images at once to which memory that ran out cut the batch; None: it did not.
     """
 
     rows: NDArray[np.int64]
@@ -50,6 +51,7 @@ class PerturbedImages:
     weights: list[int]
     images_sha256: str
     images: NDArray[np.uint8] | None
+    halved_to: int | None = None
 
     def placed(self, form: Form, clean: Tensor) -> Tensor:
         """Return the (M, D) clean embeddings of the set with the perturbed rows replaced."""
@@ -86,7 +88,13 @@ def joined(shards: Sequence[PerturbedImages]) -> PerturbedImages:
         weights=[weight for one in shards for weight in one.weights],
         images_sha256=hashlib.sha256(hashes.encode()).hexdigest(),
         images=np.concatenate(images) if len(images) == len(shards) else None,
+        halved_to=smallest_of(shards),
     )
+
+
+def smallest_of(perturbed: Iterable[PerturbedImages]) -> int | None:
+    """Return the smallest batch to which memory cut any of several sets or shards."""
+    return min((one.halved_to for one in perturbed if one.halved_to is not None), default=None)
 
 
 def _joined(parts: Sequence[dict[Key, Tensor]], sizes: Sequence[int]) -> dict[Key, Tensor]:

@@ -33,6 +33,7 @@ from benchmark.runner.cells.content import attack_content
 from benchmark.runner.cells.experiment import ExperimentCell
 from benchmark.runner.cells.train import TrainCell
 from benchmark.runner.choice import ChosenAttack, choose
+from benchmark.runner.crafting_choice import with_crafting
 from benchmark.runner.datasets import RunDatasets
 from benchmark.runner.estimate import Estimator
 from benchmark.runner.executors.executor import Executor
@@ -96,6 +97,7 @@ class ExperimentContext:
         progress: Progress,
         opens: Sequence[Split] = SPLITS,
     ) -> None:
+        config = with_crafting(config, policy)
         self.config, self.policy, self.progress = config, policy, progress
         self.home: Path = folder.path / "experiments" / name
         self._name, self._folder = name, folder

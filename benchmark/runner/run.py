@@ -20,8 +20,10 @@ from benchmark.evaluation.targets import check_targets
 from benchmark.runner.cell_context import CellContext
 from benchmark.runner.cells.train import REPORT_FOLDER
 from benchmark.runner.choice import Choice, choose
+from benchmark.runner.crafting_choice import with_crafting
 from benchmark.runner.datasets import RunDatasets
 from benchmark.runner.estimate import Estimator
+from benchmark.runner.event_files import EventFiles, check_tensorboard
 from benchmark.runner.executors.choose_pool import choose_pool
 from benchmark.runner.executors.executor import Executor, Failure
 from benchmark.runner.executors.grid_progress import GridProgress
@@ -35,6 +37,7 @@ from benchmark.runner.plan import Plan, make_plan
 from benchmark.runner.ranked_lists import ranked_lists_of
 from benchmark.runner.record import RecordMaker
 from benchmark.runner.store import CellStore
+from benchmark.training.rank_launch import check_ranks
 from results.board.boards import Board
 from results.board.make_boards import make_boards
 from results.records.published import zoo_records
@@ -89,10 +92,13 @@ def run_benchmark(config: RunConfig, progress: Progress) -> RunOutcome:
         BenchmarkError: Nothing or not everything could be computed; what is finished is kept.
         RecordError: A record of an earlier run in the same folder cannot be read.
     """
+    if config.tensorboard:
+        check_tensorboard()
     # The nodes of a cluster may have GPUs where the driver has none.
     device = config.device if config.executor == "local" else "auto"
     choice, policy = choose(config), choose_device(device)
-    workers = worker_count(config, choice, policy)
+    check_ranks(config.training.ranks, policy)
+    config, workers = with_crafting(config, policy), worker_count(config, choice, policy)
     folder = OutputFolder(config.output)
     folder.prepare()
     with held_output(folder):
@@ -121,23 +127,26 @@ def _compute(
     pool: Pool, context: CellContext, plan: Plan, folder: OutputFolder, grid: GridProgress
 ) -> RunOutcome:
     config, datasets, store = context.config, context.datasets, context.store
-    journal, estimator = Journal(folder.journal), Estimator(config, datasets, context.policy)
+    events = EventFiles(folder.tensorboard).follow(plan.cells, store)
+    journal = Journal(folder.journal, events if config.tensorboard else None)
+    estimator = Estimator(config, datasets, context.policy)
     estimator.learn(journal.read())
     store.clean_up()
     executor = Executor(pool, context, journal, estimator, fresh=config.fresh, grid=grid)
     maker = RecordMaker(config, plan, store, datasets)
     outcome = RunOutcome(failures=executor.failures)
     order: dict[Path, int] = {}
-    for trial in executor.run(plan):
-        record, per_query = maker.make(trial)
-        path = write_record(record, folder.path, per_query)
-        if (lists := ranked_lists_of(record, trial, store, datasets)) is not None:
-            write_ranked_lists(lists, path)
-        source = store.get(trial.train.fingerprint).folder / REPORT_FOLDER
-        if source.is_dir():
-            outcome.reports.append(copy_folder(source, folder.reports / path.stem))
-        outcome.records.append((load_record(path), path))
-        order[path] = plan.trials.index(trial)
+    with closing(executor.run(plan)) as trials:
+        for trial in trials:
+            record, per_query = maker.make(trial)
+            path = write_record(record, folder.path, per_query)
+            if (lists := ranked_lists_of(record, trial, store, datasets)) is not None:
+                write_ranked_lists(lists, path)
+            source = store.get(trial.train.fingerprint).folder / REPORT_FOLDER
+            if source.is_dir():
+                outcome.reports.append(copy_folder(source, folder.reports / path.stem))
+            outcome.records.append((load_record(path), path))
+            order[path] = plan.trials.index(trial)
     outcome.records.sort(key=lambda made: order[made[1]])  # not by who was quicker
     outcome.all_records, measured = read_measured([folder.records])
     if outcome.all_records:

@@ -3,15 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any, Self
+from typing import Any, Literal, Self
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from benchmark.core.budget import Eps255
 from benchmark.core.plugin import PluginConfig
 
 TRAINING_VERSION = 1
 """Raised when a change of the loop changes its results; part of every training's fingerprint."""
+
+
+Precision = Literal["float32", "bfloat16"]
+
+LATER_OPTIONS = ("precision", "deterministic", "compile", "accumulate", "checkpointing", "ranks")
+"""Options of `TrainingConfig` that fingerprints hold only where they are set."""
+
+
+def _without_defaults(
+    config: PluginConfig, content: dict[str, Any], names: Collection[str]
+) -> dict[str, Any]:
+    """Return what a configuration is dumped to without some options at their defaults."""
+    fields = type(config).model_fields
+    return {
+        key: value
+        for key, value in content.items()
+        if key not in names or getattr(config, key) != fields[key].default
+    }
 
 
 class InnerConfig(PluginConfig):
@@ -25,14 +43,13 @@ class InnerConfig(PluginConfig):
     """Gradient steps."""
     attack: str | None = None
     """Registry name of what stands in for every inner attack; unset: what the defense asks for."""
+    precision: Precision = "float32"
+    """Of the model while it is attacked and while it embeds the clean images that guide."""
 
     @model_serializer(mode="wrap")
     def _dump(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out a stand-in that is not there: fingerprints from before it stay."""
-        content: dict[str, Any] = dump(self)
-        if self.attack is None:
-            content.pop("attack", None)
-        return content
+        """Leave out what came later and is not set: fingerprints from before it stay."""
+        return _without_defaults(self, dump(self), ("attack", "precision"))
 
 
 class AugmentConfig(PluginConfig):
@@ -77,6 +94,44 @@ class TrainingConfig(PluginConfig):
     """Augmentation."""
     inner: InnerConfig = InnerConfig()
     """Inner budget of adversarial trainings."""
+    precision: Precision | Literal["auto"] = "auto"
+    """Of the model in the update; auto: bfloat16 on a GPU that computes in it, else float32."""
+    deterministic: bool = True
+    """Kernels of a GPU that repeat themselves bit for bit; off: the fastest that cuDNN finds."""
+    compile: bool = False
+    """Compile the model with torch.compile; where that fails it trains on as it is."""
+    accumulate: int = Field(default=1, ge=1)
+    """Parts of a batch, split by identities, whose gradients are added before the weights move."""
+    checkpointing: bool = False
+    """Compute activations of the update anew when it goes backward, to save memory."""
+    ranks: int = Field(default=1, ge=1)
+    """Processes, each with a GPU of its own, that share the passes of every batch."""
+
+    @model_validator(mode="after")
+    def _parts_hold_pairs_of_identities(self) -> Self:
+        parts = self.accumulate
+        if parts > 1 and (self.identities % parts or self.identities // parts < 2):
+            raise ValueError(
+                f"accumulate={parts} does not split identities={self.identities} into parts of "
+                "two identities or more"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _batch_can_be_shared(self) -> Self:
+        if self.identities % self.ranks:
+            raise ValueError(
+                f"ranks={self.ranks} cannot share a batch of identities={self.identities} evenly: "
+                "let the first divide the second"
+            )
+        if self.ranks > 1 and self.compile:
+            raise ValueError("ranks with compile is not implemented: switch off one of the two")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _dump(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what came later and is not set: fingerprints from before it stay."""
+        return _without_defaults(self, dump(self), LATER_OPTIONS)
 
     def against(self, attack: str | None) -> Self:
         """Return the recipe with another stand-in for inner attacks; None: as it is."""

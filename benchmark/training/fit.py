@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from torch import nn
@@ -16,7 +16,7 @@ from benchmark.core.encoder import encoder_faults
 from benchmark.core.errors import PluginError
 from benchmark.core.image_set import ImageSet
 from benchmark.core.plugin_errors import plugin_faults
-from benchmark.core.progress import Progress
+from benchmark.core.progress import Progress, SilentProgress
 from benchmark.core.seeding import derive_seed
 from benchmark.data.held_out import check_fitted, split_held_out
 from benchmark.metrics.embedding import embed_images
@@ -24,8 +24,10 @@ from benchmark.metrics.label_agreement import label_agreement
 from benchmark.models.backbone import BackboneConfig
 from benchmark.models.classifier import IdentityClassifier
 from benchmark.training.config import TrainingConfig
-from benchmark.training.loop import LoopResult, TrainingLoop
+from benchmark.training.loop import LoopResult, OnEpoch, TrainingLoop
 from benchmark.training.offline import attack_images
+from benchmark.training.rank_launch import train_on_ranks
+from benchmark.training.rank_task import RankTask
 from benchmark.training.state import TrainingState
 from benchmark.training.step import inner_attacks
 
@@ -42,12 +44,17 @@ class TrainedEncoder:
         seconds: Wall time of preparation and training.
         epochs: Finished epochs.
         images: Images drawn.
-        peak_memory_bytes: Peak memory of the process, or of the device if it has its own.
+        peak_memory_bytes: Peak memory of the process, or of the device if it has its own; of
+            several ranks the first one's.
         encoder_parameters: Number of the encoder's parameters.
-        report: Figures of the defense's preparation.
+        report: Figures of the defense's preparation, and how the loop computed if the recipe asks
+            for more than usual.
         passes: Images that went through the model, by kind (`Passes`).
         label_agreement: Share of the fitted images that lie nearest their own identity; None
             where the loop made too few steps for it to mean anything.
+        images_per_second: Images drawn over the time of the steps; None without the harness's loop.
+        share_of_bare: Time that the passes of the steps take alone over that of the steps; None
+            where that was not measured.
         classifier: Of the training identities, on the embeddings of the harness's loop; None if a
             defense trained otherwise.
     """
@@ -62,6 +69,8 @@ class TrainedEncoder:
     report: dict[str, object] = field(default_factory=dict)
     passes: dict[str, int] = field(default_factory=dict)
     label_agreement: float | None = None
+    images_per_second: float | None = None
+    share_of_bare: float | None = None
     classifier: IdentityClassifier | None = None
 
 
@@ -86,6 +95,7 @@ class Task:
         progress: Where to report.
         work_dir: Folder for checkpoints and reports; made if it is not there.
         encoders: Frozen encoders of the defense's prerequisites.
+        on_epoch: Told the history of the loop after each epoch.
     """
 
     def __init__(
@@ -100,7 +110,9 @@ class Task:
         progress: Progress,
         work_dir: Path,
         encoders: Mapping[str, nn.Module],
+        on_epoch: OnEpoch | None = None,
     ) -> None:
+        self._on_epoch = on_epoch
         self.train, self.held_out = split_held_out(train, training.held_out)
         self.policy, self.seed, self.progress = policy, seed, progress
         self.work_dir, self.image_size = work_dir, image_size
@@ -117,7 +129,7 @@ class Task:
         """
         check_fitted(self.train, self.held_out)
         self.preparation = defense.prepare(self)
-        result: LoopResult = TrainingLoop(
+        task = RankTask(
             defense,
             train=self.preparation.train,
             epoch_images=len(self.train),
@@ -127,9 +139,27 @@ class Task:
             policy=self.policy,
             seed=self.seed,
             work_dir=self.work_dir,
-        ).run(self.progress)
+        )
+        progress, on_epoch = self.progress, self._on_epoch
+        if self._training.ranks > 1:
+            train_on_ranks(task, progress)
+            progress = SilentProgress()  # what follows only reads the last checkpoint
+        result: LoopResult = TrainingLoop(**vars(task)).run(progress, on_epoch)
         self.state, self.classifier = result.state, result.classifier
+        report = {**self.preparation.report, **result.report}
+        self.preparation = replace(self.preparation, report=report)
         return result.encoder
+
+    def warn_of_ranks_without_use(self, defense: Defense) -> None:
+        """Warn if a defense trained by itself, where the recipe has several ranks."""
+        recipe, ranks = self._training, self._training.ranks
+        trains = defense.trains and defense.epochs(recipe.epochs, recipe.inner.steps) > 0
+        if ranks > 1 and trains and self.classifier is None:
+            logger.warning(
+                "%s trains by itself, in one process: training.ranks=%d changes nothing there",
+                defense.name,
+                ranks,
+            )
 
     def attacked_images(
         self, encoder: nn.Module, images: ImageSet, name: str, **options: object
@@ -176,6 +206,7 @@ def fit_defense(defense: Defense, task: Task) -> TrainedEncoder:
     start = time.perf_counter()
     with plugin_faults(type(defense)):
         encoder = defense.fit(task)
+    task.warn_of_ranks_without_use(defense)
     if not isinstance(encoder, nn.Module):
         raise PluginError(
             f"fit() of {defense.name!r} returned {type(encoder).__name__}, not an encoder",
@@ -189,13 +220,20 @@ def fit_defense(defense: Defense, task: Task) -> TrainedEncoder:
         seconds=max(task.state.seconds, time.perf_counter() - start),
         epochs=task.state.epoch,
         images=task.state.images,
-        peak_memory_bytes=peak_memory_bytes(task.policy.device),
+        peak_memory_bytes=max(peak_memory_bytes(task.policy.device), task.state.peak_memory_bytes),
         encoder_parameters=sum(p.numel() for p in encoder.parameters()),
         report=dict(task.preparation.report),
         passes=_passes(task),
         label_agreement=_label_agreement(encoder, task, defense.name),
+        images_per_second=_over(task.state.images, task.state.step_seconds),
+        share_of_bare=_over(task.state.bare_seconds, task.state.step_seconds),
         classifier=task.classifier,
     )
+
+
+def _over(amount: float, seconds: float) -> float | None:
+    """Return an amount over seconds; None where either was not measured."""
+    return amount / seconds if amount and seconds else None
 
 
 def _passes(task: Task) -> dict[str, int]:

@@ -10,6 +10,7 @@ an attack of the registry it sees the identity classifier, and its radius may di
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +31,7 @@ def ascend(
     radius: float | Tensor,
     step_size: float | Tensor,
     steps: int,
+    autocast: torch.dtype | None = None,
 ) -> Tensor:
     """Return the last iterate of projected gradient ascent, with the model in eval mode.
 
@@ -41,6 +43,7 @@ def ascend(
         radius: Of the ball, in pixel units, one for all or (B,).
         step_size: In pixel units, one for all or (B,).
         steps: Gradient steps.
+        autocast: Precision of the model; its output arrives in float32. None: float32.
     """
     radius, step_size = by_image(radius), by_image(step_size)
     lower, upper = (clean - radius).clamp_min_(0), (clean + radius).clamp_max_(1)
@@ -49,7 +52,8 @@ def ascend(
     with evaluating(model), torch.enable_grad(), precise:
         for _ in range(steps):
             images = images.detach().requires_grad_(True)
-            (gradient,) = torch.autograd.grad(objective(model(images)).sum(), images)
+            output = in_precision(model, images, autocast)
+            (gradient,) = torch.autograd.grad(objective(output).sum(), images)
             with torch.no_grad():
                 images = torch.clamp(images + step_size * gradient.sign(), lower, upper)
     return images.detach()
@@ -58,3 +62,12 @@ def ascend(
 def by_image(value: float | Tensor) -> float | Tensor:
     """Return a value, or (B, 1, 1, 1) ones of (B,), to multiply (B, 3, H, W) images with."""
     return value[:, None, None, None] if isinstance(value, Tensor) else value
+
+
+def in_precision(model: nn.Module, images: Tensor, autocast: torch.dtype | None) -> Output:
+    """Return what a model gives for images in a precision, as float32; None: as it computes."""
+    if autocast is None:
+        return cast(Output, model(images))
+    with torch.autocast(images.device.type, dtype=autocast):
+        output = cast(Output, model(images))
+        return Output(output.features.float(), output.embeddings.float(), output.logits.float())

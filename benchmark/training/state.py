@@ -17,6 +17,8 @@ class TrainingState:
     Attributes:
         epoch: Finished epochs.
         seconds: Wall time so far, over all attempts.
+        step_seconds: That of its steps alone.
+        bare_seconds: What their passes would have taken alone; 0 where that was not measured.
         images: Images drawn so far.
         model: State of the model.
         modules: State of the defense's own modules.
@@ -26,10 +28,13 @@ class TrainingState:
         best_model: Its model's state.
         history: One row a epoch.
         passes: Images that went through the model, by kind (`Passes`).
+        peak_memory_bytes: Of the first of several ranks.
     """
 
     epoch: int = 0
     seconds: float = 0.0
+    step_seconds: float = 0.0
+    bare_seconds: float = 0.0
     images: int = 0
     model: dict[str, Tensor] = field(default_factory=dict)
     modules: dict[str, Any] = field(default_factory=dict)
@@ -39,3 +44,4 @@ class TrainingState:
     best_model: dict[str, Tensor] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
     passes: dict[str, int] = field(default_factory=dict)
+    peak_memory_bytes: int = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from benchmark.core.attack import Attack
+from benchmark.core.attack import Attack, InnerRun
 from benchmark.core.attack_batch import AttackBatch
 from benchmark.core.defense import Output
 from benchmark.core.device import DevicePolicy
@@ -20,12 +21,18 @@ from benchmark.core.encoder import evaluating
 from benchmark.core.errors import PluginError
 from benchmark.core.guides import Companions, Guides
 from benchmark.core.image_set import ImageSet
+from benchmark.core.late_checks import LateChecks
 from benchmark.core.registry import ATTACKS
 from benchmark.core.seeding import derive_seed, uniform_noise
+from benchmark.core.to_device import to_device
 from benchmark.models.encoder import ReIDModel
 from benchmark.training.config import TrainingConfig
-from benchmark.training.inner import Objective, ascend, by_image
+from benchmark.training.inner import Objective, ascend, by_image, in_precision
 from benchmark.training.losses import identity_loss, retrieval_loss, smoothed_targets
+from benchmark.training.model_calls import ModelCalls
+from benchmark.training.precision import inner_dtype
+from benchmark.training.ranks import ONE_RANK, Ranks
+from benchmark.training.recomputed import recomputed
 
 InnerAttacks = Callable[[str, Mapping[str, object]], Attack]
 
@@ -65,12 +72,16 @@ class Step:
     inner_attack: InnerAttacks
     train: ImageSet
     passes: Passes
+    checks: LateChecks
+    calls: ModelCalls
+    ranks: Ranks = ONE_RANK
 
     def __post_init__(self) -> None:
         inner = self.config.inner
         self.eps_255, self.alpha_255 = inner.eps_255, inner.alpha_255
         self.num_classes = len(self.identities)
         self.labels = self.class_of(self.pids)
+        self._inner_dtype = inner_dtype(inner)
         self._guides: list[tuple[Tensor, int, Guides]] = []
 
     def class_of(self, pids: Tensor) -> Tensor:
@@ -87,31 +98,30 @@ class Step:
         for known, version, guides in self._guides:
             if known is images and version == images._version:
                 return guides
-        with torch.no_grad(), evaluating(self.model.encoder):
-            guides = Guides(self.model.encoder(images), self.pids, self.camids)
-        self.passes.inner_forward += len(images)
+        known = self._on_device(np.unique(self.train.pids[self.rows]))
+        guides = Guides(self._embedded(images), self.pids, self.camids, known=known)
         self._guides.append((images, images._version, guides))
         return guides
 
     def companions(self, count: int) -> Companions:
         """Return clean embeddings of `count` more images of each of the batch's identities."""
         rng = np.random.default_rng(derive_seed(self.seed, "companions"))
-        drawn = []
-        for pid in torch.unique(self.pids).tolist():
+        drawn, identities = [], np.unique(self.train.pids[self.rows])
+        for pid in identities:
             own = rng.permutation(np.flatnonzero(self.train.pids == pid))
             is_here = np.isin(own, self.rows)
             few = int((~is_here).sum()) < count
             drawn.append(np.concatenate([own[~is_here], own[is_here]])[: count + few])
         chosen = np.concatenate(drawn)
         place = {row: i for i, row in enumerate(chosen.tolist())}
-        images = self.train.tensor(chosen).to(self.images.device)
-        with torch.no_grad(), evaluating(self.model.encoder):
-            embeddings = self.model.encoder(images)
-        self.passes.inner_forward += len(images)
-        pids = torch.from_numpy(self.train.pids[chosen]).to(images.device)
-        camids = torch.from_numpy(self.train.camids[chosen]).to(images.device)
-        among = torch.tensor([place.get(row, -1) for row in self.rows.tolist()])
-        return Companions(embeddings, pids, camids, among.to(images.device))
+        among = np.array([place.get(row, -1) for row in self.rows.tolist()])
+        return Companions(
+            self._embedded(to_device(self.train.tensor(chosen), self.policy.device)),
+            self._on_device(self.train.pids[chosen]),
+            self._on_device(self.train.camids[chosen]),
+            self._on_device(among),
+            known=self._on_device(identities),
+        )
 
     def attack(
         self, name: str, images: Tensor, *, guides: Guides | None = None, **options: object
@@ -134,10 +144,13 @@ class Step:
             gallery_rows=guide_rows,
             clean=own.embeddings,
         )
-        outcome = self.inner_attack(name, options).run(self.model.encoder, batch)
-        self.passes.inner_forward += outcome.forwards
-        self.passes.inner_backward += outcome.backwards
-        return outcome.images
+        if self.ranks.size > 1:  # an attack treats each image as if it were alone
+            batch = batch.rows(rows[self.ranks.share(len(rows))])
+        inner = InnerRun(self.checks, self._inner_dtype)
+        outcome = self.inner_attack(name, options).run(self.calls.encoder, batch, inner)
+        self.passes.inner_forward += self.ranks.total(outcome.forwards)
+        self.passes.inner_backward += self.ranks.total(outcome.backwards)
+        return self.ranks.gather(outcome.images, len(images))
 
     def ascend(
         self,
@@ -156,33 +169,45 @@ class Step:
         radius = (inner.eps_255 if eps_255 is None else eps_255) / 255
         if noise is None:
             seeds = [derive_seed(self.seed, "ascend", i) for i in range(len(images))]
-            noise = start * uniform_noise(seeds, tuple(images.shape[1:])).to(images.device)
+            noise = start * uniform_noise(seeds, tuple(images.shape[1:]), images.device)
             noise = noise * by_image(radius)
         self.passes.inner_forward += steps * len(images)
         self.passes.inner_backward += steps * len(images)
-        return ascend(
-            self.model,
+        step_size = (inner.alpha_255 if alpha_255 is None else alpha_255) / 255
+        own = self.ranks.share(len(images))
+        crafted = ascend(
+            self.ranks.gathering(self.calls.model, len(images)),
             objective,
-            images,
-            noise=noise,
-            radius=radius,
-            step_size=(inner.alpha_255 if alpha_255 is None else alpha_255) / 255,
+            images[own],
+            noise=noise[own],
+            radius=radius[own] if isinstance(radius, Tensor) else radius,
+            step_size=step_size[own] if isinstance(step_size, Tensor) else step_size,
             steps=steps,
+            autocast=self._inner_dtype,
         )
+        return self.ranks.gather(crafted, len(images))
 
     def outputs(self, images: Tensor) -> Output:
         """Return what the model gives for images in eval mode, without a gradient."""
         self.passes.inner_forward += len(images)
         with torch.no_grad(), evaluating(self.model):
-            return cast(Output, self.model(images))
+            model = partial(in_precision, self.calls.model, autocast=self._inner_dtype)
+            return self.ranks.run(model, images)
 
     def forward(self, images: Tensor, state: Mapping[str, Tensor] | None = None) -> Output:
         """Run the model in training mode, with `state` in place of its parameters and buffers."""
         self.passes.outer += len(images)
-        with self.policy.training_precision():
+        state = self.ranks.parameters_of(self.model, state)
+
+        def call(rows: Tensor) -> Output:
+            if self.config.checkpointing and torch.is_grad_enabled():
+                return recomputed(self.model, rows, state or {})
             if state is None:
-                return cast(Output, self.model(images))
-            return cast(Output, functional_call(self.model, dict(state), (images,)))
+                return cast(Output, self.calls.model(rows))
+            return cast(Output, functional_call(self.model, dict(state), (rows,)))
+
+        with self.policy.training_precision():
+            return self.ranks.run(call, images)
 
     def output_loss(
         self, output: Output, labels: Tensor, soft_targets: Tensor | None = None
@@ -195,6 +220,19 @@ class Step:
     def identity_loss(self, output: Output, labels: Tensor) -> Tensor:
         """Return the label-smoothed identity loss alone of an output."""
         return identity_loss(output.logits, self._targets(labels))
+
+    def _embedded(self, images: Tensor) -> Tensor:
+        """Return the embeddings that guide, without a gradient, in the precision of the attack."""
+        self.passes.inner_forward += len(images)
+        encoder, dtype = self.calls.encoder, self._inner_dtype
+        with torch.no_grad(), evaluating(encoder):
+            if dtype is None:
+                return self.ranks.run(encoder, images)
+            with torch.autocast(images.device.type, dtype=dtype):
+                return self.ranks.run(encoder, images).float()
+
+    def _on_device(self, values: NDArray[np.int64]) -> Tensor:
+        return to_device(torch.from_numpy(values), self.policy.device)
 
     def _targets(self, labels: Tensor) -> Tensor:
         kept = 1 - self.config.label_smoothing * (1 - 1 / self.num_classes)

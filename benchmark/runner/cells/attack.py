@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -19,10 +19,12 @@ from benchmark.evaluation.perturbed_images import joined
 from benchmark.evaluation.rankings import AttackedRanking
 from benchmark.evaluation.shards import SHARD_IMAGES, Shard, shards_of
 from benchmark.runner.cell_context import CellContext
+from benchmark.runner.cells.attack_passes import attack_passes
 from benchmark.runner.cells.cell import Cell
 from benchmark.runner.cells.clean import CleanCell
 from benchmark.runner.cells.content import attack_content, draws_content
 from benchmark.runner.cells.kept_shard import read_perturbed, write_perturbed
+from benchmark.runner.cells.precision import PrecisionCell
 from benchmark.runner.cells.prepare import PrepareCell
 from benchmark.runner.cells.work import Write
 from benchmark.runner.choice import ChosenAttack
@@ -42,6 +44,7 @@ class AttackCell(Cell):
         clean: The clean ranking of the target.
         surrogates: Clean rankings of what the attacker sees instead of the target.
         prepared: The preparation of the attack, if it needs one.
+        precision: What looked whether TF32 is enough; None: it crafts in float32.
         attack: The attack.
         eps_255: Its budget in 1/255 units.
     """
@@ -51,6 +54,7 @@ class AttackCell(Cell):
     clean: CleanCell
     surrogates: tuple[CleanCell, ...]
     prepared: PrepareCell | None
+    precision: PrecisionCell | None
     attack: ChosenAttack
     eps_255: float
 
@@ -65,6 +69,7 @@ class AttackCell(Cell):
         *,
         surrogates: tuple[CleanCell, ...] = (),
         prepared: PrepareCell | None = None,
+        precision: PrecisionCell | None = None,
     ) -> Self:
         """Build the cell."""
         content: dict[str, object] = {
@@ -85,18 +90,22 @@ class AttackCell(Cell):
             content["surrogates"] = [cell.fingerprint for cell in surrogates]
         if prepared is not None:
             content["prepared"] = prepared.fingerprint
+        if precision is not None:
+            content["crafting"] = {"wanted": "tf32", "compared": precision.fingerprint}
         if not config.scenario.is_default:
             content["scenario"] = config.scenario.model_dump(mode="json")
+        beside = [one for one in (prepared, precision) if one is not None]
         return cls(
             defense=clean.defense,
             seed=clean.seed,
             dataset=clean.dataset,
             content=content,
-            parents=(clean.train, clean, *surrogates, *((prepared,) if prepared else ())),
+            parents=(clean.train, clean, *surrogates, *beside),
             plugins=(attack.plugin, *clean.plugins),
             clean=clean,
             surrogates=surrogates,
             prepared=prepared,
+            precision=precision,
             attack=attack,
             eps_255=eps_255,
         )
@@ -149,6 +158,11 @@ class AttackCell(Cell):
         if self.prepared is not None:
             attack.prepared = self.prepared.load(context)
         surrogates = [one.surrogate(context) for one in self.surrogates]
+        evaluator = replace(
+            evaluator,
+            adjusts=all(one.adjusts for one in (evaluator, *surrogates)),
+            crafting=self.precision.chosen(context.store) if self.precision else "float32",
+        )
         view = evaluator.view(self.attack.threat, surrogates)
         inputs = evaluator.inputs(view, self.attack_seed, context.config.scenario)
         return evaluator, attack, inputs
@@ -171,12 +185,9 @@ class AttackCell(Cell):
         return attacked_share(shown, context.config.scenario.fraction)
 
     def passes(self, costs: Estimator) -> float:
-        """Return what the attack expects of every query, by the draws of a random encoder (EOT)."""
-        passes = self.attack.at(self.eps_255).expected_passes()
-        target, evaluation = self.clean.train.plugin, costs.config.evaluation
-        draws = target.adaptive.random and self.attack.threat.knowledge == "white"
-        passes *= costs.images(self.dataset, "query") * (evaluation.eot_samples if draws else 1)
-        return passes * costs.slowdown(target)
+        """Return what the attack expects of every query."""
+        images = costs.images(self.dataset, "query")
+        return attack_passes(self.attack, self.eps_255, self.clean.train.plugin, images, costs)
 
     def bytes(self, costs: Estimator) -> int:
         """Return the bytes of the outcome of each query."""
@@ -209,6 +220,7 @@ def _write(folder: Path, attacked: AttackedRanking, with_images: bool) -> dict[s
         "max_distance_255": attacked.max_distance_255,
         "trace": attacked.trace,
         "images_sha256": attacked.images_sha256,
+        **({} if attacked.halved_to is None else {"halved_batch": attacked.halved_to}),
         "curve": [{"queries": n, "map": value} for n, value in sorted(attacked.curve.items())],
         "target": None
         if target is None

@@ -19,6 +19,7 @@ FIGURES = (
     "traces",
     "weights",
     "images_sha256",
+    "halved_to",
 )
 """What is kept of a shard beside arrays."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-from benchmark.checks.probe import PROBE_VERSION, Probe, measurements
+from benchmark.checks.probe import PROBE_VERSION, QUERIES, Probe, measurements
 from benchmark.config.schema import EvaluationConfig
 from benchmark.runner.cell_context import CellContext
 from benchmark.runner.cells.cell import Cell
@@ -42,6 +42,8 @@ class ProbeCell(Cell):
         }
         if clean.train.plugin.adaptive.random:
             content["seeded"] = "anew for each measurement"
+            if evaluation.batch < QUERIES:  # else all queries are one batch, as they always were
+                content["batch"] = evaluation.batch
         return cls(
             defense=clean.defense,
             seed=clean.seed,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from heapq import heappop, heappush
 
 from benchmark.runner.cells.cell import Cell
 from benchmark.runner.executors.unit import Key, Unit
@@ -73,3 +74,27 @@ def longest_first(units: Iterable[Unit], seconds: Mapping[Key, float]) -> list[U
         for need in unit.needs:
             behind[need] = max(behind.get(need, 0.0), ways[unit.key])
     return sorted(ordered, key=lambda unit: -ways[unit.key])
+
+
+def wall_seconds(
+    units: Sequence[Unit], seconds: Mapping[Key, float], done: Iterable[Key], workers: int
+) -> float:
+    """Return the predicted time until so many workers are through with all units.
+
+    Args:
+        units: Each after those that it needs.
+        seconds: Predicted seconds of each.
+        done: What is finished already.
+        workers: How many there are.
+    """
+    schedule = Schedule(longest_first(units, seconds), done)
+    running: list[tuple[float, int, Unit]] = []
+    now, begun = 0.0, 0
+    while True:
+        while len(running) < workers and (unit := schedule.take()):
+            begun += 1
+            heappush(running, (now + seconds[unit.key], begun, unit))
+        if not running:
+            return now
+        now, _, unit = heappop(running)
+        schedule.finish(unit)

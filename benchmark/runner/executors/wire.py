@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from logging.handlers import QueueHandler
+from queue import SimpleQueue
 
 from benchmark.core import errors
 from benchmark.core.errors import BenchmarkError
@@ -72,21 +73,27 @@ class _WiredBar:
 class _WiredLog(QueueHandler):
     """Sends what is logged to the driver."""
 
+    def __init__(self, wire: Wire) -> None:
+        super().__init__(SimpleQueue())
+        self._wire = wire
+
     def enqueue(self, record: logging.LogRecord) -> None:
-        self.queue.send(record)
+        self._wire.send(record)
 
 
 def log_to(wire: Wire) -> None:
     """Send what this process logs from now on: of the run, the driver has told what there is."""
     for name in LOGGERS:
         logging.getLogger(name).setLevel(logging.DEBUG)
-        logging.getLogger(name).addHandler(_WiredLog(wire))  # type: ignore[arg-type]
+        logging.getLogger(name).addHandler(_WiredLog(wire))
 
 
 def told(error: BaseException) -> BenchmarkError:
     """Return an error that can be sent, of a class that the driver knows."""
     if isinstance(error, BenchmarkError):
-        known = next(one for one in type(error).__mro__ if one.__module__ == errors.__name__)
+        known: type[BenchmarkError] = next(
+            one for one in type(error).__mro__ if one.__module__ == errors.__name__
+        )
         return known(error.what, error.hint)
     first = next(iter(str(error).strip().splitlines()), "")
     return HarnessError(

@@ -13,12 +13,10 @@ from multiprocessing.connection import Connection
 from benchmark.runner.executors.messages import Compute, Ended, Setting
 from benchmark.runner.executors.wire import Wire, log_to, told
 from benchmark.runner.executors.worker import Worker, open_worker
-
-logger = logging.getLogger(__name__)
+from benchmark.runner.logfile import LOGGERS
 
 _ON_DEATH_OF_PARENT = 1
 """PR_SET_PDEATHSIG of Linux."""
-_SECONDS_BETWEEN_REPORTS = 0.2
 
 
 def main(descriptor: int, driver: int) -> None:
@@ -56,6 +54,8 @@ def _die_with(driver: int) -> None:
 
 
 def _open(setting: Setting, wire: Wire) -> Worker:
+    for name in LOGGERS:  # not to the screen: the driver tells what there is to tell of the run
+        logging.getLogger(name).addHandler(logging.NullHandler())
     worker = open_worker(setting.task, setting.folder, wire)
     log_to(wire)
     return worker

@@ -209,6 +209,7 @@ def test_doctor_reports_every_subject(cli, tmp_path):
     code, out, _ = cli("doctor", "--output", tmp_path)
     subjects = {line.split()[1].rstrip(":") for line in out.splitlines()}
     assert {"python", "torch", "device", "cores", "memory", "cache", "output", "disk"} <= subjects
+    assert {"threads", "load", "workers", "ray", "accelerate", "tensorboard"} <= subjects
     assert code in (0, 6)
 
 

@@ -13,7 +13,7 @@ from benchmark.runner.cells.cell import Cell
 from benchmark.runner.estimate import Workload
 from benchmark.runner.executors.executor import Executor
 from benchmark.runner.executors.pool import Finished
-from benchmark.runner.executors.schedule import longest_first, shares, units_of
+from benchmark.runner.executors.schedule import longest_first, shares, units_of, wall_seconds
 from benchmark.runner.executors.unit import Unit
 from benchmark.runner.journal import Journal
 from benchmark.runner.plan import Plan
@@ -209,3 +209,18 @@ def test_shares_of_a_cell_and_the_longest_way():
         "two · b",
         "two",
     ]
+
+
+@pytest.mark.parametrize(("workers", "expected"), [(1, 12), (2, 6.5), (3, 5), (9, 4.5)])
+def test_the_wall_time_of_some_workers(workers, expected):
+    clean = toy("clean", cost=1)
+    attacks = [toy(f"attack {n}", clean, cost=2) for n in range(2)]
+    long = toy("long", clean, own_parts=("a", "b"), free=("a",))
+    cells = [(clean, 1), *((one, 2) for one in attacks), (long, 7)]
+    units = [unit for cell, _ in cells for unit in units_of(cell, cell.own_parts)]
+    seconds = {
+        key: value
+        for cell, cost in cells
+        for key, value in shares(units_of(cell, cell.own_parts), cost).items()
+    }
+    assert wall_seconds(units, seconds, [], workers) == expected

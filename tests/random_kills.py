@@ -21,7 +21,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-TIMELESS = ("seconds", "peak_memory_bytes", "per_query", "environment", "environments")
+PACE = ("seconds", "images_per_second", "share_of_bare")
+TIMELESS = (*PACE, "peak_memory_bytes", "per_query", "environment", "environments")
 
 
 def main() -> None:

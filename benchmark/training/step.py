@@ -30,6 +30,7 @@ from benchmark.training.config import TrainingConfig
 from benchmark.training.inner import Objective, ascend, by_image, in_precision
 from benchmark.training.losses import identity_loss, retrieval_loss, smoothed_targets
 from benchmark.training.model_calls import ModelCalls
+from benchmark.training.precision import inner_dtype
 from benchmark.training.ranks import ONE_RANK, Ranks
 from benchmark.training.recomputed import recomputed
 
@@ -80,7 +81,7 @@ class Step:
         self.eps_255, self.alpha_255 = inner.eps_255, inner.alpha_255
         self.num_classes = len(self.identities)
         self.labels = self.class_of(self.pids)
-        self._inner_dtype = torch.bfloat16 if inner.precision == "bfloat16" else None
+        self._inner_dtype = inner_dtype(inner)
         self._guides: list[tuple[Tensor, int, Guides]] = []
 
     def class_of(self, pids: Tensor) -> Tensor:

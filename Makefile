@@ -2,7 +2,7 @@
 # make test   set up, then the whole test suite
 # make style  ruff
 # make lint   ruff and mypy
-# make bench  cost of attacks and of ranking
+# make bench  one table: what attacks, trainings, ranking and workers cost, as ratios
 # make site   all published boards as a site in site/: open site/index.html
 # make wheel  sdist and wheel in dist/, see docs/release.md
 # make docs   the pages of docs/ as a site in build/docs

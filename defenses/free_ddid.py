@@ -77,6 +77,14 @@ class FreeDDID(Defense):
         """Return how many steps in a row see the same batch."""
         return self.config.replays
 
+    def preliminaries(self) -> tuple[str, ...]:
+        """Return what phase I does before there is a judge."""
+        return self._phase_one.preliminaries()
+
+    def preliminary(self, name: str, task: FitTask) -> None:
+        """Do it."""
+        self._phase_one.preliminary(name, task)
+
     def prerequisites(self) -> tuple[str, ...]:
         """Return what judges synthetic images."""
         return self._phase_one.prerequisites()

@@ -7,6 +7,9 @@
 #
 # All runs share one folder of cells, so that no training is repeated from one board to the next, and a
 # run that was stopped goes on. Arguments choose parts, such as: results/regenerate.sh board board-long
+#
+# results/regenerate.sh gpu MINUTES [--plan] [--only NAME ...] is apart from that: a list of work for a GPU by
+# priority (benchmark/bench/gpu_work/work_list.py), as much of it as fits; the next call goes on.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -14,6 +17,10 @@ benchmark=("${PYTHON:-.venv/bin/python}" -m benchmark)
 work=runs/published
 declare -A parts=([balancing]=balancing [fnes]=FNES [discriminator]="the discriminator" [self_meta]=self-meta)
 literature=(--attack metric-ifgsm sma fna soft-ap --attack-seed 0)
+
+if [ "${1:-}" = gpu ]; then
+    exec "${PYTHON:-.venv/bin/python}" -m benchmark.bench.gpu_work "${@:2}"
+fi
 
 run() { "${benchmark[@]}" run --output "$work" "$@"; }
 

@@ -28,6 +28,7 @@ TINY_OPTIONS = {
     "training": {"epochs": 2, "identities": 4, "images": 2, "inner": {"steps": 1}},
     "evaluation": {"checks": False},
     "device": "cpu",
+    "workers": 1,
 }
 
 
@@ -61,6 +62,7 @@ def tiny_arguments(tmp_path: Path) -> list[str]:
     """Return the command line of a run that takes a second, without command and defense."""
     return [
         *("--plugin", str(TINY_PLUGIN), "--dataset", "tiny", "--device", "cpu"),
+        *("--workers", "1"),
         *("--attack", "random-noise", "metric-fgsm", "tiny-attack"),
         *("--output", str(tmp_path / "out")),
         *("--set", "image_size=[16, 8]", "backbone.width=8", "training.epochs=3"),

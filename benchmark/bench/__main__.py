@@ -1,14 +1,16 @@
-"""Run every bench and print one table each."""
+"""Print one table of ratios, or the measured numbers of the benches that are named."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping
-from importlib import import_module
+from collections.abc import Mapping
 
 from rich.console import Console
 from rich.table import Table
+
+from benchmark.bench.one_table import as_table, load, measure
+from benchmark.core.progress_choice import make_progress
 
 BENCHES: Mapping[str, str] = {
     "ranking": "benchmark.bench.ranking:bench_ranking",
@@ -26,27 +28,39 @@ Rows = Mapping[str, Mapping[str, float]]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the named benches, or all of them, and print what they measured."""
+    """Print the one table, or what the named benches measured."""
     parser = argparse.ArgumentParser(prog="python -m benchmark.bench", description=__doc__)
     parser.add_argument(
-        "bench", nargs="*", metavar="BENCH", help=f"{', '.join(BENCHES)}; default: all"
+        "bench", nargs="*", metavar="BENCH", help=f"{', '.join(BENCHES)}; default: one table"
     )
-    chosen = parser.parse_args(arguments).bench or list(BENCHES)
-    unknown = [name for name in chosen if name not in BENCHES]
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    options = parser.parse_args(arguments)
+    unknown = [name for name in options.bench if name not in BENCHES]
     if unknown:
         parser.error(f"unknown bench {unknown[0]!r}; known: {', '.join(BENCHES)}")
-    console = Console()
-    for name in chosen:
-        bench = _load(BENCHES[name])
-        console.print(f"{name}: {(bench.__doc__ or '').splitlines()[0]}", style="bold")
-        console.print(_table(bench()))
+    if not options.bench:
+        _one_table(options.json)
+    elif options.json:
+        Console().print_json(data={name: load(BENCHES[name])() for name in options.bench})
+    else:
+        _named_benches(options.bench)
     return 0
 
 
-def _load(address: str) -> Callable[[], Rows]:
-    module, attribute = address.split(":")
-    bench: Callable[[], Rows] = getattr(import_module(module), attribute)
-    return bench
+def _one_table(as_json: bool) -> None:
+    ratios = list(measure(make_progress()))
+    if as_json:
+        Console().print_json(data=[one.as_json() for one in ratios])
+    else:
+        Console().print(as_table(ratios))
+
+
+def _named_benches(names: list[str]) -> None:
+    console = Console()
+    for name in names:
+        bench = load(BENCHES[name])
+        console.print(f"{name}: {(bench.__doc__ or '').splitlines()[0]}", style="bold")
+        console.print(_table(bench()))
 
 
 def _table(rows: Rows) -> Table:

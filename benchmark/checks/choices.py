@@ -54,9 +54,15 @@ def compare_choices(
     with progress.task(title, images * (1 + len(names))) as bar:
 
         def clean_map(encoder: nn.Module) -> float:
-            policy, owner, batch = evaluator.policy, evaluator.owner, evaluator.batch
             return Evaluator.of(
-                encoder, query, gallery, policy=policy, owner=owner, batch=batch, bar=bar
+                encoder,
+                query,
+                gallery,
+                policy=evaluator.policy,
+                owner=evaluator.owner,
+                batch=evaluator.batch,
+                adjusts=evaluator.adjusts,
+                bar=bar,
             ).clean_map
 
         declared = clean_map(evaluator.encoder)

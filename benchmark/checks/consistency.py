@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
+from benchmark.core.batches import Batches, all_at_once
 from benchmark.core.encoder import embed, evaluating
 from benchmark.core.errors import PluginError
 
@@ -41,18 +42,36 @@ class Consistency(BaseModel):
     """Whether a pass turned gradients on, which evaluation turns off."""
 
 
-@torch.no_grad()
-def measure_consistency(encoder: nn.Module, images: Tensor, owner: str) -> Consistency:
+def measure_consistency(
+    encoder: nn.Module, images: Tensor, owner: str, batches: Batches | None = None
+) -> Consistency:
     """Embed (B, 3, H, W) images several times and compare.
 
     Args:
         encoder: The encoder.
         images: At least one image.
         owner: Name of the defense, for error messages.
+        batches: Go through all of the images; None: at once. Of several, the worst counts.
 
     Raises:
         PluginError: The encoder raises, or returns a wrong shape, NaN or infinities.
     """
+    seen: list[Consistency] = []
+    (batches or all_at_once(images, owner)).run(
+        lambda rows: seen.append(_of_a_batch(encoder, images[rows], owner))
+    )
+    return Consistency(
+        repeat_difference=max(one.repeat_difference for one in seen),
+        batch_difference=max(one.batch_difference for one in seen),
+        order_difference=max(one.order_difference for one in seen),
+        training_modules=sorted({name for one in seen for name in one.training_modules}),
+        changed_state=list(dict.fromkeys(name for one in seen for name in one.changed_state)),
+        enables_gradients=any(one.enables_gradients for one in seen),
+    )
+
+
+@torch.no_grad()
+def _of_a_batch(encoder: nn.Module, images: Tensor, owner: str) -> Consistency:
 
     def unit(part: Tensor) -> Tensor:
         return F.normalize(embed(encoder, part, owner))

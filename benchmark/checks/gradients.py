@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from benchmark.core.batches import Batches, all_at_once
 from benchmark.core.encoder import embed, encoder_faults, evaluating
 
 VANISHING = 1e-9
@@ -28,7 +29,13 @@ class Gradients(BaseModel):
     """Median over the images of the largest absolute gradient."""
 
 
-def measure_gradients(encoder: nn.Module, images: Tensor, goal: Tensor, owner: str) -> Gradients:
+def measure_gradients(
+    encoder: nn.Module,
+    images: Tensor,
+    goal: Tensor,
+    owner: str,
+    batches: Batches | None = None,
+) -> Gradients:
     """Differentiate ||f(x) - goal||^2 on unit embeddings f at the clean images.
 
     Args:
@@ -36,11 +43,17 @@ def measure_gradients(encoder: nn.Module, images: Tensor, goal: Tensor, owner: s
         images: (B, 3, H, W) clean images.
         goal: (B, D) what an attacker pushes away from: the mean of the true matches.
         owner: Name of the defense, for error messages.
+        batches: Go through all of the images; None: at once.
 
     Raises:
         PluginError: The encoder raises, or returns a wrong shape, NaN or infinities.
     """
-    gradient = _gradient(encoder, images, goal, owner)
+    gradient = torch.empty_like(images)
+
+    def differentiate(rows: slice) -> None:
+        gradient[rows] = _gradient(encoder, images[rows], goal[rows], owner)
+
+    (batches or all_at_once(images, owner)).run(differentiate)
     largest = gradient.abs().amax((1, 2, 3))
     return Gradients(
         zero_images=float((largest == 0).float().mean()),

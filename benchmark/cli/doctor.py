@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import shutil
 import sys
@@ -11,10 +10,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from benchmark.cli.doctor_line import GIB, Line
+from benchmark.cli.doctor_machine import check_extras, check_machine, check_torch
 from benchmark.cli.options import CacheDir, DataRoot, Json
 from benchmark.cli.paths import absolute
 from benchmark.cli.screen import write_json, write_line
@@ -22,19 +23,9 @@ from benchmark.cli.screen import write_json, write_line
 if TYPE_CHECKING:
     from benchmark.data.dataset import Dataset
 
-Level = Literal["ok", "warn", "fail"]
-GIB = 2**30
 DISTRIBUTION = "reid-robustbench"
 PINNED_REQUESTS = "2.25."
 """Releases of requests that torchattacks asks for."""
-
-
-class Line(NamedTuple):
-    """One finding: how bad, about what, and what was seen."""
-
-    level: Level
-    subject: str
-    message: str
 
 
 def doctor(
@@ -45,7 +36,7 @@ def doctor(
     data_root: DataRoot = None,
     json_: Json = False,
 ) -> int:
-    """Check Python, torch, device, memory, disk, cache, every plugin, and which data are there."""
+    """Check Python, torch, device, load, memory, disk, cache, every plugin, and the data."""
     from benchmark.core.errors import EXIT_ENVIRONMENT, EXIT_OK
 
     lines = [line for check in CHECKS for line in check()]
@@ -76,35 +67,6 @@ def check_names() -> Iterator[Line]:
             installed = f", of {', '.join(others)}" if others and "-packages" in str(path) else ""
             hint = "rename or uninstall it if you want to import it beside this project"
             yield Line("warn", "names", f"{name} is also {path}{installed}; it is hidden → {hint}")
-
-
-def check_torch() -> Iterator[Line]:
-    """Check torch and the device that `auto` would take."""
-    try:
-        import torch
-
-        from benchmark.core.device import choose_device
-    except Exception as error:
-        yield Line("fail", "torch", f"does not import: {error}")
-        return
-    yield Line("ok", "torch", torch.__version__)
-    policy = choose_device("auto")
-    if policy.device.type == "cuda":
-        precision = "bfloat16" if policy.autocast_dtype else "float32"
-        yield Line("ok", "device", f"{torch.cuda.get_device_name()}, training in {precision}")
-    else:
-        yield Line("ok", "device", "cpu; presets 'full' and 'full-r18' want a GPU")
-
-
-def check_machine() -> Iterator[Line]:
-    """Check cores and memory."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    yield Line("ok", "cores", str(cores))
-    try:
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIB
-    except (ValueError, OSError):
-        return
-    yield Line("ok" if memory >= 4 else "warn", "memory", f"{memory:.1f} GiB; a run takes up to 3")
 
 
 def check_cache(cache_dir: Path | None) -> Iterator[Line]:
@@ -198,6 +160,7 @@ CHECKS: tuple[Callable[[], Iterator[Line]], ...] = (
     check_torch,
     check_machine,
     check_plugins,
+    check_extras,
     check_torchattacks,
 )
 

@@ -161,10 +161,24 @@ Device = Annotated[
     str | None, typer.Option(help="Where to compute. Default: auto.", metavar="auto|cpu|cuda")
 ]
 Executor = Annotated[
-    str | None, typer.Option(help="How to distribute cells. Default: local.", metavar="local")
+    str | None,
+    typer.Option(
+        help="Where workers are: this machine, or a Ray cluster. Default: local.",
+        metavar="local|ray",
+    ),
+]
+Workers = Annotated[
+    str | None,
+    typer.Option(
+        help="Processes side by side. Default: one a GPU; on CPUs one for each two cores.",
+        metavar="N",
+    ),
 ]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Compute finished cells again.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Exit with 5 if a sanity flag is raised.")]
+Tensorboard = Annotated[
+    bool, typer.Option("--tensorboard", help="Write event files to OUTPUT/tensorboard.")
+]
 Json = Annotated[
     bool, typer.Option("--json", help="One JSON document on stdout and nothing else there.")
 ]
@@ -261,8 +275,10 @@ def _run_options(
     set_: Assignments = None,
     device: Device = None,
     executor: Executor = None,
+    workers: Workers = None,
     fresh: Fresh = False,
     strict: Strict = False,
+    tensorboard: Tensorboard = False,
     json_: Json = False,
 ) -> None:
     """Hold the options of a run with their types, for their signature alone."""

@@ -46,14 +46,17 @@ def _print(shown: Preview) -> None:
         table.add_column(title, overflow="fold")
     table.add_column("Time", justify="right")
     for cell in shown.cells:
-        time = "finished" if cell.finished else _duration(cell.seconds)
-        table.add_row(cell.defense, str(cell.seed), cell.title, cell.fingerprint[:8], time)
+        cost = "finished" if cell.finished else _duration(cell.seconds)
+        table.add_row(cell.defense, str(cell.seed), cell.title, cell.fingerprint[:8], cost)
     console = Console(highlight=False)
     console.print(table)
     done = sum(cell.finished for cell in shown.cells)
     console.print(f"{len(shown.cells)} cells, {done} finished; protocol {shown.protocol[:8]}")
+    time = _duration(60 * shown.minutes)
+    if shown.workers > 1:
+        time += f" of work, {_duration(60 * shown.wall_minutes)} with {shown.workers} workers"
     console.print(
-        f"about {_duration(60 * shown.minutes)}, {shown.disk_bytes / 2**20:.0f} MiB of disk "
+        f"about {time}, {shown.disk_bytes / 2**20:.0f} MiB of disk "
         f"({shown.free_bytes / 2**30:.1f} GiB free)"
     )
     for name, where in shown.found.items():

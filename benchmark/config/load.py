@@ -66,7 +66,7 @@ def validate(raw: Mapping[str, Any]) -> RunConfig:
 
 def to_yaml(config: RunConfig) -> str:
     """Return the resolved configuration as YAML; it can be run again with ``--preset FILE``."""
-    content = config.model_dump(mode="json", exclude={"preset", "fresh"})
+    content = config.model_dump(mode="json", exclude={"preset", "fresh", "workers"})
     head = f"# Resolved configuration of a run that started from the preset {config.preset!r}.\n"
     return head + yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
 

@@ -98,12 +98,6 @@ def _ascending(values: list[int]) -> list[int]:
     return sorted(set(values))
 
 
-def _local_only(executor: str) -> str:
-    if executor == "ray":
-        raise UsageError("executor 'ray' is not available in this version", "use --executor local")
-    return executor
-
-
 def _as_path(value: Any) -> Any:
     return user_path(value) if isinstance(value, str | Path) else value
 
@@ -135,7 +129,6 @@ Encoder = Annotated[EncoderConfig | None, BeforeValidator(_as_encoder)]
 UserPath = Annotated[Path, BeforeValidator(_as_path)]
 Roots = Annotated[DataRoots, BeforeValidator(data_roots), PlainSerializer(DataRoots.written)]
 DatasetName = Annotated[str, BeforeValidator(joined)]
-Executor = Annotated[Literal["local", "ray"], AfterValidator(_local_only)]
 Recipe = Annotated[TrainingConfig, BeforeValidator(_recipe_of_preset)]
 ImageSize = tuple[Annotated[int, Field(ge=8, le=1024)], Annotated[int, Field(ge=8, le=1024)]]
 Options = dict[str, dict[str, Any]]
@@ -151,10 +144,15 @@ class EvaluationConfig(_Section):
     """How encoders are run when they are evaluated and attacked."""
 
     batch: int = Field(default=64, ge=1, lt=2**31)
-    """Images at once; changes results of random encoders only, which draw for a batch."""
+    """Images at once; changes results of random encoders only, which draw for a batch. For others
+    a GPU takes more where its memory suffices, and memory that runs out halves it."""
     eot_samples: int = Field(default=EOT_SAMPLES, ge=1)
     """Random draws that white-box attacks on a random encoder average over (EOT); fewer than the
     default raise a flag."""
+    crafting: Literal["auto", "float32", "tf32"] = "auto"
+    """Precision in which attacks craft; what counts is measured in float32 either way. auto: tf32
+    on a GPU that has it, else float32. An attack that is not as strong in tf32 crafts in float32,
+    and the record says so."""
     rerank: Annotated[Reranking | None, BeforeValidator(_as_reranking)] = None
     """k-reciprocal re-ranking of clean and attacked rankings; true: with the published values."""
     checks: bool = True
@@ -220,10 +218,15 @@ class RunConfig(_Section):
     """Python files that register plugins."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute."""
-    executor: Executor = "local"
-    """How cells are distributed."""
+    executor: Literal["local", "ray"] = "local"
+    """Where workers are: on this machine, or on a Ray cluster."""
+    workers: Annotated[int, Field(ge=1)] | None = None
+    """Processes that compute cells side by side; unset: one a GPU, on CPUs one for each two cores.
+    It changes nothing that is computed."""
     strict: bool = False
     """Exit with code 5 if a record carries a sanity flag."""
+    tensorboard: bool = False
+    """Write losses, held-out curves and traces of attacks as event files to OUTPUT/tensorboard."""
     fresh: bool = False
     """Compute every cell again, even if it is finished."""
     backbone: BackboneConfig = BackboneConfig()

@@ -20,7 +20,7 @@ class DevicePolicy:
     Attributes:
         device: Where tensors live.
         autocast_dtype: bfloat16 for training where the device computes in it, else None.
-            Crafting and evaluation are always float32.
+            What counts is always measured in float32; for crafting, see `crafting_precision`.
     """
 
     device: torch.device
@@ -58,8 +58,18 @@ def choose_device(name: str) -> DevicePolicy:
     return DevicePolicy(torch.device("cuda"), dtype)
 
 
+def device_name(policy: DevicePolicy) -> str:
+    """Return ``cpu`` or the name of the GPU."""
+    if policy.device.type == "cuda":
+        return torch.cuda.get_device_name(policy.device)
+    return policy.device.type
+
+
 def forbid_reduced_precision() -> None:
-    """Keep float32 what it says: no TF32 in matrix products or convolutions."""
+    """Keep float32 what it says: no TF32 in matrix products or convolutions.
+
+    An attack may be allowed it for a while: `crafting_in`.
+    """
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
 

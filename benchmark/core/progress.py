@@ -6,7 +6,11 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol, TextIO
+from datetime import timedelta
+from typing import TYPE_CHECKING, Protocol, TextIO
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Live
 
 
 class Bar(Protocol):
@@ -101,41 +105,74 @@ def shortened(title: str, room: int) -> str:
 
 
 class RichProgress:
-    """Draws a live bar with an ETA on a terminal, and leaves one line behind when a task ends."""
+    """Draws live bars with an ETA on a terminal, and leaves one line behind when a task ends.
+
+    Tasks that are open at once share one display.
+    """
+
+    def __init__(self) -> None:
+        self._live: Live | None = None
 
     @contextmanager
     def task(self, title: str, total: int) -> Iterator[Bar]:
         """Yield a bar that is drawn with rich."""
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
-        from rich.progress import (
-            Progress as Live,
-        )
-
-        console = Console(stderr=True)
-        bar_width = _BAR if console.width >= _BAR + _FIGURES + _TITLE else _SHORT_BAR
-        room = max(_TITLE, console.width - bar_width - _FIGURES)
-        live = Live(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=bar_width),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("to go"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
-            console=console,
-        )
+        live = self._live = self._live or _live()
+        width = live.console.width
+        room = max(_TITLE, width - _bar_width(width) - _FIGURES)
+        row = live.add_task(shortened(title, room), total=total, note="")
 
         class _RichBar:
             def advance(self, steps: int = 1, note: str = "") -> None:
                 live.update(row, advance=steps, note=note)
 
-        with live:
-            row = live.add_task(shortened(title, room), total=total, note="")
+        live.start()
+        try:
             yield _RichBar()
+        finally:
+            if len(live.tasks) == 1:
+                self._live = None
+                live.stop()
+            else:
+                ended = [one for one in live.tasks if one.id == row]
+                live.console.print(live.make_tasks_table(ended))
+                live.remove_task(row)
+
+
+def _bar_width(width: int) -> int:
+    return _BAR if width >= _BAR + _FIGURES + _TITLE else _SHORT_BAR
+
+
+def _live() -> Live:
+    """Return a display without rows."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        ProgressColumn,
+        Task,
+        TextColumn,
+        TimeElapsedColumn,
+    )
+    from rich.progress import Progress as Display
+    from rich.text import Text
+
+    class ToGo(ProgressColumn):
+        """As much again as went by, for what is left; not by the last seconds alone."""
+
+        def render(self, task: Task) -> Text:
+            if not task.completed or task.elapsed is None or task.total is None:
+                return Text("-:--:--", style="progress.remaining")
+            seconds = task.elapsed / task.completed * (task.total - task.completed)
+            return Text(str(timedelta(seconds=round(seconds))), style="progress.remaining")
+
+    console = Console(stderr=True)
+    return Display(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=_bar_width(console.width)),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("to go"),
+        ToGo(),
+        TextColumn("{task.fields[note]}"),
+        console=console,
+    )

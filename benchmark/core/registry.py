@@ -77,6 +77,10 @@ class Registry(Generic[P]):
         """Whether a plugin answers to `name` or to the NAME of ``NAME:ARGUMENT``; no imports."""
         return base_name(name) in self.names()
 
+    def is_installed(self, name: str) -> bool:
+        """Whether `name` comes with an installed package, so that every process finds it."""
+        return base_name(name) in self._entry_points()
+
     def register(self, name: str) -> Callable[[type[P]], type[P]]:
         """Return a class decorator that registers a plugin under `name`.
 

@@ -48,6 +48,7 @@ class AttackInputs:
 
     Attributes:
         view: What the attacker looks through.
+        device: Where the images go.
         targets: (Q,) identity that each query is told to come close to or leave; None: its own.
     """
 
@@ -66,7 +67,8 @@ class AttackInputs:
             "gallery": Guides.of(gallery, view.gallery_embeddings, device),
         }
         self.view = view
-        self._scenario, self._seed, self._device = scenario, seed, device
+        self.device = device
+        self._scenario, self._seed = scenario, seed
         self.targets: NDArray[np.int64] | None = None
         if scenario.intent != "dodge":
             both = self._guides["query"], self._guides["gallery"]
@@ -82,10 +84,10 @@ class AttackInputs:
             return np.arange(len(self._sets["query"]))
         gallery = self._sets["gallery"]
         rows = own_images(gallery, self._sets["query"])
-        if self._scenario.fraction == 1:
+        count = attacked_share(len(rows), self._scenario.fraction)
+        if count == len(rows):
             return rows
         keys = [derive_seed(self._seed, "fraction", gallery.names[row]) for row in rows]
-        count = max(1, round(self._scenario.fraction * len(rows)))
         return np.sort(rows[np.argsort(np.array(keys), kind="stable")[:count]])
 
     def batch(self, side: ImageSide, rows: NDArray[np.int64], purpose: str) -> AttackBatch:
@@ -98,9 +100,9 @@ class AttackInputs:
         """
         own = self._sets[side]
         batch = AttackBatch.of_rows(
-            images=own.tensor(rows).to(self._device),
+            images=own.tensor(rows).to(self.device),
             seeds=[derive_seed(self._seed, purpose, own.names[row]) for row in rows],
-            rows=torch.from_numpy(rows).to(self._device),
+            rows=torch.from_numpy(rows).to(self.device),
             own=self._guides[side],
             gallery=self._guides["gallery" if side == "query" else "query"],
         )
@@ -108,7 +110,7 @@ class AttackInputs:
             return batch
         return replace(
             batch,
-            pids=torch.from_numpy(self.targets[rows]).to(self._device),
+            pids=torch.from_numpy(self.targets[rows]).to(self.device),
             camids=torch.full_like(batch.camids, -1),
             direction=-1.0 if self._scenario.intent == "impersonate" else 1.0,
         )
@@ -123,6 +125,11 @@ def attacked_images(query: ImageSet, gallery: ImageSet, scenario: Scenario) -> i
     """Return how many images a scenario perturbs at most."""
     sizes = {"query": len(query), "gallery": len(own_images(gallery, query))}
     return sum(sizes[side] for side in attacked_sides(scenario))
+
+
+def attacked_share(count: int, fraction: float) -> int:
+    """Return how many of `count` gallery images are perturbed: one at least, if there are any."""
+    return min(count, max(1, round(fraction * count)))
 
 
 def own_images(gallery: ImageSet, query: ImageSet) -> NDArray[np.int64]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypeVar, get_args
 
 import numpy as np
 import torch
@@ -15,6 +15,8 @@ from torch import Tensor, nn
 
 from benchmark.core.attack import Attack, AttackOutcome
 from benchmark.core.attack_batch import AttackBatch
+from benchmark.core.batches import Batches
+from benchmark.core.crafting_precision import CraftingPrecision, crafting_in
 from benchmark.core.encoder import embed, evaluating
 from benchmark.core.errors import UsageError
 from benchmark.core.image_set import ImageSet
@@ -23,51 +25,12 @@ from benchmark.core.progress import Bar
 from benchmark.core.seeding import derive_seed, torch_seeded
 from benchmark.data.jpeg import through_jpeg
 from benchmark.evaluation.attack_inputs import AttackInputs, ImageSide
-
-Form = Literal["rounded", "float", "jpeg"]
-FORMS: tuple[Form, ...] = get_args(Form)
-"""Rounded to 8 bits, as PNG keeps them: the headline; as crafted; after JPEG."""
-Key = TypeVar("Key")
+from benchmark.evaluation.crafting_batch import crafting_batch
+from benchmark.evaluation.perturbed_images import Form, Key, PerturbedImages
+from benchmark.evaluation.shards import Shard
 
 MOST_KEPT_BYTES = 64 * 2**20
 """Adversarial images of a set that are kept until they are ranked, so that some can be shown."""
-
-
-@dataclass
-class PerturbedImages:
-    """Embeddings of the adversarial images of a set, and what they cost.
-
-    Attributes:
-        rows: (N,) rows of the set that were perturbed.
-        embeddings: (N, D) by form, on the CPU.
-        snapshots: (N, D) of 8-bit images after so many answers for each.
-        seconds: Time inside the attack.
-        forwards: Images that went forward inside the attack.
-        backwards: Images that went backward.
-        queries: Answers that it was given.
-        max_distance_255: Largest change of a pixel of the 8-bit images.
-        trace: Mean objective at each step.
-        images_sha256: Hash of the adversarial images as crafted, in the order of the rows.
-        images: uint8 (N, H, W, 3) rounded to 8 bits; None where there are too many to keep.
-    """
-
-    rows: NDArray[np.int64]
-    embeddings: dict[Form, Tensor]
-    snapshots: dict[int, Tensor]
-    seconds: float
-    forwards: int
-    backwards: int
-    queries: int
-    max_distance_255: float
-    trace: list[float]
-    images_sha256: str
-    images: NDArray[np.uint8] | None
-
-    def placed(self, form: Form, clean: Tensor) -> Tensor:
-        """Return the (M, D) clean embeddings of the set with the perturbed rows replaced."""
-        placed = clean.clone()
-        placed[torch.from_numpy(self.rows)] = self.embeddings[form]
-        return placed
 
 
 def craft(
@@ -80,6 +43,9 @@ def craft(
     batch: int,
     bar: Bar,
     owner: str,
+    shard: Shard | None = None,
+    adjusts: bool = False,
+    precision: CraftingPrecision = "float32",
 ) -> PerturbedImages:
     """Attack the images of a set that are to be perturbed, and embed the result.
 
@@ -95,19 +61,25 @@ def craft(
         batch: Images at a time.
         bar: Advanced by the number of finished images.
         owner: Name of the defense, for error messages.
+        shard: Which of these images; None: all of them.
+        adjusts: Whether memory may change the batch; see `Batches`.
+        precision: In which the attack crafts; the result is embedded in float32.
 
     Raises:
         UsageError: The attack is given a target and does not look at it.
         PluginError: The attack or the encoder broke its contract.
     """
     rows = inputs.rows(side)
-    tally, view = _Tally(len(rows)), inputs.view.encoder
+    first, stop = (0, len(rows)) if shard is None else (shard.start, shard.stop)
+    tally, view = _Tally(stop - first), inputs.view.encoder
     keeps = len(rows) * inputs.images(side).images[0].nbytes <= MOST_KEPT_BYTES
-    for start in range(0, len(rows), batch):
-        attack_batch = inputs.batch(side, rows[start : start + batch], attack.name)
+
+    def attacked(part: slice) -> None:
+        start = first + part.start
+        attack_batch = inputs.batch(side, rows[start : first + part.stop], attack.name)
         if start == 0 and attack.threat_with(attack.config).knowledge != "none":
             _check_that_targets_matter(attack, view, attack_batch, inputs.images(side))
-        with _telling(bar, view):
+        with _telling(bar, view), crafting_in(precision):
             outcome = attack.run(view, attack_batch)
         rounded = round_to_8_bits(outcome.images, attack_batch.images, attack.eps_255)
         forms: dict[Form, Tensor] = {
@@ -119,27 +91,36 @@ def craft(
         with torch.no_grad(), evaluating(encoder):
             for name, images in forms.items():
                 embedded = _embed(encoder, images, noise, owner)
-                tally.keep(tally.embeddings, name, start, embedded)
+                tally.keep(tally.embeddings, name, start - first, embedded)
             for spent, images in outcome.snapshots.items():
                 kept = round_to_8_bits(images, attack_batch.images, attack.eps_255)
                 embedded = _embed(encoder, kept, noise, owner)
-                tally.keep(tally.snapshots, spent, start, embedded)
-        tally.add(outcome, float((rounded - attack_batch.images).abs().max()) * 255)
-        if keeps:
-            tally.kept.append((rounded * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy())
+                tally.keep(tally.snapshots, spent, start - first, embedded)
+        farthest = float((rounded - attack_batch.images).abs().max()) * 255
+        shown = (rounded * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy() if keeps else None
+        tally.add(outcome, farthest, shown)  # at the end: a batch that memory ran out of is not in
         bar.advance(len(attack_batch.images))
-    return tally.total(rows)
+
+    if adjusts:
+        batch = crafting_batch(inputs, side, rows[first:stop], batch, owner)
+    device, whose = inputs.device, f"{owner}: {attack.name}"
+    batches = Batches(stop - first, batch, adjusts=adjusts, device=device, owner=whose)
+    batches.run(attacked)
+    return tally.total(rows[first:stop], batches.halved_to)
 
 
 @contextmanager
 def _telling(bar: Bar, view: nn.Module) -> Iterator[None]:
-    """Tell of each pass through what an attack sees: one batch may take minutes."""
-    passes = 0
+    """Tell of each pass through what an attack sees, and how many images a second go forward.
 
-    def told(*_: object) -> None:
-        nonlocal passes
-        passes += 1
-        bar.advance(0, f"pass {passes}")
+    One batch may take minutes. A pass backward is part of the time.
+    """
+    passes, images, start = 0, 0, time.perf_counter()
+
+    def told(_: nn.Module, given: tuple[Tensor, ...], __: object) -> None:
+        nonlocal passes, images
+        passes, images = passes + 1, images + len(given[0])
+        bar.advance(0, f"pass {passes}, {images / (time.perf_counter() - start):.0f} img/s")
 
     hook = view.register_forward_hook(told)
     try:
@@ -172,13 +153,15 @@ class _Tally:
             kept[key] = torch.full((self.count, embedded.shape[1]), torch.nan)
         kept[key][start : start + len(embedded)] = embedded
 
-    def add(self, outcome: AttackOutcome, farthest: float) -> None:
+    def add(self, outcome: AttackOutcome, farthest: float, shown: NDArray[np.uint8] | None) -> None:
         self.images.update(outcome.images.contiguous().cpu().numpy().tobytes())
         self.weights.append(len(outcome.images))
         self.outcomes.append(replace(outcome, images=outcome.images[:0].clone(), snapshots={}))
         self.farthest = max(self.farthest, farthest)
+        if shown is not None:
+            self.kept.append(shown)
 
-    def total(self, rows: NDArray[np.int64]) -> PerturbedImages:
+    def total(self, rows: NDArray[np.int64], halved_to: int | None) -> PerturbedImages:
         return PerturbedImages(
             rows=rows,
             embeddings=self.embeddings,
@@ -188,17 +171,12 @@ class _Tally:
             backwards=sum(one.backwards for one in self.outcomes),
             queries=sum(one.queries for one in self.outcomes),
             max_distance_255=self.farthest,
-            trace=self._mean_trace(),
+            traces=[one.trace for one in self.outcomes],
+            weights=self.weights,
             images_sha256=self.images.hexdigest(),
             images=np.concatenate(self.kept) if self.kept else None,
+            halved_to=halved_to,
         )
-
-    def _mean_trace(self) -> list[float]:
-        """Average over images; traces of unequal length are cut to the shortest."""
-        steps = min(len(one.trace) for one in self.outcomes)
-        traces = np.array([one.trace[:steps] for one in self.outcomes])
-        mean: list[float] = np.average(traces, axis=0, weights=self.weights).tolist()
-        return mean
 
 
 def _check_that_targets_matter(

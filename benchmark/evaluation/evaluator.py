@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmark.core.attack import Attack
+from benchmark.core.crafting_precision import CraftingPrecision
 from benchmark.core.device import DevicePolicy
 from benchmark.core.guides import Guides, mean_positive
 from benchmark.core.image_set import ImageSet
@@ -25,12 +26,15 @@ from benchmark.core.threat import Scenario, ThreatModel
 from benchmark.evaluation.attack_inputs import (
     AttackerView,
     AttackInputs,
+    ImageSide,
     attacked_images,
     attacked_sides,
 )
 from benchmark.evaluation.crafting import craft
+from benchmark.evaluation.perturbed_images import PerturbedImages
 from benchmark.evaluation.rankings import AttackedRanking, CleanRanking, rank_attacked
 from benchmark.evaluation.set_ranker import SetRanker
+from benchmark.evaluation.shards import Shard
 from benchmark.metrics.embedding import embed_images
 
 BATCH = 64
@@ -71,6 +75,8 @@ class Evaluator:
         batch: Images at a time.
         adaptive: What a white-box attacker who knows the defense differentiates; None: the encoder.
         rerank: How clean and attacked rankings are re-ranked; None: not at all.
+        adjusts: Whether memory may change the batch; never that of a random encoder.
+        crafting: Precision in which attacks craft; what counts is embedded in float32.
     """
 
     encoder: nn.Module
@@ -82,6 +88,8 @@ class Evaluator:
     batch: int = BATCH
     adaptive: nn.Module | None = None
     rerank: Reranking | None = None
+    adjusts: bool = False
+    crafting: CraftingPrecision = "float32"
 
     @classmethod
     def of(
@@ -95,6 +103,7 @@ class Evaluator:
         batch: int = BATCH,
         adaptive: nn.Module | None = None,
         rerank: Reranking | None = None,
+        adjusts: bool = False,
         bar: Bar = SILENT_BAR,
     ) -> Evaluator:
         """Embed and rank the clean images of two sets; the arguments are the attributes.
@@ -103,13 +112,21 @@ class Evaluator:
             PluginError: The encoder raises, or returns a wrong shape, NaN or infinities.
         """
         query_embeddings, gallery_embeddings = (
-            embed_images(encoder, images, policy=policy, batch=batch, owner=owner, bar=bar)
+            embed_images(
+                encoder,
+                images,
+                policy=policy,
+                batch=batch,
+                owner=owner,
+                adjusts=adjusts,
+                bar=bar,
+            )
             for images in (query, gallery)
         )
         ranker = SetRanker(query, gallery, rerank, policy.device)
         ranking = ranker.rank(query_embeddings, gallery_embeddings)
         clean = CleanRanking(ranking, query_embeddings, gallery_embeddings)
-        return cls(encoder, query, gallery, clean, policy, owner, batch, adaptive, rerank)
+        return cls(encoder, query, gallery, clean, policy, owner, batch, adaptive, rerank, adjusts)
 
     @property
     def clean_map(self) -> float:
@@ -179,20 +196,43 @@ class Evaluator:
         view = self.view(attack.threat_with(attack.config), surrogates)
         inputs = self.inputs(view, seed, scenario)
         perturbed = {
-            side: craft(
-                self.encoder,
-                attack,
-                inputs,
-                side,
-                seed=seed,
-                batch=self.batch,
-                bar=bar,
-                owner=self.owner,
-            )
+            side: self.perturbed(attack, inputs, side, seed, bar)
             for side in attacked_sides(scenario)
         }
+        return self.ranked(perturbed, inputs.targets)
+
+    def perturbed(
+        self,
+        attack: Attack,
+        inputs: AttackInputs,
+        side: ImageSide,
+        seed: int,
+        bar: Bar = SILENT_BAR,
+        shard: Shard | None = None,
+    ) -> PerturbedImages:
+        """Attack the images of a set, or a shard of them, and embed the result; see `craft`."""
+        return craft(
+            self.encoder,
+            attack,
+            inputs,
+            side,
+            seed=seed,
+            batch=self.batch,
+            bar=bar,
+            owner=self.owner,
+            shard=shard,
+            adjusts=self.adjusts,
+            precision=self.crafting,
+        )
+
+    def ranked(
+        self,
+        perturbed: Mapping[ImageSide, PerturbedImages],
+        targets: NDArray[np.int64] | None,
+    ) -> AttackedRanking:
+        """Rank sets of which one or both are perturbed; `targets` are `AttackInputs.targets`."""
         ranker = SetRanker(self.query, self.gallery, self.rerank, self.policy.device)
-        return rank_attacked(self.clean, perturbed, inputs.targets, ranker)
+        return rank_attacked(self.clean, perturbed, targets, ranker)
 
     def images_under(self, scenario: Scenario) -> int:
         """Return how many images a scenario perturbs at most."""
@@ -203,7 +243,8 @@ class Evaluator:
     ) -> Tensor:
         """Return (N, 3, H, W) adversarial images of some queries, rounded to 8 bits.
 
-        They are those that `attacked` ranks, if the encoder is not random.
+        They are those that `attacked` ranks, if the encoder is not random and both craft in
+        float32, as is done here.
 
         Raises:
             PluginError: The attack or the encoder broke its contract.

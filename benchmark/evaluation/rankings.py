@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmark.evaluation.attack_inputs import ImageSide
-from benchmark.evaluation.crafting import FORMS, PerturbedImages
+from benchmark.evaluation.perturbed_images import FORMS, PerturbedImages, smallest_of
 from benchmark.evaluation.ranked_lists import ListedQueries, losing_queries
 from benchmark.evaluation.set_ranker import SetRanker
 from benchmark.metrics.ranking import RankingResult
@@ -73,6 +73,7 @@ class AttackedRanking:
         curve: mAP after so many answers for each image; for black-box attacks.
         target: Ranking of the target identities; for attacks that have some.
         listed: Ranked lists of the queries that lose most.
+        halved_to: Images at once to which memory that ran out cut the batch; None: it did not.
     """
 
     ranking: RankingResult
@@ -89,6 +90,7 @@ class AttackedRanking:
     curve: dict[int, float]
     target: TargetRanking | None
     listed: ListedQueries
+    halved_to: int | None
 
     @property
     def map(self) -> float:
@@ -145,6 +147,7 @@ def rank_attacked(
         curve=curve,
         target=target,
         listed=_listed(ranker, clean, rankings["rounded"], own, rounded, perturbed),
+        halved_to=smallest_of(parts),
     )
 
 

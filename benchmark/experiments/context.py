@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from numpy.typing import NDArray
 
 from benchmark.config.schema import RunConfig
-from benchmark.core.device import DevicePolicy
+from benchmark.core.device import DevicePolicy, device_name
 from benchmark.core.errors import BenchmarkError, PluginError, UsageError
 from benchmark.core.image_set import ImageSet
 from benchmark.core.progress import Progress
@@ -33,14 +33,15 @@ from benchmark.runner.cells.content import attack_content
 from benchmark.runner.cells.experiment import ExperimentCell
 from benchmark.runner.cells.train import TrainCell
 from benchmark.runner.choice import ChosenAttack, choose
+from benchmark.runner.crafting_choice import with_crafting
 from benchmark.runner.datasets import RunDatasets
 from benchmark.runner.estimate import Estimator
-from benchmark.runner.executors.local import LocalExecutor
+from benchmark.runner.executors.executor import Executor
+from benchmark.runner.executors.in_process import InProcessPool
 from benchmark.runner.journal import Journal
 from benchmark.runner.output import OutputFolder
 from benchmark.runner.plan import Plan, Trial, make_plan
 from benchmark.runner.record import RecordMaker
-from benchmark.runner.run import device_name
 from benchmark.runner.store import CellStore, StoredCell
 from results.records.store import load_record, write_record
 
@@ -96,6 +97,7 @@ class ExperimentContext:
         progress: Progress,
         opens: Sequence[Split] = SPLITS,
     ) -> None:
+        config = with_crafting(config, policy)
         self.config, self.policy, self.progress = config, policy, progress
         self.home: Path = folder.path / "experiments" / name
         self._name, self._folder = name, folder
@@ -274,9 +276,11 @@ class ExperimentContext:
         )
         if key not in self._runtimes:
             context = CellContext(config, self.datasets, self.store, self.policy, self.progress)
-            workload = Estimator(config, self.datasets, self.policy).workload
+            estimator = Estimator(config, self.datasets, self.policy)
             journal = Journal(self._folder.journal)
-            executor = LocalExecutor(context, journal, workload, fresh=config.fresh)
+            executor = Executor(
+                InProcessPool(context), context, journal, estimator, fresh=config.fresh
+            )
             self._runtimes[key] = _Runtime(context, executor)
         return self._runtimes[key]
 
@@ -291,4 +295,4 @@ class ExperimentContext:
 @dataclass(frozen=True)
 class _Runtime:
     context: CellContext
-    executor: LocalExecutor
+    executor: Executor

@@ -24,6 +24,7 @@ def evaluator_of(
         batch=trained.config.evaluation.batch,
         adaptive=trained.view,
         rerank=trained.config.evaluation.rerank,
+        adjusts=not trained.plugin.adaptive.random,
     )
 
 

@@ -30,7 +30,7 @@ RESULT_FILE = "result.json"
 TABLE_FILE = "table.md"
 FORMAT_VERSION = 1
 
-_OF_THE_MACHINE = {"fresh", "output", "cache_dir", "data_root"}
+_OF_THE_MACHINE = {"fresh", "output", "cache_dir", "data_root", "workers"}
 """Options that say where something is, and nothing of the result: results are published."""
 
 
@@ -126,8 +126,12 @@ def _check_config(config: RunConfig) -> None:
     """Refuse what experiments do not do.
 
     Raises:
-        UsageError: Another protocol or scenario than the standard one.
+        UsageError: Another protocol or scenario than the standard one, or several workers.
     """
+    if config.workers not in (None, 1) or config.executor != "local":
+        raise UsageError(
+            "an experiment computes in one process", "leave --workers and --executor out"
+        )
     if config.protocol != "standard" or not config.scenario.is_default:
         raise UsageError(
             "experiments use the standard protocol: queries that dodge",

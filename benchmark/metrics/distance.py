@@ -15,6 +15,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
+from benchmark.core.batches import Batches
 from benchmark.core.errors import PluginError
 from benchmark.metrics.threads import in_threads
 
@@ -103,7 +104,8 @@ def each_distance_block(
         gallery: (G, D), likewise.
         use: Called with each slice of queries and their distances, float32 (B, G) on the device.
             They are reused after the call and may be written to. Calls for different slices may
-            come from several threads at once.
+            come from several threads at once. Where memory runs out in it, it is called again,
+            with fewer queries.
         block: Queries held at once, rounded up to a multiple of `QUERY_TILE`; None for as many as
             memory and speed ask for.
         device: Where to compute; None for where the queries are.
@@ -121,9 +123,29 @@ def each_distance_block(
         if block is None:
             block = QUERY_TILE if blocks.whole is not None else blocks.most_at_once()
         held = _round_up(min(max(block, 1), max(len(rows), 1)), QUERY_TILE)
-        buffer = blocks.buffer(held)
-        for start in range(0, len(rows), held):
-            use(*blocks.distances(start, buffer))
+        _each_block(blocks, len(rows), held // QUERY_TILE, use, device)
+
+
+def _each_block(
+    blocks: _DistanceBlocks,
+    queries: int,
+    tiles: int,
+    use: Callable[[slice, Tensor], None],
+    device: torch.device,
+) -> None:
+    """Hand on the distances of so many tiles of queries at once, of fewer where memory runs out."""
+    buffer: Tensor | None = None
+
+    def hand_on(part: slice) -> None:
+        nonlocal buffer
+        wanted = QUERY_TILE * (part.stop - part.start)
+        if buffer is None:
+            buffer = blocks.buffer(wanted)
+        use(*blocks.distances(QUERY_TILE * part.start, buffer[:wanted]))
+
+    count = -(-queries // QUERY_TILE)
+    what = f"blocks of {QUERY_TILE} queries"
+    Batches(count, tiles, adjusts=True, device=device, owner="ranking", what=what).run(hand_on)
 
 
 class _DistanceBlocks:

@@ -5,7 +5,7 @@ An attack without anything random has a single cell, which stands for all attack
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,11 +67,18 @@ def mean_outcome(outcomes: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Return the figures of an attack averaged over its attack seeds; costs are of one repeat.
 
     Counts stay whole numbers. A trace ends with the shortest; a curve keeps the points that all
-    repeats have; of the distance from the clean images the largest is kept; hashes have no mean.
+    repeats have; of the distance from the clean images the largest is kept; hashes have no mean,
+    nor has what only some repeats tell.
     """
     if len(outcomes) == 1:
         return outcomes[0]
-    return {key: _mean(key, [outcome[key] for outcome in outcomes]) for key in outcomes[0]}
+    told = [key for key in outcomes[0] if all(key in outcome for outcome in outcomes)]
+    return {key: _mean(key, [outcome[key] for outcome in outcomes]) for key in told}
+
+
+def smallest_batch(outcomes: Iterable[Mapping[str, Any]]) -> int | None:
+    """Return the smallest batch to which memory cut one of several attack seeds, if any."""
+    return min((one["halved_batch"] for one in outcomes if "halved_batch" in one), default=None)
 
 
 def _mean(key: str, values: Sequence[Any]) -> Any:

@@ -9,20 +9,11 @@ from pathlib import Path
 
 from benchmark.core.errors import BenchmarkError, EnvironmentProblem, PluginError, causes
 from benchmark.core.files import disk_problem
+from benchmark.core.out_of_memory import is_out_of_memory
 from benchmark.core.plugin import Plugin
 from benchmark.core.plugin_errors import raised_by, source_test
 
 _LOOP = Path(__file__).resolve().parents[1] / "training" / "loop.py"
-_MEMORY_TEXTS = ("out of memory", "can't allocate memory", "not enough memory")
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error, or one behind it, says that memory ran out."""
-    return any(
-        isinstance(one, MemoryError)
-        or (isinstance(one, RuntimeError) and any(t in str(one).lower() for t in _MEMORY_TEXTS))
-        for one in causes(error)
-    )
 
 
 def machine_problem(error: BaseException, folder: Path) -> EnvironmentProblem | None:

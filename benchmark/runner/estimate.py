@@ -110,7 +110,10 @@ class Estimator:
 
     def seconds(self, cell: CostedWork) -> float:
         """Return the predicted seconds of a cell."""
-        work = self.workload(cell)
+        return self.seconds_of(self.workload(cell))
+
+    def seconds_of(self, work: Workload) -> float:
+        """Return the predicted seconds of so much work."""
         rate = self._measured.get(work.key)
         return work.passes * (self._seconds_per_pass if rate is None else rate)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-Event = Literal["started", "finished", "reused", "failed", "interrupted"]
+Event = Literal["started", "part", "finished", "reused", "failed", "interrupted"]
 
 
 class Journal:
@@ -16,10 +17,11 @@ class Journal:
 
     Args:
         path: ``OUTPUT/journal.jsonl``.
+        heard: Called with each event and its cell when it is written.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, heard: Callable[[Event, str], None] | None = None) -> None:
+        self.path, self._heard = path, heard
 
     def write(self, event: Event, cell: str, **details: object) -> None:
         """Append one event of the cell with this fingerprint."""
@@ -32,6 +34,8 @@ class Journal:
             os.write(handle, line.encode())
         finally:
             os.close(handle)
+        if self._heard is not None:
+            self._heard(event, cell)
 
     def read(self) -> list[dict[str, Any]]:
         """Return all events in order; lines that are not whole, or cannot be read, are left out."""

@@ -45,6 +45,11 @@ class OutputFolder:
         return self.path / "journal.jsonl"
 
     @property
+    def tensorboard(self) -> Path:
+        """Event files for TensorBoard, if a run was asked for them."""
+        return self.path / "tensorboard"
+
+    @property
     def log(self) -> Path:
         """Log of all runs into this folder."""
         return self.path / "run.log"

@@ -17,6 +17,7 @@ from benchmark.runner.cells.cell import Cell
 from benchmark.runner.cells.choices import ChoicesCell
 from benchmark.runner.cells.clean import CleanCell
 from benchmark.runner.cells.content import queries_content
+from benchmark.runner.cells.precision import PrecisionCell
 from benchmark.runner.cells.prepare import PrepareCell
 from benchmark.runner.cells.probe import ProbeCell
 from benchmark.runner.cells.train import TrainCell
@@ -201,11 +202,7 @@ class _Planner:
     ) -> AttackCell:
         config = self._config
         views = tuple(map(self._surrogate, attack.surrogates))
-        prepared = None
-        if attack.plugin.needs_preparation:
-            prepared = PrepareCell.build(
-                clean.train, views, attack, eps_255, attack_seed, config.evaluation
-            )
+        prepared = self._prepared(clean, attack, eps_255, attack_seed, views)
         surrogates = tuple(self._clean(view, clean.dataset) for view in views)
         return AttackCell.build(
             clean,
@@ -215,6 +212,41 @@ class _Planner:
             config,
             surrogates=surrogates,
             prepared=prepared,
+            precision=self._precision(clean, attack, eps_255, surrogates, views),
+        )
+
+    def _precision(
+        self,
+        clean: CleanCell,
+        attack: ChosenAttack,
+        eps_255: float,
+        surrogates: tuple[CleanCell, ...],
+        views: tuple[TrainCell, ...],
+    ) -> PrecisionCell | None:
+        """Return what looks whether TF32 is enough, where it is to be used.
+
+        It is one cell for all attack seeds; the control asks no encoder for a gradient.
+        """
+        if self._config.evaluation.crafting != "tf32" or attack.is_control:
+            return None
+        first = self._config.attack_seed[0]
+        prepared = self._prepared(clean, attack, eps_255, first, views)
+        return PrecisionCell.build(
+            clean, attack, eps_255, self._config, surrogates=surrogates, prepared=prepared
+        )
+
+    def _prepared(
+        self,
+        clean: CleanCell,
+        attack: ChosenAttack,
+        eps_255: float,
+        attack_seed: int,
+        views: tuple[TrainCell, ...],
+    ) -> PrepareCell | None:
+        if not attack.plugin.needs_preparation:
+            return None
+        return PrepareCell.build(
+            clean.train, views, attack, eps_255, attack_seed, self._config.evaluation
         )
 
     def _surrogate(self, surrogate: Surrogate) -> TrainCell:

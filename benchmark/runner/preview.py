@@ -10,14 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.config.schema import RunConfig
-from benchmark.core.device import choose_device
+from benchmark.core.device import DevicePolicy, choose_device
 from benchmark.core.errors import DataError
 from benchmark.core.progress import SilentProgress
+from benchmark.runner.cell_context import CellContext
 from benchmark.runner.cells.cell import Cell
 from benchmark.runner.cells.work import splits_read
 from benchmark.runner.choice import choose
+from benchmark.runner.crafting_choice import with_crafting
 from benchmark.runner.datasets import RunDatasets
 from benchmark.runner.estimate import Estimator
+from benchmark.runner.executors.schedule import shares, units_of, wall_seconds
+from benchmark.runner.executors.worker_count import worker_count
 from benchmark.runner.journal import Journal
 from benchmark.runner.output import OutputFolder
 from benchmark.runner.plan import make_plan
@@ -53,7 +57,9 @@ class Preview:
 
     Attributes:
         cells: Its cells, in order.
-        minutes: Predicted minutes of what is not finished, rendering included.
+        minutes: Predicted minutes of work that is not finished, rendering included.
+        workers: How many would do it.
+        wall_minutes: Predicted minutes until they are through.
         disk_bytes: Predicted bytes to be written.
         free_bytes: Free bytes on the disk of the output folder.
         found: Folder of each data set that reads files and was found.
@@ -64,6 +70,8 @@ class Preview:
 
     cells: list[PlannedCell]
     minutes: float
+    workers: int
+    wall_minutes: float
     disk_bytes: int
     free_bytes: int
     found: dict[str, str]
@@ -76,13 +84,19 @@ class Preview:
         return asdict(self)
 
 
-def preview(config: RunConfig) -> Preview:
+def preview(config: RunConfig, policy: DevicePolicy | None = None) -> Preview:
     """Predict a run.
+
+    Args:
+        config: The configuration.
+        policy: Where it would run; None: where the configuration says.
 
     Raises:
         BenchmarkError: A wrong name, option or plugin.
     """
-    choice, policy = choose(config), choose_device(config.device)
+    choice, policy = choose(config), policy or choose_device(config.device)
+    config = with_crafting(config, policy)
+    workers = worker_count(config, choice, policy)
     datasets = RunDatasets(config, choice, SilentProgress())
     missing = _missing(choice.sources, lambda name: datasets.dataset(name).manifest_sha256())
     manifests = {
@@ -113,9 +127,21 @@ def preview(config: RunConfig) -> Preview:
     data = {name: estimator.data_bytes(name, splits) for name, splits in members.items()}
     rendering = sum(estimator.render_seconds(name, splits) for name, splits in members.items())
     seconds = sum(p.seconds for p in cells) + rendering
+    context = CellContext(config, datasets, store, policy, SilentProgress())
+    units = [units_of(c, c.parts(context) if c.dataset in at_hand else ()) for c in waiting]
+    predicted = {p.fingerprint: p.seconds for p in cells}
+    costs = [shares(own, predicted[own[0].cell.fingerprint]) for own in units]
+    wall = wall_seconds(
+        [unit for own in units for unit in own],
+        {key: cost for own in costs for key, cost in own.items()},
+        [(p.fingerprint, None) for p in cells if p.finished],
+        workers,
+    )
     return Preview(
         cells=cells,
         minutes=seconds / 60,
+        workers=workers,
+        wall_minutes=(wall + rendering) / 60,
         disk_bytes=written + sum(data.values()),
         free_bytes=shutil.disk_usage(_existing(config.output)).free,
         found={n: str(root.path) for n, root in datasets.roots.items() if root.path is not None},

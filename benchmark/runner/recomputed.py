@@ -29,7 +29,7 @@ from results.records.schema import Record
 from results.submission.problem import Problem
 
 CONFIG_FILE = "config.yaml"
-_OF_A_MACHINE = ("output", "cache_dir", "data_root", "device", "executor", "strict")
+_OF_A_MACHINE = ("output", "cache_dir", "data_root", "device", "executor", "strict", "tensorboard")
 _LARGEST_CONFIG = 2**20
 _SIZES = ("embedded", "full", "smoke")
 """Of rendered data; a record does not tell which."""

@@ -13,7 +13,13 @@ from benchmark.core.image_set import ImageSet
 from benchmark.core.plugin import options_of
 from benchmark.evaluation.success import success_rate
 from benchmark.metrics.ranking import RankingResult, trivial_queries
-from benchmark.runner.attack_seeds import SeededAttack, mean_outcome, seeded_attacks
+from benchmark.runner.attack_seeds import (
+    SeededAttack,
+    mean_outcome,
+    seeded_attacks,
+    smallest_batch,
+)
+from benchmark.runner.cells.attack import AttackCell
 from benchmark.runner.cells.cell import Cell
 from benchmark.runner.cells.train import TRAINING_FIGURES
 from benchmark.runner.datasets import RunDatasets
@@ -30,7 +36,13 @@ from benchmark.runner.record_worst_case import (
     worst_result,
 )
 from benchmark.runner.store import CellStore
-from results.records.retrieval import AttackResult, CrossDatasetResult, RaisedFlag, WorstCase
+from results.records.retrieval import (
+    AttackResult,
+    Crafting,
+    CrossDatasetResult,
+    RaisedFlag,
+    WorstCase,
+)
 from results.records.schema import Record
 from results.records.store import PerQuery
 from results.statistics.bootstrap import cluster_bootstrap_ci
@@ -172,6 +184,8 @@ class RecordMaker:
                     success_rate=success_rate(clean, rankings),
                     max_distance_255=outcome["max_distance_255"],
                     by_attack_seed=seed_results(outcomes),
+                    crafting=self._crafting(cell),
+                    halved_batch=smallest_batch(outcomes.values()),
                     **{key: outcome[key] for key in ("map", "rank1", "rank5", "rank10", "minp")},
                 )
             )
@@ -191,6 +205,11 @@ class RecordMaker:
             "worst_seen": worst_result(seen, query),
             "worst_unseen": worst_result(unseen, query),
         }
+
+    def _crafting(self, cell: AttackCell) -> Crafting | None:
+        if cell.precision is None:
+            return None
+        return Crafting.model_validate(self._outcome(cell.precision))
 
     def _prepare_seconds(self, seeded: SeededAttack) -> float | None:
         prepared = [cell.prepared for cell in seeded.cells if cell.prepared is not None]

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from benchmark.config.load import to_yaml
 from benchmark.config.schema import RunConfig
-from benchmark.core.device import DevicePolicy, choose_device
+from benchmark.core.device import choose_device, device_name
 from benchmark.core.files import publish
 from benchmark.core.plugin import Plugin
 from benchmark.core.progress import Progress
@@ -20,9 +20,16 @@ from benchmark.evaluation.targets import check_targets
 from benchmark.runner.cell_context import CellContext
 from benchmark.runner.cells.train import REPORT_FOLDER
 from benchmark.runner.choice import Choice, choose
+from benchmark.runner.crafting_choice import with_crafting
 from benchmark.runner.datasets import RunDatasets
 from benchmark.runner.estimate import Estimator
-from benchmark.runner.executors.local import Failure, LocalExecutor
+from benchmark.runner.event_files import EventFiles, check_tensorboard
+from benchmark.runner.executors.choose_pool import choose_pool
+from benchmark.runner.executors.executor import Executor, Failure
+from benchmark.runner.executors.grid_progress import GridProgress
+from benchmark.runner.executors.pool import Pool
+from benchmark.runner.executors.worker import WorkerTask
+from benchmark.runner.executors.worker_count import worker_count
 from benchmark.runner.held_output import held_output
 from benchmark.runner.journal import Journal
 from benchmark.runner.output import OutputFolder, copy_folder
@@ -30,6 +37,7 @@ from benchmark.runner.plan import Plan, make_plan
 from benchmark.runner.ranked_lists import ranked_lists_of
 from benchmark.runner.record import RecordMaker
 from benchmark.runner.store import CellStore
+from benchmark.training.rank_launch import check_ranks
 from results.board.boards import Board
 from results.board.make_boards import make_boards
 from results.records.published import zoo_records
@@ -84,7 +92,13 @@ def run_benchmark(config: RunConfig, progress: Progress) -> RunOutcome:
         BenchmarkError: Nothing or not everything could be computed; what is finished is kept.
         RecordError: A record of an earlier run in the same folder cannot be read.
     """
-    choice, policy = choose(config), choose_device(config.device)
+    if config.tensorboard:
+        check_tensorboard()
+    # The nodes of a cluster may have GPUs where the driver has none.
+    device = config.device if config.executor == "local" else "auto"
+    choice, policy = choose(config), choose_device(device)
+    check_ranks(config.training.ranks, policy)
+    config, workers = with_crafting(config, policy), worker_count(config, choice, policy)
     folder = OutputFolder(config.output)
     folder.prepare()
     with held_output(folder):
@@ -98,29 +112,30 @@ def run_benchmark(config: RunConfig, progress: Progress) -> RunOutcome:
         _check_scenario(config, choice, datasets)
         publish(folder.config, to_yaml(config).encode())
         logger.debug("plan of %d cells, protocol %s", len(plan.cells), plan.protocol)
-        return _compute(config, choice, policy, datasets, plan, folder, progress)
+        _warn_of_data(datasets, choice)
+        _warn_of_bases(config, choice)
+        _warn_of_unknown_sources(choice)
+        store = CellStore(folder.cells, environment(device_name(policy)))
+        context = CellContext(config, datasets, store, policy, progress)
+        task = WorkerTask(config, datasets.manifests(), counts, store.environment)
+        grid = GridProgress(progress)
+        with closing(choose_pool(context, task, workers, grid)) as pool:
+            return _compute(pool, context, plan, folder, grid)
 
 
 def _compute(
-    config: RunConfig,
-    choice: Choice,
-    policy: DevicePolicy,
-    datasets: RunDatasets,
-    plan: Plan,
-    folder: OutputFolder,
-    progress: Progress,
+    pool: Pool, context: CellContext, plan: Plan, folder: OutputFolder, grid: GridProgress
 ) -> RunOutcome:
-    store = CellStore(folder.cells, environment(device_name(policy)))
-    journal = Journal(folder.journal)
+    config, datasets, store = context.config, context.datasets, context.store
+    events = EventFiles(folder.tensorboard).follow(plan.cells, store)
+    journal = Journal(folder.journal, events if config.tensorboard else None)
+    estimator = Estimator(config, datasets, context.policy)
+    estimator.learn(journal.read())
     store.clean_up()
-    _warn_of_data(datasets, choice)
-    _warn_of_bases(config, choice)
-    _warn_of_unknown_sources(choice)
-    context = CellContext(config, datasets, store, policy, progress)
-    estimator = Estimator(config, datasets, policy)
-    executor = LocalExecutor(context, journal, estimator.workload, fresh=config.fresh)
+    executor = Executor(pool, context, journal, estimator, fresh=config.fresh, grid=grid)
     maker = RecordMaker(config, plan, store, datasets)
     outcome = RunOutcome(failures=executor.failures)
+    order: dict[Path, int] = {}
     for trial in executor.run(plan):
         record, per_query = maker.make(trial)
         path = write_record(record, folder.path, per_query)
@@ -130,19 +145,14 @@ def _compute(
         if source.is_dir():
             outcome.reports.append(copy_folder(source, folder.reports / path.stem))
         outcome.records.append((load_record(path), path))
+        order[path] = plan.trials.index(trial)
+    outcome.records.sort(key=lambda made: order[made[1]])  # not by who was quicker
     outcome.all_records, measured = read_measured([folder.records])
     if outcome.all_records:
         outcome.boards = make_boards(outcome.all_records, measured)
         outcome.published = zoo_records()
         outcome.board = write_leaderboard(outcome.boards, folder.path, outcome.published)
     return outcome
-
-
-def device_name(policy: DevicePolicy) -> str:
-    """Return ``cpu`` or the name of the GPU."""
-    if policy.device.type == "cuda":
-        return torch.cuda.get_device_name(policy.device)
-    return policy.device.type
 
 
 def _warn_of_bases(config: RunConfig, choice: Choice) -> None:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-import shutil
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,10 +15,11 @@ from numpy.typing import NDArray
 from benchmark.core.provenance import UNKNOWN_ENVIRONMENT
 from benchmark.metrics.ranking import RankingResult
 from benchmark.runner.cells.work import Work, Write
-from benchmark.runner.error_translation import machine_problems
-from benchmark.runner.integrity import hash_files, is_sound, sealed
+from benchmark.runner.published_folder import DRAFT, publish_folder, read_card, remove_folder
 
 CARD_FILE = "cell.json"
+PART_FILE = "part.json"
+PARTS = "parts"
 ARRAYS_FILE = "arrays.npz"
 STORE_VERSION = 1
 RANKING_ARRAYS = ("ap", "inp", "rank")
@@ -32,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class StoredCell:
-    """A finished cell.
+    """A finished cell, or a part of one.
 
     Attributes:
         folder: Its folder.
@@ -77,9 +75,11 @@ class CellStore:
         self._sound: set[str] = set()
         self.environments: list[dict[str, Any]] = []
 
-    def path(self, fingerprint: str) -> Path:
-        """Return where a cell is published."""
-        return self.folder / fingerprint
+    def path(self, fingerprint: str, part: str | None = None) -> Path:
+        """Return where a cell, or a part of it, is published."""
+        if part is None:
+            return self.folder / fingerprint
+        return self._work(fingerprint) / PARTS / part
 
     def find(self, fingerprint: str) -> StoredCell | None:
         """Return a finished cell, or None if there is none or it is damaged.
@@ -89,12 +89,11 @@ class CellStore:
         folder = self.path(fingerprint)
         if not os.path.lexists(folder):
             return None
+        expected = {"version": STORE_VERSION, "fingerprint": fingerprint}
         try:
-            card = json.loads((folder / CARD_FILE).read_text("utf-8"))
-            sizes = {name: (folder / name).stat().st_size for name in card["files"]}
-            known = card["version"] == STORE_VERSION and card["fingerprint"] == fingerprint
-            whole = known and sizes == card["files"]
-            if whole and (fingerprint in self._sound or is_sound(folder, card)):
+            trusted = fingerprint in self._sound
+            card = read_card(folder, CARD_FILE, expected, trusted=trusted)
+            if card is not None:
                 return self._stored(folder, card["outcome"], card.get("environment"))
         except Exception as error:  # whatever a damaged file makes a reader raise
             logger.debug("the cell %s cannot be read", folder, exc_info=error)
@@ -118,23 +117,43 @@ class CellStore:
         Raises:
             EnvironmentProblem: The disk is full or refuses; nothing half-written stays.
         """
-        partial = self.folder / f".partial-{cell.fingerprint}"
+        head = {
+            "version": STORE_VERSION,
+            "fingerprint": cell.fingerprint,
+            "label": cell.label,
+            "content": cell.content,
+            "environment": self.environment,
+        }
         target = self.path(cell.fingerprint)
-        try:
-            with machine_problems(self.folder):
-                _remove(partial)
-                partial.mkdir(parents=True)
-                outcome = write(partial)
-                _write_card(partial, cell, outcome, self.environment)
-                for path in (*partial.rglob("*"), partial):
-                    _flush(path)
-                _remove(target)
-                partial.rename(target)
-                _flush(self.folder)
-        except BaseException:
-            _remove(partial)
-            raise
+        outcome = publish_folder(target, CARD_FILE, head, write)
         return self._stored(target, outcome, self.environment)
+
+    def publish_part(self, cell: Work, part: str, write: Write) -> None:
+        """Keep a part of a cell in its working folder; see `publish`."""
+        target = self.path(cell.fingerprint, part)
+        publish_folder(target, PART_FILE, _head_of_part(cell, part), write)
+
+    def find_part(self, cell: Work, part: str) -> StoredCell | None:
+        """Return a part of a cell that is kept, or None if there is none or it is damaged."""
+        folder = self.path(cell.fingerprint, part)
+        if not os.path.lexists(folder):
+            return None
+        try:
+            card = read_card(folder, PART_FILE, _head_of_part(cell, part))
+        except Exception as error:  # whatever a damaged file makes a reader raise
+            logger.debug("the part %s cannot be read", folder, exc_info=error)
+            card = None
+        if card is None:
+            logger.warning("the part %s is damaged; it is computed again", folder)
+            return None
+        return StoredCell(folder, card["outcome"], self.environment)
+
+    def get_part(self, cell: Work, part: str) -> StoredCell:
+        """Return a part of a cell that must be there."""
+        found = self.find_part(cell, part)
+        if found is None:
+            raise RuntimeError(f"part {part} of cell {cell.fingerprint} is not kept")
+        return found
 
     def _stored(
         self, folder: Path, outcome: dict[str, Any], environment: dict[str, Any] | None
@@ -147,7 +166,10 @@ class CellStore:
 
     def work_dir(self, cell: Work) -> Path:
         """Return the folder in which a cell keeps what outlives an interruption."""
-        return self.folder / f".work-{cell.fingerprint[:16]}"
+        return self._work(cell.fingerprint)
+
+    def _work(self, fingerprint: str) -> Path:
+        return self.folder / f".work-{fingerprint[:16]}"
 
     def tidy_work(self, cell: Work) -> None:
         """Remove half-written files from the working folder of a cell, which stays."""
@@ -156,13 +178,17 @@ class CellStore:
 
     def forget_work(self, cell: Work) -> None:
         """Remove the working folder of a cell."""
-        _remove(self.work_dir(cell))
+        remove_folder(self.work_dir(cell))
 
     def clean_up(self) -> None:
         """Remove what interrupted publications left behind; working folders stay."""
         if self.folder.is_dir():
-            for path in self.folder.glob(".partial-*"):
-                _remove(path)
+            drafts = f"{DRAFT}*"
+            for path in (
+                *self.folder.glob(drafts),
+                *self.folder.glob(f".work-*/{PARTS}/{drafts}"),
+            ):
+                remove_folder(path)
 
 
 def save_arrays(folder: Path, **arrays: NDArray[Any]) -> None:
@@ -176,47 +202,5 @@ def ranking_arrays(ranking: RankingResult, prefix: str = "") -> dict[str, NDArra
     return {f"{prefix}{name}": getattr(ranking, name) for name in RANKING_ARRAYS}
 
 
-def _write_card(
-    folder: Path, cell: Work, outcome: dict[str, Any], environment: dict[str, Any]
-) -> None:
-    files = {
-        path.relative_to(folder).as_posix(): path.stat().st_size
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
-    card = {
-        "version": STORE_VERSION,
-        "fingerprint": cell.fingerprint,
-        "label": cell.label,
-        "content": cell.content,
-        "outcome": outcome,
-        "environment": environment,
-        "files": files,
-        "sha256": hash_files(folder, list(files)),
-    }
-    plain = json.loads(json.dumps(card, default=_plain))
-    text = json.dumps(sealed(plain), indent=2, sort_keys=True)
-    (folder / CARD_FILE).write_text(text + "\n", "utf-8")
-
-
-def _plain(value: object) -> object:
-    """Express what a plugin put into its report and JSON does not know."""
-    return value.item() if isinstance(value, np.generic) else str(value)
-
-
-def _remove(folder: Path) -> None:
-    """Remove a folder, or a file in its place; one that was made read-only, too."""
-    if folder.is_symlink() or folder.is_file():
-        folder.unlink()
-        return
-    with suppress(OSError):
-        folder.chmod(0o700)
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def _flush(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def _head_of_part(cell: Work, part: str) -> dict[str, object]:
+    return {"version": STORE_VERSION, "fingerprint": cell.fingerprint, "part": part}

@@ -26,12 +26,12 @@ from defenses.ddid.balance_report import (
     draw_sheet,
     make_report,
 )
-from defenses.ddid.diffusion import DiffusionConfig, train_diffusion
+from defenses.ddid.diffusion import Diffusion, DiffusionConfig, train_diffusion
 from defenses.ddid.quality_gate import GateDecision, QualityGate
 from defenses.ddid.real_copies import RealCopies
 from defenses.ddid.synthesis import Slot, Synthesiser, slots_of
 
-__all__ = ["BalancingConfig", "SynthesisRequest", "balance", "plan_balance"]
+__all__ = ["BalancingConfig", "SynthesisRequest", "balance", "plan_balance", "train_generator"]
 
 SYNTHETIC_SEQUENCE = 9
 """Sequence number in the names of synthetic images, which Market-1501 does not use."""
@@ -114,22 +114,22 @@ def balance(
         min_distance=config.min_distance,
         device=device,
     )
-    slots = _some(slots_of(requests), config.most, derive_seed(seed, "most"))
+    slots = _wanted(requests, config, seed)
     losses: list[float] = []
     attempts: list[Attempt] = []
     marks = [time.monotonic()]
     if slots:
         source: ImageSource
-        if config.source == "diffusion":
-            diffusion = train_diffusion(
-                train,
-                config.diffusion,
-                seed=seed,
-                device=device,
-                progress=progress,
-                checkpoint=work_dir / "diffusion.safetensors",
-                autocast_dtype=autocast_dtype,
-            )
+        diffusion = train_generator(
+            train,
+            config,
+            seed=seed,
+            device=device,
+            progress=progress,
+            work_dir=work_dir,
+            autocast_dtype=autocast_dtype,
+        )
+        if diffusion is not None:
             losses = diffusion.losses
             source = Synthesiser(
                 diffusion.denoiser, train, config.diffusion, seed=seed, device=device
@@ -149,6 +149,53 @@ def balance(
     )
     report.write(work_dir / "report.json")
     return synthetic, report
+
+
+def train_generator(
+    train: ImageSet,
+    config: BalancingConfig,
+    *,
+    seed: int,
+    device: torch.device,
+    progress: Progress,
+    work_dir: Path,
+    autocast_dtype: torch.dtype | None = None,
+) -> Diffusion | None:
+    """Train the diffusion model that `balance` draws from, or go on where that was left.
+
+    Args:
+        train: Training split; nothing else is looked at.
+        config: Options.
+        seed: Seed that `balance` is given.
+        device: Where to train.
+        progress: Where to report progress.
+        work_dir: Folder that `balance` is given.
+        autocast_dtype: Precision of the training; None for float32.
+
+    Returns:
+        The model; None if no image is wanted of it.
+
+    Raises:
+        PluginError: Its loss is not finite.
+        UsageError: The image size does not suit it.
+    """
+    train = train.subset(train.people)
+    requests = plan_balance(train, config.delta1, config.delta2)
+    if config.source != "diffusion" or not _wanted(requests, config, seed):
+        return None
+    return train_diffusion(
+        train,
+        config.diffusion,
+        seed=seed,
+        device=device,
+        progress=progress,
+        checkpoint=work_dir / "diffusion.safetensors",
+        autocast_dtype=autocast_dtype,
+    )
+
+
+def _wanted(requests: Sequence[SynthesisRequest], config: BalancingConfig, seed: int) -> list[Slot]:
+    return _some(slots_of(requests), config.most, derive_seed(seed, "most"))
 
 
 def _some(slots: list[Slot], most: int | None, seed: int) -> list[Slot]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Literal, NamedTuple
+from pathlib import Path
+from typing import Literal, NamedTuple, TypedDict
 
 import torch
 from pydantic import Field
@@ -18,9 +19,10 @@ from torch import Tensor, nn
 from benchmark.core.defense import FitTask, Output, Preparation, TrainingStep
 from benchmark.core.image_set import concatenate
 from benchmark.core.plugin import Card, PluginConfig
+from benchmark.core.progress import Progress
 from benchmark.core.seeding import derive_seed
 from defenses.ddid.alternating import AlternatingDiscriminator
-from defenses.ddid.balancing import BalancingConfig, balance
+from defenses.ddid.balancing import BalancingConfig, balance, train_generator
 from defenses.ddid.feature_discriminator import (
     FeatureDiscriminator,
     discriminator_loss,
@@ -32,6 +34,9 @@ from defenses.paired import PairedTraining
 
 CLEAN_DEFENSE = "none"
 """Whose encoder judges synthetic images."""
+
+BALANCING = "balancing"
+"""Folder of the balancing, and name of what it does before there is a judge."""
 
 State = Mapping[str, Tensor] | None
 
@@ -114,20 +119,21 @@ class DDID(PairedTraining):
         """Return the clean defense, whose encoder judges the synthetic images."""
         return (CLEAN_DEFENSE,) if self.config.balancing else ()
 
+    def preliminaries(self) -> tuple[str, ...]:
+        """Return the diffusion model's training, which needs no encoder."""
+        has_model = self.config.balancing and self.config.balancing_options.source == "diffusion"
+        return (BALANCING,) if has_model else ()
+
+    def preliminary(self, name: str, task: FitTask) -> None:
+        """Train the diffusion model."""
+        train_generator(task.train, self.config.balancing_options, **_balancing_place(task))
+
     def prepare(self, task: FitTask) -> Preparation:
         """Return the training split, with synthetic images where it is unbalanced."""
         if not self.config.balancing:
             return Preparation(task.train)
-        synthetic, report = balance(
-            task.train,
-            task.encoder_of(CLEAN_DEFENSE),
-            self.config.balancing_options,
-            seed=derive_seed(task.seed, "balancing"),
-            device=task.policy.device,
-            autocast_dtype=task.policy.autocast_dtype,
-            progress=task.progress,
-            work_dir=task.work_dir / "balancing",
-        )
+        judge, options = task.encoder_of(CLEAN_DEFENSE), self.config.balancing_options
+        synthetic, report = balance(task.train, judge, options, **_balancing_place(task))
         train = concatenate(task.train, synthetic) if len(synthetic) else task.train
         return Preparation(train, {"balancing": report.summary()})
 
@@ -214,6 +220,25 @@ class DDID(PairedTraining):
         if self.config.discriminator_update == "alternating":
             return weight * log_likelihood(discriminator, clean.embeddings, attacked.embeddings)
         return discriminator_loss(discriminator, clean.embeddings, attacked.embeddings, weight)
+
+
+class _Place(TypedDict):
+    seed: int
+    device: torch.device
+    autocast_dtype: torch.dtype | None
+    progress: Progress
+    work_dir: Path
+
+
+def _balancing_place(task: FitTask) -> _Place:
+    """Return what the balancing is given of a task besides its images."""
+    return _Place(
+        seed=derive_seed(task.seed, "balancing"),
+        device=task.policy.device,
+        autocast_dtype=task.policy.autocast_dtype,
+        progress=task.progress,
+        work_dir=task.work_dir / BALANCING,
+    )
 
 
 def _buffers(step: TrainingStep) -> dict[str, Tensor]:

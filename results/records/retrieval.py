@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import (
     BaseModel,
@@ -95,6 +95,8 @@ class _Repeated(RecordPart):
 
     by_attack_seed: list[SeedResult] = Field(default_factory=list)
     """Each attack seed by itself; absent if there was one, or if nothing random was measured."""
+    left_out: ClassVar[frozenset[str]] = frozenset({"by_attack_seed"})
+    """Fields that are not written where they are empty: records without read as they always did."""
 
     @field_validator("by_attack_seed")
     @classmethod
@@ -105,12 +107,32 @@ class _Repeated(RecordPart):
         return repeats
 
     @model_serializer(mode="wrap")
-    def _without_no_repeats(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave the list out where it is empty: such records read as they did before it was."""
+    def _without_what_is_empty(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         content: dict[str, Any] = handler(self)
-        if not self.by_attack_seed:
-            content.pop("by_attack_seed", None)
-        return content
+        empty = [key for key in self.left_out if content.get(key) in (None, [])]
+        return {key: value for key, value in content.items() if key not in empty}
+
+
+class PrecisionMaps(RecordPart):
+    """The same attack crafted in both precisions."""
+
+    float32_map: Percent
+    """Mean average precision where it was crafted in float32."""
+    tf32_map: Percent
+    """Mean average precision where it was crafted in TF32."""
+
+
+class Crafting(RecordPart):
+    """Precision in which adversarial images were made; they were measured in float32."""
+
+    precision: Literal["float32", "tf32"]
+    """The one that was used."""
+    canary: PrecisionMaps
+    """Comparison of both on the stored undefended encoder."""
+    encoder: PrecisionMaps
+    """Comparison of both on a few queries of this encoder."""
+    reason: Text | None = None
+    """Why it is not the quicker one; null if it is."""
 
 
 class AttackResult(_Repeated):
@@ -177,6 +199,11 @@ class AttackResult(_Repeated):
     """Ranking of the target identities; for attacks that impersonate or rank down."""
     prepare_seconds: Seconds | None = None
     """Time in which the attack was trained, if it was; for all data sets together."""
+    crafting: Crafting | None = None
+    """How its precision was chosen; absent where there was no choice: float32."""
+    halved_batch: Annotated[int, Field(ge=1)] | None = None
+    """Images at once to which memory that ran out cut the batch; absent if it did not."""
+    left_out: ClassVar[frozenset[str]] = _Repeated.left_out | {"crafting", "halved_batch"}
 
     @property
     def key(self) -> str:

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from benchmark.config.schema import RunConfig
+from benchmark.core.attack import Attack
+from benchmark.evaluation.attack_inputs import (
+    AttackInputs,
+    ImageSide,
+    attacked_share,
+    attacked_sides,
+)
+from benchmark.evaluation.evaluator import Evaluator
+from benchmark.evaluation.perturbed_images import joined
 from benchmark.evaluation.rankings import AttackedRanking
+from benchmark.evaluation.shards import SHARD_IMAGES, Shard, shards_of
 from benchmark.runner.cell_context import CellContext
+from benchmark.runner.cells.attack_passes import attack_passes
 from benchmark.runner.cells.cell import Cell
 from benchmark.runner.cells.clean import CleanCell
 from benchmark.runner.cells.content import attack_content, draws_content
+from benchmark.runner.cells.kept_shard import read_perturbed, write_perturbed
+from benchmark.runner.cells.precision import PrecisionCell
 from benchmark.runner.cells.prepare import PrepareCell
 from benchmark.runner.cells.work import Write
 from benchmark.runner.choice import ChosenAttack
@@ -31,6 +44,7 @@ class AttackCell(Cell):
         clean: The clean ranking of the target.
         surrogates: Clean rankings of what the attacker sees instead of the target.
         prepared: The preparation of the attack, if it needs one.
+        precision: What looked whether TF32 is enough; None: it crafts in float32.
         attack: The attack.
         eps_255: Its budget in 1/255 units.
     """
@@ -40,6 +54,7 @@ class AttackCell(Cell):
     clean: CleanCell
     surrogates: tuple[CleanCell, ...]
     prepared: PrepareCell | None
+    precision: PrecisionCell | None
     attack: ChosenAttack
     eps_255: float
 
@@ -54,6 +69,7 @@ class AttackCell(Cell):
         *,
         surrogates: tuple[CleanCell, ...] = (),
         prepared: PrepareCell | None = None,
+        precision: PrecisionCell | None = None,
     ) -> Self:
         """Build the cell."""
         content: dict[str, object] = {
@@ -68,22 +84,28 @@ class AttackCell(Cell):
         }
         if clean.train.plugin.adaptive.random:
             content["measured_with"] = "the same noise for every attack"
+        if any(cell.train.plugin.adaptive.random for cell in (clean, *surrogates)):
+            content["seeded"] = f"anew for each shard of {SHARD_IMAGES}"
         if surrogates:
             content["surrogates"] = [cell.fingerprint for cell in surrogates]
         if prepared is not None:
             content["prepared"] = prepared.fingerprint
+        if precision is not None:
+            content["crafting"] = {"wanted": "tf32", "compared": precision.fingerprint}
         if not config.scenario.is_default:
             content["scenario"] = config.scenario.model_dump(mode="json")
+        beside = [one for one in (prepared, precision) if one is not None]
         return cls(
             defense=clean.defense,
             seed=clean.seed,
             dataset=clean.dataset,
             content=content,
-            parents=(clean.train, clean, *surrogates, *((prepared,) if prepared else ())),
+            parents=(clean.train, clean, *surrogates, *beside),
             plugins=(attack.plugin, *clean.plugins),
             clean=clean,
             surrogates=surrogates,
             prepared=prepared,
+            precision=precision,
             attack=attack,
             eps_255=eps_255,
         )
@@ -93,26 +115,79 @@ class AttackCell(Cell):
         """What the cell does, without the defense."""
         return f"{self.attack.name} {self.eps_255:g}/255 {self.dataset}{self._number}"
 
+    def parts(self, context: CellContext) -> tuple[str, ...]:
+        """Return the names of the shards; none if all attacked images are one."""
+        shards = self._shards(context)
+        return tuple(shards) if len(shards) > 1 else ()
+
+    def part_seed(self, part: str) -> int:
+        """Return the seed of a shard; the first one begins as all images in one piece do."""
+        is_first = part.split("-")[1] == "0"
+        return self.random_seed if is_first else super().part_seed(part)
+
+    def _compute_part(self, context: CellContext, part: str, title: str) -> Write:
+        shard = self._shards(context)[part]
+        evaluator, attack, inputs = self._attacker(context)
+        with context.progress.task(title, shard.images) as bar:
+            crafted = evaluator.perturbed(attack, inputs, shard.side, self.attack_seed, bar, shard)
+        return lambda folder: write_perturbed(folder, crafted)
+
     def _compute(self, context: CellContext, title: str) -> Write:
-        evaluator, scenario = self.clean.evaluator(context), context.config.scenario
-        surrogates = [one.surrogate(context) for one in self.surrogates]
-        attack = self.attack.at(self.eps_255, self.defense)
-        if self.prepared is not None:
-            attack.prepared = self.prepared.load(context)
-        with context.progress.task(title, evaluator.images_under(scenario)) as bar:
-            attacked = evaluator.attacked(
-                attack, self.attack_seed, bar, surrogates=surrogates, scenario=scenario
-            )
+        evaluator, attack, inputs = self._attacker(context)
+        sides, shards = attacked_sides(context.config.scenario), self._shards(context)
+        if self.parts(context):
+            kept = {name: read_perturbed(context.store.get_part(self, name)) for name in shards}
+            perturbed = {
+                side: joined([kept[name] for name, one in shards.items() if one.side == side])
+                for side in sides
+            }
+        else:
+            with context.progress.task(title, sum(one.images for one in shards.values())) as bar:
+                perturbed = {
+                    side: evaluator.perturbed(attack, inputs, side, self.attack_seed, bar)
+                    for side in sides
+                }
+        attacked = evaluator.ranked(perturbed, inputs.targets)
         rendered = context.datasets.dataset(self.dataset).rendered
         return lambda folder: _write(folder, attacked, with_images=rendered)
 
+    def _attacker(self, context: CellContext) -> tuple[Evaluator, Attack, AttackInputs]:
+        """Return the target, the attack on it, and what the attack is handed."""
+        evaluator = self.clean.evaluator(context)
+        attack = self.attack.at(self.eps_255, self.defense)
+        if self.prepared is not None:
+            attack.prepared = self.prepared.load(context)
+        surrogates = [one.surrogate(context) for one in self.surrogates]
+        evaluator = replace(
+            evaluator,
+            adjusts=all(one.adjusts for one in (evaluator, *surrogates)),
+            crafting=self.precision.chosen(context.store) if self.precision else "float32",
+        )
+        view = evaluator.view(self.attack.threat, surrogates)
+        inputs = evaluator.inputs(view, self.attack_seed, context.config.scenario)
+        return evaluator, attack, inputs
+
+    def _shards(self, context: CellContext) -> dict[str, Shard]:
+        config = context.config
+        counts = {
+            side: self._attacked_count(context, side) for side in attacked_sides(config.scenario)
+        }
+        return {shard.name: shard for shard in shards_of(counts, config.evaluation.batch)}
+
+    def _attacked_count(self, context: CellContext, side: ImageSide) -> int:
+        """Return how many images of a set are attacked; reads no pixels."""
+        datasets = context.datasets
+        if side == "query":
+            return datasets.count(self.dataset, side)
+        query, gallery = (datasets.labels(self.dataset, split) for split in self.reads)
+        looked_for = {one.pid for one in query if one.is_person}
+        shown = sum(one.is_person and one.pid in looked_for for one in gallery)
+        return attacked_share(shown, context.config.scenario.fraction)
+
     def passes(self, costs: Estimator) -> float:
-        """Return what the attack expects of every query, by the draws of a random encoder (EOT)."""
-        passes = self.attack.at(self.eps_255).expected_passes()
-        target, evaluation = self.clean.train.plugin, costs.config.evaluation
-        draws = target.adaptive.random and self.attack.threat.knowledge == "white"
-        passes *= costs.images(self.dataset, "query") * (evaluation.eot_samples if draws else 1)
-        return passes * costs.slowdown(target)
+        """Return what the attack expects of every query."""
+        images = costs.images(self.dataset, "query")
+        return attack_passes(self.attack, self.eps_255, self.clean.train.plugin, images, costs)
 
     def bytes(self, costs: Estimator) -> int:
         """Return the bytes of the outcome of each query."""
@@ -145,6 +220,7 @@ def _write(folder: Path, attacked: AttackedRanking, with_images: bool) -> dict[s
         "max_distance_255": attacked.max_distance_255,
         "trace": attacked.trace,
         "images_sha256": attacked.images_sha256,
+        **({} if attacked.halved_to is None else {"halved_batch": attacked.halved_to}),
         "curve": [{"queries": n, "map": value} for n, value in sorted(attacked.curve.items())],
         "target": None
         if target is None

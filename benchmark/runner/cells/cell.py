@@ -46,8 +46,32 @@ class Cell(Work, ABC):
         """Seed of the random generators of the process while it is computed."""
         return derive_seed(self.attack_seed, self.label)
 
+    def parts(self, context: CellContext) -> tuple[str, ...]:
+        """Return the names of its parts, which are computed and kept one by one.
+
+        Nothing: it is computed in one piece.
+        """
+        return ()
+
+    def part_needs(self, part: str) -> tuple[str, ...]:
+        """Return the fingerprints of the cells that must be finished before a part."""
+        return self.needs
+
+    def part_seed(self, part: str) -> int:
+        """Return the seed of the random generators of the process while a part is computed."""
+        return derive_seed(self.random_seed, part)
+
+    def compute_part(self, context: CellContext, part: str, title: str = "") -> None:
+        """Compute and keep a part, unless it is kept; what it needs must be finished.
+
+        The arguments and errors are those of `compute`.
+        """
+        if context.store.find_part(self, part) is None:
+            seed_everything(self.part_seed(part))
+            context.store.publish_part(self, part, self._compute_part(context, part, title))
+
     def compute(self, context: CellContext, title: str = "") -> StoredCell:
-        """Compute and publish the cell; what it needs must be finished.
+        """Compute what parts are missing, then the cell, and publish it; its needs are finished.
 
         Args:
             context: What it works with.
@@ -56,6 +80,8 @@ class Cell(Work, ABC):
         Raises:
             BenchmarkError: The data, a plugin or the machine stands in the way.
         """
+        for part in self.parts(context):
+            self.compute_part(context, part, title)
         seed_everything(self.random_seed)
         stored = context.store.publish(self, self._compute(context, title))
         context.store.forget_work(self)
@@ -63,7 +89,11 @@ class Cell(Work, ABC):
 
     @abstractmethod
     def _compute(self, context: CellContext, title: str) -> Write:
-        """Do the work; return what writes the result."""
+        """Do the work, or put its parts together; return what writes the result."""
+
+    def _compute_part(self, context: CellContext, part: str, title: str) -> Write:
+        """Do the work of a part; return what writes its result."""
+        raise NotImplementedError(f"a cell of the kind {self.kind} has no parts")
 
     @abstractmethod
     def passes(self, costs: Estimator) -> float:

@@ -79,6 +79,7 @@ class CleanCell(Cell):
                 owner=self.defense,
                 batch=context.config.evaluation.batch,
                 rerank=context.config.evaluation.rerank,
+                adjusts=self._adjusts,
                 bar=bar,
             ).clean
 
@@ -124,7 +125,13 @@ class CleanCell(Cell):
             context.config.evaluation.batch,
             adaptive,
             context.config.evaluation.rerank,
+            self._adjusts,
         )
+
+    @property
+    def _adjusts(self) -> bool:
+        """Whether memory may change the batch: it is no part of the result."""
+        return not self.train.plugin.adaptive.random
 
     def _sets(self, context: CellContext) -> tuple[ImageSet, ImageSet]:
         query, gallery = (context.datasets.split(self.dataset, split) for split in self.reads)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-from benchmark.checks.probe import PROBE_VERSION, probe_encoder
+from benchmark.checks.probe import PROBE_VERSION, QUERIES, Probe, measurements
 from benchmark.config.schema import EvaluationConfig
 from benchmark.runner.cell_context import CellContext
 from benchmark.runner.cells.cell import Cell
@@ -40,6 +40,10 @@ class ProbeCell(Cell):
             "attack_seed": attack_seed,
             **draws_content(clean.train.plugin, evaluation),
         }
+        if clean.train.plugin.adaptive.random:
+            content["seeded"] = "anew for each measurement"
+            if evaluation.batch < QUERIES:  # else all queries are one batch, as they always were
+                content["batch"] = evaluation.batch
         return cls(
             defense=clean.defense,
             seed=clean.seed,
@@ -50,14 +54,25 @@ class ProbeCell(Cell):
             clean=clean,
         )
 
+    def parts(self, context: CellContext) -> tuple[str, ...]:
+        """Return the names of the measurements."""
+        return measurements()
+
+    def _compute_part(self, context: CellContext, part: str, title: str) -> Write:
+        probe = self._probe(context)
+        with context.progress.task(title, probe.queries) as bar:
+            found = probe.measure(part, bar)
+        return lambda _: {"found": found}
+
     def _compute(self, context: CellContext, title: str) -> Write:
-        figures = probe_encoder(
-            self.clean.evaluator(context),
-            seed=self.attack_seed,
-            progress=context.progress,
-            title=title,
+        kept = {name: context.store.get_part(self, name) for name in self.parts(context)}
+        figures = self._probe(context).figures(
+            {name: part.outcome["found"] for name, part in kept.items()}
         )
         return lambda _: figures
+
+    def _probe(self, context: CellContext) -> Probe:
+        return Probe.of(self.clean.evaluator(context), self.attack_seed)
 
     def passes(self, costs: Estimator) -> float:
         """Return a constant: it looks at a few dozen queries of any data set."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import shutil
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -17,6 +19,7 @@ from benchmark.core.encoder import encoder_faults
 from benchmark.core.errors import PluginError
 from benchmark.core.image_set import no_images
 from benchmark.core.plugin import options_of, words_of
+from benchmark.core.plugin_errors import plugin_faults
 from benchmark.core.registry import ATTACKS
 from benchmark.data.layout import Split
 from benchmark.models.backbone import Backbone
@@ -131,37 +134,67 @@ class TrainCell(Cell):
         stand_in = self.training.inner.attack
         return super().title if stand_in is None else f"{super().title} against {stand_in}"
 
-    def _compute(self, context: CellContext, title: str) -> Write:
+    def parts(self, context: CellContext) -> tuple[str, ...]:
+        """Return what the defense can do before its prerequisites are trained."""
+        return self.plugin.preliminaries()
+
+    def part_needs(self, part: str) -> tuple[str, ...]:
+        """Return nothing: no encoder is asked for."""
+        return ()
+
+    def _compute_part(self, context: CellContext, part: str, title: str) -> Write:
+        task, start = self._task(context, {}), time.perf_counter()
+        (task.work_dir / part).mkdir(exist_ok=True)
+        with plugin_faults(type(self.plugin)):
+            self.plugin.preliminary(part, task)
+        seconds = time.perf_counter() - start
+
+        def write(folder: Path) -> dict[str, Any]:
+            shutil.copytree(task.work_dir / part, folder / part)
+            return {"seconds": seconds}
+
+        return write
+
+    def _task(self, context: CellContext, encoders: Mapping[str, nn.Module]) -> Task:
+        """Return what the defense sees, with a working folder that is there."""
         context.release_encoder()
-        config, work_dir = context.config, context.work_dir(self)
+        config = context.config
         train = no_images(config.image_size)
         if self.plugin.trains:
             train = context.datasets.split(self.dataset, "train")
-        trained = fit_defense(
-            self.plugin,
-            Task(
-                train=train,
-                backbone=config.backbone,
-                training=self.training,
-                image_size=config.image_size,
-                policy=context.policy,
-                seed=self.seed,
-                progress=context.progress,
-                work_dir=work_dir,
-                encoders={need.defense: context.load(need) for need in self.parents},
-            ),
+        return Task(
+            train=train,
+            backbone=config.backbone,
+            training=self.training,
+            image_size=config.image_size,
+            policy=context.policy,
+            seed=self.seed,
+            progress=context.progress,
+            work_dir=context.work_dir(self),
+            encoders=encoders,
         )
+
+    def _compute(self, context: CellContext, title: str) -> Write:
+        task = self._task(context, {need.defense: context.load(need) for need in self.parents})
+        done = {part: context.store.get_part(self, part) for part in self.parts(context)}
+        for part, stored in done.items():  # what it left may lie on another machine
+            shutil.copytree(stored.folder / part, task.work_dir / part, dirs_exist_ok=True)
+        trained = fit_defense(self.plugin, task)
+        seconds = trained.seconds + sum(stored.outcome["seconds"] for stored in done.values())
 
         def write(folder: Path) -> dict[str, Any]:
             save_encoder(folder, trained.encoder, {"fingerprint": self.fingerprint, **self.content})
-            images = train if len(train) else context.datasets.split(self.dataset, "query")
+            images = (
+                task.train if len(task.train) else context.datasets.split(self.dataset, "query")
+            )
             loaded = self.load(folder, context)
             policy, owner = context.policy, self.defense
             check_reloaded(trained.encoder, loaded, images, policy=policy, owner=owner)
             if trained.classifier is not None:
                 save_classifier(folder, trained.classifier)
-            _keep_report(work_dir, folder / REPORT_FOLDER)
-            return {name: getattr(trained, name) for name in TRAINING_FIGURES}
+            _keep_report(task.work_dir, folder / REPORT_FOLDER)
+            figures = {name: getattr(trained, name) for name in TRAINING_FIGURES}
+            return {**figures, "seconds": seconds}
 
         return write
 

@@ -17,6 +17,7 @@ from benchmark.checks.figures import ProbeFigures
 from benchmark.checks.gradients import has_graph, measure_gradients
 from benchmark.checks.probe import QUERIES, probe_encoder, probed_rows
 from benchmark.core.adaptive import BackwardThrough, ExpectedEncoder
+from benchmark.core.batches import Batches
 from benchmark.core.image_set import ImageSet
 from benchmark.evaluation.evaluator import Evaluator
 from benchmark.metrics.chance import chance_map
@@ -65,6 +66,15 @@ class Optimising(Around):
 class Detached(Around):
     def forward(self, images: Tensor) -> Tensor:
         return super().forward(images.detach())
+
+
+class Small(Around):
+    """Memory for ten images."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        if len(images) > 10:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return super().forward(images)
 
 
 def images() -> Tensor:
@@ -134,6 +144,26 @@ def test_gradients_that_are_not_there_are_counted() -> None:
 def test_an_encoder_without_a_graph_is_told_from_one_with_a_zero_gradient() -> None:
     assert not has_graph(Detached(), images(), "x")
     assert has_graph(nn.Sequential(Rounding(), Around()), images(), "x")
+
+
+def test_batches_are_looked_at_together() -> None:
+    """Those that memory cuts give the same figures; of a wrong batch, the worst is told."""
+    pixels, small = images(), Small().eval()
+    goal = F.normalize(torch.randn(len(pixels), small.plain.embedding_dim))
+
+    def halving() -> Batches:
+        return Batches(len(pixels), 16, adjusts=True, device=CPU.device, owner="x")
+
+    whole = measure_gradients(Around().eval(), pixels, goal, "x")
+    cut = measure_gradients(small, pixels, goal, "x", halving())
+    assert cut.median_largest == pytest.approx(whole.median_largest, rel=1e-4)
+    assert (cut.zero_images, cut.zero_pixels) == (whole.zero_images, whole.zero_pixels)
+    seen = measure_consistency(small, pixels, "x", halving())
+    assert max(seen.repeat_difference, seen.batch_difference, seen.order_difference) < 1e-5
+    spoilt = measure_consistency(Dropping().eval(), pixels, "x", halving())
+    assert spoilt.training_modules == ["plain.neck"]
+    assert len(spoilt.changed_state) == len(set(spoilt.changed_state))
+    assert not seen.changed_state
 
 
 class Rounding(nn.Module):
@@ -239,3 +269,30 @@ def test_an_encoder_without_a_graph_is_probed_without_gradients() -> None:
     assert seen.sweep == []
     assert seen.view_gradients.zero_images == 1
     assert seen.black_box_map > 0
+
+
+class Counting(Around):
+    """Notes the batches that it is asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.batches: list[int] = []
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.batches.append(len(images))
+        return super().forward(images)
+
+
+@pytest.mark.parametrize(("adjusts", "most"), [(True, 8), (False, 3)])
+def test_the_batch_counts_where_it_is_part_of_the_result(adjusts: bool, most: int) -> None:
+    """As for a random encoder; others are probed in one batch, whatever was configured."""
+    encoder = Counting().eval()
+    query, gallery = halves(image_set(size=(16, 8)))
+    evaluator = Evaluator.of(
+        encoder, query, gallery, policy=CPU, owner="x", batch=3, adjusts=adjusts
+    )
+    probed = probe.Probe.of(evaluator, 0)
+    for name in ("consistency", "view-gradients", "single-step"):
+        encoder.batches.clear()
+        probed.measure(name)
+        assert max(encoder.batches) == most

@@ -77,7 +77,7 @@ def test_describe_suggests_close_names(cli):
         (("run",), "no defense was chosen"),
         (("run", "--defense", "nome"), "unknown defense 'nome'"),
         (("run", "--defense", "none", "--eps", "-1"), "eps -1 is not between"),
-        (("plan", "--defense", "none", "--executor", "ray"), "not available"),
+        (("plan", "--defense", "none", "--executor", "spark"), "executor = 'spark'"),
         (("describe", "attack"), "Missing argument"),
         (("board", "nowhere"), "there is no folder nowhere"),
         (("board", "--format", "latec"), "unknown format 'latec'"),
@@ -209,6 +209,7 @@ def test_doctor_reports_every_subject(cli, tmp_path):
     code, out, _ = cli("doctor", "--output", tmp_path)
     subjects = {line.split()[1].rstrip(":") for line in out.splitlines()}
     assert {"python", "torch", "device", "cores", "memory", "cache", "output", "disk"} <= subjects
+    assert {"threads", "load", "workers", "ray", "accelerate", "tensorboard"} <= subjects
     assert code in (0, 6)
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from torch import Tensor
 from benchmark.core.image_set import ImageSet
 from benchmark.core.progress import SilentProgress
 from defenses.ddid.balance_report import BalanceReport
-from defenses.ddid.balancing import BalancingConfig, balance
+from defenses.ddid.balancing import BalancingConfig, balance, train_generator
 from defenses.ddid.denoiser import Denoiser, DenoiserConfig
 from defenses.ddid.diffusion import DiffusionConfig
 from defenses.ddid.synthesis import Slot, Synthesiser
@@ -156,3 +157,28 @@ def test_without_noise_a_start_image_of_the_camera_comes_back() -> None:
     for image in drawn:
         difference = np.abs(own.astype(int) - image.astype(int)).mean(axis=(1, 2, 3))
         assert difference.min() < 2
+
+
+def test_a_model_that_was_trained_before_gives_the_same_images(
+    balanced: tuple[ImageSet, BalanceReport, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    place: dict[str, Any] = {"seed": 0, "device": CPU, "progress": SilentProgress()}
+    assert train_generator(TRAIN, CONFIG, **place, work_dir=tmp_path) is not None
+
+    def no_more_steps(*_: object) -> None:
+        pytest.fail("the model was trained again")
+
+    monkeypatch.setattr("defenses.ddid.diffusion._DiffusionTraining.step", no_more_steps)
+    synthetic, report = run(tmp_path)
+    assert np.array_equal(synthetic.images, balanced[0].images)
+    assert report.loss == balanced[1].loss
+
+
+def test_a_model_is_trained_where_images_are_wanted_of_it_alone(tmp_path: Path) -> None:
+    place: dict[str, Any] = {"seed": 0, "device": CPU, "progress": SilentProgress()}
+    for update in ({"delta1": 0, "delta2": 1.0}, {"source": "oversampling"}, {"most": 0}):
+        config = CONFIG.model_copy(update=update)
+        assert train_generator(TRAIN, config, **place, work_dir=tmp_path) is None
+    assert not list(tmp_path.iterdir())

@@ -107,3 +107,26 @@ def test_the_bench_agrees_with_other_ways_to_rank() -> None:
     for row in measured.values():
         assert row["largest_ap_difference"] < 1e-6
         assert row["seconds"] > 0
+
+
+def test_blocks_are_cut_where_memory_runs_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = torch.Generator().manual_seed(2)
+    queries = torch.randn(5 * QUERY_TILE - 9, 20, generator=generator)
+    gallery = torch.randn(70, 20, generator=generator)
+    whole, cut = (np.full((len(queries), 70), np.nan, np.float32) for _ in range(2))
+    sizes: list[int] = []
+
+    def keep(part: slice, distances: torch.Tensor) -> None:
+        whole[part] = distances
+
+    def keep_few(part: slice, distances: torch.Tensor) -> None:
+        sizes.append(len(distances))
+        if len(distances) > QUERY_TILE:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        cut[part] = distances
+
+    each_distance_block(queries, gallery, keep, block=QUERY_TILE)
+    each_distance_block(queries, gallery, keep_few, block=4 * QUERY_TILE)
+    np.testing.assert_array_equal(cut, whole)
+    tile = QUERY_TILE
+    assert sizes == [4 * tile, 2 * tile, *([tile] * 4), tile - 9]

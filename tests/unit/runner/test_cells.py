@@ -90,6 +90,20 @@ def test_draws_and_batches_count_where_the_encoder_is_random(tiny_config, monkey
     assert changed == {"attack", "clean", "prepare"} - same
 
 
+def test_a_probe_says_a_batch_that_cuts_the_queries_of_a_random_encoder(tiny_config, monkeypatch):
+    def probe(*assignments):
+        told = tiny_config("evaluation.checks=true", *assignments, attack=["random-noise"])
+        (found,) = [cell for cell in plan(told).cells if cell.kind == "probe"]
+        return found.content
+
+    assert probe("evaluation.batch=16") == probe()
+    plugin = type(choose(tiny_config()).defenses["tiny-defense"])
+    monkeypatch.setattr(plugin, "adaptive", dataclasses.replace(plugin.adaptive, random=True))
+    assert "batch" not in probe()
+    assert "batch" not in probe("evaluation.batch=40")
+    assert probe("evaluation.batch=16")["batch"] == 16
+
+
 def test_fewer_draws_are_another_protocol(tiny_config):
     before = plan(tiny_config()).protocol
     assert plan(tiny_config("evaluation.eot_samples=20")).protocol == before

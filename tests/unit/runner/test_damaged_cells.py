@@ -109,7 +109,9 @@ def test_its_files_tell_of_damage_as_far_as_they_can(published, name, place):
 def test_a_file_is_hashed_once_by_a_run(published, monkeypatch):
     store = CellStore(published.parent)
     assert store.find(CELL.fingerprint) is not None
-    monkeypatch.setattr("benchmark.runner.store.is_sound", lambda *_: pytest.fail("hashed again"))
+    monkeypatch.setattr(
+        "benchmark.runner.published_folder.is_sound", lambda *_: pytest.fail("hashed again")
+    )
     assert store.get(CELL.fingerprint).outcome["map"] == 12.5
 
 

@@ -234,7 +234,9 @@ class Attack(Plugin):
         counter = None
         if knowledge in ("score", "decision"):
             counter = QueryCounter(len(batch.images), self.query_budget(), self.name)
-        metered = MeteredEncoder(encoder, self.owner, run.checks, run.autocast)
+        metered = MeteredEncoder(
+            encoder, self.owner, run.checks, run.autocast, copied=inner is None
+        )
         granted: nn.Module = metered
         if counter is not None and knowledge == "score":
             granted = ScoreOracle(metered, counter, self.owner)

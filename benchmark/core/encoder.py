@@ -36,14 +36,22 @@ def embed(encoder: nn.Module, images: Tensor, owner: str) -> Tensor:
     return verified_embeddings(embed_unjudged(encoder, images, owner), len(images), owner)
 
 
-def embed_unjudged(encoder: nn.Module, images: Tensor, owner: str) -> Tensor:
+def embed_unjudged(
+    encoder: nn.Module, images: Tensor, owner: str, *, copied: bool = True
+) -> Tensor:
     """Return the embeddings as `embed` does, before anybody looked whether they are finite.
+
+    Args:
+        encoder: Maps images to embeddings.
+        images: The images.
+        owner: Name of the defense, for error messages.
+        copied: Give the encoder a copy; the harness's own, which a training has, writes on none.
 
     Raises:
         PluginError: The encoder raised, or returned a wrong shape.
     """
     with encoder_faults(owner):
-        embeddings: object = encoder(images.clone())
+        embeddings: object = encoder(images.clone() if copied else images)
     return shaped_embeddings(embeddings, len(images), owner)
 
 

@@ -16,6 +16,7 @@ class MeteredEncoder(nn.Module):
         encoder: Maps images to embeddings.
         owner: Name of the defense, for error messages.
         checks: Judges whether embeddings are finite; by default at once.
+        copied: Whether the encoder is given copies of the images, on which it may write.
         autocast: Precision of the encoder's own operations; None: as they are.
     """
 
@@ -25,6 +26,7 @@ class MeteredEncoder(nn.Module):
         owner: str,
         checks: LateChecks | None = None,
         autocast: torch.dtype | None = None,
+        copied: bool = True,
     ) -> None:
         super().__init__()
         self.encoder = encoder
@@ -32,7 +34,7 @@ class MeteredEncoder(nn.Module):
         self.forwards = 0
         self.backwards = 0
         self._checks = checks or LateChecks()
-        self._autocast = autocast
+        self._autocast, self._copied = autocast, copied
         self._finite: list[Tensor] = []
 
     def forward(self, images: Tensor) -> Tensor:
@@ -64,9 +66,10 @@ class MeteredEncoder(nn.Module):
 
     def _embedded(self, images: Tensor) -> Tensor:
         if self._autocast is None:
-            return embed_unjudged(self.encoder, images, self.owner)
+            return embed_unjudged(self.encoder, images, self.owner, copied=self._copied)
         with torch.autocast(images.device.type, dtype=self._autocast):
-            return embed_unjudged(self.encoder, images, self.owner).float()
+            found = embed_unjudged(self.encoder, images, self.owner, copied=self._copied)
+            return found.float()
 
     def _judge(self, finite: list[float]) -> None:
         if not all(finite):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from torch import nn
@@ -44,7 +44,8 @@ class TrainedEncoder:
         images: Images drawn.
         peak_memory_bytes: Peak memory of the process, or of the device if it has its own.
         encoder_parameters: Number of the encoder's parameters.
-        report: Figures of the defense's preparation.
+        report: Figures of the defense's preparation, and how the loop computed if the recipe asks
+            for more than usual.
         passes: Images that went through the model, by kind (`Passes`).
         label_agreement: Share of the fitted images that lie nearest their own identity; None
             where the loop made too few steps for it to mean anything.
@@ -137,6 +138,8 @@ class Task:
             work_dir=self.work_dir,
         ).run(self.progress, self._on_epoch)
         self.state, self.classifier = result.state, result.classifier
+        report = {**self.preparation.report, **result.report}
+        self.preparation = replace(self.preparation, report=report)
         return result.encoder
 
     def attacked_images(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
+from dataclasses import asdict, dataclass, field
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,12 @@ from benchmark.core.errors import PluginError
 from benchmark.core.image_set import ImageSet
 from benchmark.core.late_checks import Judge, LateChecks
 from benchmark.core.progress import Bar, Progress
-from benchmark.core.seeding import derive_seed, seed_everything, seed_generators
+from benchmark.core.seeding import (
+    derive_seed,
+    fastest_kernels,
+    seed_everything,
+    seed_generators,
+)
 from benchmark.core.to_device import to_device
 from benchmark.data.pixel_source import Rows, pixel_source
 from benchmark.data.sampler import PKSampler
@@ -31,6 +37,8 @@ from benchmark.models.classifier import IdentityClassifier
 from benchmark.models.encoder import ReIDEncoder, ReIDModel, build_encoder
 from benchmark.training.augmentation import augmented
 from benchmark.training.config import TrainingConfig
+from benchmark.training.model_calls import ModelCalls, as_it_is, compiled
+from benchmark.training.optimiser import adam, load_adam
 from benchmark.training.pace import Pace
 from benchmark.training.precision import in_update_precision, inner_dtype
 from benchmark.training.schedule import learning_rate
@@ -52,11 +60,13 @@ class LoopResult:
         encoder: In eval mode.
         classifier: Of the identities that were fitted.
         state: State at the end.
+        report: Figures of how it was computed, where the recipe asks for more than usual.
     """
 
     encoder: ReIDEncoder
     classifier: IdentityClassifier
     state: TrainingState
+    report: dict[str, object] = field(default_factory=dict)
 
 
 class TrainingLoop:
@@ -103,17 +113,13 @@ class TrainingLoop:
         self._parameters = [
             p for m in (model, *self._modules.values()) for p in m.parameters() if p.requires_grad
         ]
-        self._optimizer = torch.optim.Adam(
-            self._parameters,
-            lr=config.learning_rate,
-            weight_decay=config.weight_decay,
-            fused=policy.device.type == "cuda",  # on the CPU it rounds otherwise
-        )
+        self._optimizer = adam(self._parameters, config, policy.device)
         self._selection = HeldOutSelection(held_out, config, policy, seed, defense.name)
         self._inner_attack = inner_attacks(config, defense.name)
         self._passes, self._pace = Passes(), Pace(policy, inner_dtype(config.inner))
         self._pixels = pixel_source(train, policy.device)
         self._checks = LateChecks.on(policy.device)
+        self._calls = self._ready_calls()
 
     def run(self, progress: Progress, on_epoch: OnEpoch | None = None) -> LoopResult:
         """Train to the end, from the last checkpoint if there is one.
@@ -123,7 +129,8 @@ class TrainingLoop:
             on_epoch: Told the history after each epoch.
         """
         state = self._resume()
-        self._pace.time_bare_passes(self._model, self._batch_of_images)
+        with self._kernels():
+            self._pace.time_bare_passes(self._model, self._first_images)
         batches, epochs = self._sampler.batches, self._epochs
         with progress.task(f"training {self._defense.name}", epochs * batches) as bar:
             bar.advance(state.epoch * batches)
@@ -144,28 +151,50 @@ class TrainingLoop:
             self._model.load_state_dict(state.best_model)
         weight = self._model.classifier.weight.detach().cpu().clone()
         classifier = IdentityClassifier(weight, self._identities.cpu())
-        return LoopResult(self._model.encoder.eval(), classifier, state)
+        report: dict[str, object] = {"compile": self._calls.how} if self._calls.how else {}
+        return LoopResult(self._model.encoder.eval(), classifier, state, report)
+
+    def _ready_calls(self) -> ModelCalls:
+        if not self._config.compile:
+            return as_it_is(self._model)
+        rows = np.arange(self._config.identities * self._config.images // self._config.accumulate)
+        images = self._train.tensor(rows % len(self._train)).to(self._policy.device)
+        return compiled(self._model, images, self._policy)
 
     def _epoch(self, epoch: int, bar: Bar) -> float:
         batches = self._sampler.epoch(derive_seed(self._seed, "batches", epoch))
         losses, replays = list[float](), self._defense.replays()
         first = [index - index % replays for index in range(len(batches))]
+        parts = [np.split(batches[index], self._config.accumulate) for index in first]
         self._pace.begin(self._passes)
-        with closing(self._pixels.batches([batches[index] for index in first])) as pixels:
-            for index, own in enumerate(pixels):
-                seed = derive_seed(self._seed, "step", epoch, first[index])
+        with self._kernels(), closing(self._pixels.batches([*chain(*parts)])) as pixels:
+            for index, own in enumerate(parts):
                 passed = epoch + index / len(batches)
-                step = self._step(own, batches[first[index]], passed, seed)
-                self._update(step, partial(self._judge, losses, epoch, index))
-                self._pace.images += len(own)
+                judge = partial(self._judge, losses, epoch, index)
+                self._update(self._steps(pixels, own, passed, (epoch, first[index])), judge)
+                self._pace.images += sum(map(len, own))
                 bar.advance(1, self._pace.note(losses, self._passes))
         self._checks.finish()
         return float(np.mean(losses))
 
-    def _batch_of_images(self) -> Tensor:
-        rows = self._sampler.epoch(derive_seed(self._seed, "batches", 0))[:1]
-        with closing(self._pixels.batches(rows)) as pixels:
+    def _kernels(self) -> AbstractContextManager[None]:
+        return nullcontext() if self._config.deterministic else fastest_kernels()
+
+    def _first_images(self) -> Tensor:
+        """Return images of the first batch, or of its first part."""
+        rows = self._sampler.epoch(derive_seed(self._seed, "batches", 0))[0]
+        part = np.split(rows, self._config.accumulate)[0]
+        with closing(self._pixels.batches([part])) as pixels:
             return augmented(next(pixels), 0, self._config.augment)
+
+    def _steps(
+        self, pixels: Iterator[Tensor], parts: Sequence[Rows], epoch: float, place: tuple[int, int]
+    ) -> Iterator[Step]:
+        """Yield the step of each part of a batch; a batch that is not split is its only part."""
+        for number, rows in enumerate(parts):
+            part = (number,) if len(parts) > 1 else ()
+            seed = derive_seed(self._seed, "step", *place, *part)
+            yield self._step(next(pixels), rows, epoch, seed)
 
     def _judge(self, losses: list[float], epoch: int, index: int, values: list[float]) -> None:
         """Keep the loss of a step, if it and the norm of its gradient are finite."""
@@ -203,22 +232,31 @@ class TrainingLoop:
             train=self._train,
             passes=self._passes,
             checks=self._checks,
+            calls=self._calls,
         )
 
-    def _update(self, step: Step, judge: Judge) -> None:
+    def _update(self, steps: Iterator[Step], judge: Judge) -> None:
+        """Move the weights by the mean loss of the parts of a batch."""
         self._model.train()
         for module in self._modules.values():
             module.train()
+        losses = list[Tensor]()
+        for step in steps:
+            loss = self._loss(step) / self._config.accumulate
+            if not losses:  # after the defense's own passes, which may have left gradients
+                self._optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            losses.append(loss.detach().double())
+        norm = nn.utils.clip_grad_norm_(self._parameters, self._config.grad_clip, foreach=True)
+        self._checks.add(torch.stack([torch.stack(losses).sum(), norm.double()]), judge)
+        self._optimizer.step()
+
+    def _loss(self, step: Step) -> Tensor:
         try:
-            loss = self._checked_loss(self._defense.training_step(step))
+            return self._checked_loss(self._defense.training_step(step))
         except Exception:
             self._checks.finish()  # an earlier step may be to blame
             raise
-        self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        norm = nn.utils.clip_grad_norm_(self._parameters, self._config.grad_clip)
-        self._checks.add(torch.stack([loss.detach().double(), norm.double()]), judge)
-        self._optimizer.step()
 
     def _checked_loss(self, loss: object) -> Tensor:
         if isinstance(loss, Tensor) and loss.numel() == 1 and loss.requires_grad:
@@ -257,7 +295,7 @@ class TrainingLoop:
         self._model.load_state_dict(state.model)
         for name, module in self._modules.items():
             module.load_state_dict(state.modules[name])
-        self._optimizer.load_state_dict(state.optimizer)
+        load_adam(self._optimizer, state.optimizer)
         self._passes = Passes(**state.passes)
         logger.info("training of %s goes on after epoch %d", self._defense.name, state.epoch)
         return state

@@ -28,7 +28,9 @@ from benchmark.models.encoder import ReIDModel
 from benchmark.training.config import TrainingConfig
 from benchmark.training.inner import Objective, ascend, by_image, in_precision
 from benchmark.training.losses import identity_loss, retrieval_loss, smoothed_targets
+from benchmark.training.model_calls import ModelCalls
 from benchmark.training.precision import inner_dtype
+from benchmark.training.recomputed import recomputed
 
 InnerAttacks = Callable[[str, Mapping[str, object]], Attack]
 
@@ -69,6 +71,7 @@ class Step:
     train: ImageSet
     passes: Passes
     checks: LateChecks
+    calls: ModelCalls
 
     def __post_init__(self) -> None:
         inner = self.config.inner
@@ -139,7 +142,7 @@ class Step:
             clean=own.embeddings,
         )
         inner = InnerRun(self.checks, self._inner_dtype)
-        outcome = self.inner_attack(name, options).run(self.model.encoder, batch, inner)
+        outcome = self.inner_attack(name, options).run(self.calls.encoder, batch, inner)
         self.passes.inner_forward += outcome.forwards
         self.passes.inner_backward += outcome.backwards
         return outcome.images
@@ -166,7 +169,7 @@ class Step:
         self.passes.inner_forward += steps * len(images)
         self.passes.inner_backward += steps * len(images)
         return ascend(
-            self.model,
+            self.calls.model,
             objective,
             images,
             noise=noise,
@@ -180,14 +183,16 @@ class Step:
         """Return what the model gives for images in eval mode, without a gradient."""
         self.passes.inner_forward += len(images)
         with torch.no_grad(), evaluating(self.model):
-            return in_precision(self.model, images, self._inner_dtype)
+            return in_precision(self.calls.model, images, self._inner_dtype)
 
     def forward(self, images: Tensor, state: Mapping[str, Tensor] | None = None) -> Output:
         """Run the model in training mode, with `state` in place of its parameters and buffers."""
         self.passes.outer += len(images)
         with self.policy.training_precision():
+            if self.config.checkpointing and torch.is_grad_enabled():
+                return recomputed(self.model, images, state or {})
             if state is None:
-                return cast(Output, self.model(images))
+                return cast(Output, self.calls.model(images))
             return cast(Output, functional_call(self.model, dict(state), (images,)))
 
     def output_loss(
@@ -205,7 +210,7 @@ class Step:
     def _embedded(self, images: Tensor) -> Tensor:
         """Return the embeddings that guide, without a gradient, in the precision of the attack."""
         self.passes.inner_forward += len(images)
-        encoder, dtype = self.model.encoder, self._inner_dtype
+        encoder, dtype = self.calls.encoder, self._inner_dtype
         with torch.no_grad(), evaluating(encoder):
             if dtype is None:
                 return cast(Tensor, encoder(images))

@@ -16,13 +16,15 @@ import torch.distributed as dist
 
 from benchmark.training.ranks import Ranks
 
-SECONDS = 120
+SECONDS = 300
+PRELOADED = ["tests.on_ranks", "torch._dynamo", "benchmark.training.loop", "defenses.ddid.defense"]
+"""What most functions import, so that the server does it once."""
 
 
 def on_ranks(function: Callable[..., Any], *arguments: Any, size: int = 2) -> list[Any]:
     """Return what a function of a module returns for ``(ranks, *arguments)``, by rank."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.on_ranks", "tests.tiny_scene"])
+    context.set_forkserver_preload(PRELOADED)
     with tempfile.TemporaryDirectory() as folder:
         tasks = [(function, Ranks(rank, size), folder, arguments) for rank in range(size)]
         with context.Pool(size) as pool:
@@ -37,5 +39,7 @@ def _call(
     dist.init_process_group("gloo", store=store, rank=ranks.rank, world_size=ranks.size)
     try:
         return function(ranks, *arguments)
+    except BaseException as error:  # of pytest, too, which a pool would wait for
+        raise RuntimeError(f"rank {ranks.rank}: {error!r}") from error
     finally:
         dist.destroy_process_group()

@@ -74,7 +74,8 @@ def attack_seconds(folder: OutputFolder) -> float:
     finished = [one for one in Journal(folder.journal).read() if one["event"] == "finished"]
     mine = [one for one in finished if " metric-pgd " in one["label"]]
     ends = {one["cell"]: _written(folder.cells / one["cell"]) for one in mine}
-    return max(ends.values()) - min(ends[one["cell"]] - one["seconds"] for one in mine)
+    starts = [ends[one["cell"]] - float(one["seconds"]) for one in mine]
+    return max(ends.values()) - min(starts)
 
 
 def _written(cell: Path) -> float:

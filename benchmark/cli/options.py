@@ -161,7 +161,11 @@ Device = Annotated[
     str | None, typer.Option(help="Where to compute. Default: auto.", metavar="auto|cpu|cuda")
 ]
 Executor = Annotated[
-    str | None, typer.Option(help="How to distribute cells. Default: local.", metavar="local")
+    str | None,
+    typer.Option(
+        help="Where workers are: this machine, or a Ray cluster. Default: local.",
+        metavar="local|ray",
+    ),
 ]
 Workers = Annotated[
     str | None,

@@ -98,12 +98,6 @@ def _ascending(values: list[int]) -> list[int]:
     return sorted(set(values))
 
 
-def _local_only(executor: str) -> str:
-    if executor == "ray":
-        raise UsageError("executor 'ray' is not available in this version", "use --executor local")
-    return executor
-
-
 def _as_path(value: Any) -> Any:
     return user_path(value) if isinstance(value, str | Path) else value
 
@@ -135,7 +129,6 @@ Encoder = Annotated[EncoderConfig | None, BeforeValidator(_as_encoder)]
 UserPath = Annotated[Path, BeforeValidator(_as_path)]
 Roots = Annotated[DataRoots, BeforeValidator(data_roots), PlainSerializer(DataRoots.written)]
 DatasetName = Annotated[str, BeforeValidator(joined)]
-Executor = Annotated[Literal["local", "ray"], AfterValidator(_local_only)]
 Recipe = Annotated[TrainingConfig, BeforeValidator(_recipe_of_preset)]
 ImageSize = tuple[Annotated[int, Field(ge=8, le=1024)], Annotated[int, Field(ge=8, le=1024)]]
 Options = dict[str, dict[str, Any]]
@@ -225,8 +218,8 @@ class RunConfig(_Section):
     """Python files that register plugins."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute."""
-    executor: Executor = "local"
-    """How cells are distributed."""
+    executor: Literal["local", "ray"] = "local"
+    """Where workers are: on this machine, or on a Ray cluster."""
     workers: Annotated[int, Field(ge=1)] | None = None
     """Processes that compute cells side by side; unset: one a GPU, on CPUs one for each two cores.
     It changes nothing that is computed."""

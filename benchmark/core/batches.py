@@ -113,8 +113,10 @@ def sized_to_memory(
         if not is_out_of_memory(error):
             raise
         return batch
-    room = SHARE * memory.total_bytes * batch / max(1, memory.taken_bytes())
+    each = max(1, memory.taken_bytes()) / batch
+    most = min(LARGEST_BATCH, SHARE * memory.total_bytes / each)
     size = batch
-    while size < count and 2 * size <= min(LARGEST_BATCH, room):
+    while size < count and 2 * size <= most:
         size *= 2
+    logger.debug("%d images at once, of %.1f MiB each by forecast", size, each / 2**20)
     return size

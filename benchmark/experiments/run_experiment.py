@@ -128,8 +128,10 @@ def _check_config(config: RunConfig) -> None:
     Raises:
         UsageError: Another protocol or scenario than the standard one, or several workers.
     """
-    if config.workers not in (None, 1):
-        raise UsageError("an experiment computes in one process", "leave --workers out")
+    if config.workers not in (None, 1) or config.executor != "local":
+        raise UsageError(
+            "an experiment computes in one process", "leave --workers and --executor out"
+        )
     if config.protocol != "standard" or not config.scenario.is_default:
         raise UsageError(
             "experiments use the standard protocol: queries that dodge",

@@ -37,6 +37,7 @@ from benchmark.runner.plan import Plan, make_plan
 from benchmark.runner.ranked_lists import ranked_lists_of
 from benchmark.runner.record import RecordMaker
 from benchmark.runner.store import CellStore
+from benchmark.training.rank_launch import check_ranks
 from results.board.boards import Board
 from results.board.make_boards import make_boards
 from results.records.published import zoo_records
@@ -93,7 +94,10 @@ def run_benchmark(config: RunConfig, progress: Progress) -> RunOutcome:
     """
     if config.tensorboard:
         check_tensorboard()
-    choice, policy = choose(config), choose_device(config.device)
+    # The nodes of a cluster may have GPUs where the driver has none.
+    device = config.device if config.executor == "local" else "auto"
+    choice, policy = choose(config), choose_device(device)
+    check_ranks(config.training.ranks, policy)
     config, workers = with_crafting(config, policy), worker_count(config, choice, policy)
     folder = OutputFolder(config.output)
     folder.prepare()
@@ -114,7 +118,7 @@ def run_benchmark(config: RunConfig, progress: Progress) -> RunOutcome:
         store = CellStore(folder.cells, environment(device_name(policy)))
         context = CellContext(config, datasets, store, policy, progress)
         task = WorkerTask(config, datasets.manifests(), counts, store.environment)
-        grid = GridProgress(progress, workers)
+        grid = GridProgress(progress)
         with closing(choose_pool(context, task, workers, grid)) as pool:
             return _compute(pool, context, plan, folder, grid)
 

@@ -18,8 +18,8 @@ def augmented(pixels: Tensor, seed: int, options: AugmentConfig) -> Tensor:
         seed: Of the step; on a GPU each image derives its own from it.
         options: Probabilities and sizes.
     """
-    chosen = {"flip": options.flip, "pad": options.pad, "erase": options.erase}
     if pixels.device.type == "cpu":
-        return augment(pixels.permute(0, 3, 1, 2), seed, **chosen)
+        images = pixels.permute(0, 3, 1, 2)
+        return augment(images, seed, flip=options.flip, pad=options.pad, erase=options.erase)
     seeds = [derive_seed(seed, "augment", place) for place in range(len(pixels))]
-    return augment_on_device(pixels, seeds, **chosen)
+    return augment_on_device(pixels, seeds, flip=options.flip, pad=options.pad, erase=options.erase)

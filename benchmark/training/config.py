@@ -16,7 +16,7 @@ TRAINING_VERSION = 1
 
 Precision = Literal["float32", "bfloat16"]
 
-LATER_OPTIONS = ("precision", "deterministic", "compile", "accumulate", "checkpointing")
+LATER_OPTIONS = ("precision", "deterministic", "compile", "accumulate", "checkpointing", "ranks")
 """Options of `TrainingConfig` that fingerprints hold only where they are set."""
 
 
@@ -104,6 +104,8 @@ class TrainingConfig(PluginConfig):
     """Parts of a batch, split by identities, whose gradients are added before the weights move."""
     checkpointing: bool = False
     """Compute activations of the update anew when it goes backward, to save memory."""
+    ranks: int = Field(default=1, ge=1)
+    """Processes, each with a GPU of its own, that share the passes of every batch."""
 
     @model_validator(mode="after")
     def _parts_hold_pairs_of_identities(self) -> Self:
@@ -113,6 +115,17 @@ class TrainingConfig(PluginConfig):
                 f"accumulate={parts} does not split identities={self.identities} into parts of "
                 "two identities or more"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _batch_can_be_shared(self) -> Self:
+        if self.identities % self.ranks:
+            raise ValueError(
+                f"ranks={self.ranks} cannot share a batch of identities={self.identities} evenly: "
+                "let the first divide the second"
+            )
+        if self.ranks > 1 and self.compile:
+            raise ValueError("ranks with compile is not implemented: switch off one of the two")
         return self
 
     @model_serializer(mode="wrap")

@@ -16,7 +16,7 @@ from benchmark.core.encoder import encoder_faults
 from benchmark.core.errors import PluginError
 from benchmark.core.image_set import ImageSet
 from benchmark.core.plugin_errors import plugin_faults
-from benchmark.core.progress import Progress
+from benchmark.core.progress import Progress, SilentProgress
 from benchmark.core.seeding import derive_seed
 from benchmark.data.held_out import check_fitted, split_held_out
 from benchmark.metrics.embedding import embed_images
@@ -26,6 +26,8 @@ from benchmark.models.classifier import IdentityClassifier
 from benchmark.training.config import TrainingConfig
 from benchmark.training.loop import LoopResult, OnEpoch, TrainingLoop
 from benchmark.training.offline import attack_images
+from benchmark.training.rank_launch import train_on_ranks
+from benchmark.training.rank_task import RankTask
 from benchmark.training.state import TrainingState
 from benchmark.training.step import inner_attacks
 
@@ -42,7 +44,8 @@ class TrainedEncoder:
         seconds: Wall time of preparation and training.
         epochs: Finished epochs.
         images: Images drawn.
-        peak_memory_bytes: Peak memory of the process, or of the device if it has its own.
+        peak_memory_bytes: Peak memory of the process, or of the device if it has its own; of
+            several ranks the first one's.
         encoder_parameters: Number of the encoder's parameters.
         report: Figures of the defense's preparation, and how the loop computed if the recipe asks
             for more than usual.
@@ -126,7 +129,7 @@ class Task:
         """
         check_fitted(self.train, self.held_out)
         self.preparation = defense.prepare(self)
-        result: LoopResult = TrainingLoop(
+        task = RankTask(
             defense,
             train=self.preparation.train,
             epoch_images=len(self.train),
@@ -136,11 +139,27 @@ class Task:
             policy=self.policy,
             seed=self.seed,
             work_dir=self.work_dir,
-        ).run(self.progress, self._on_epoch)
+        )
+        progress, on_epoch = self.progress, self._on_epoch
+        if self._training.ranks > 1:
+            train_on_ranks(task, progress)
+            progress = SilentProgress()  # what follows only reads the last checkpoint
+        result: LoopResult = TrainingLoop(**vars(task)).run(progress, on_epoch)
         self.state, self.classifier = result.state, result.classifier
         report = {**self.preparation.report, **result.report}
         self.preparation = replace(self.preparation, report=report)
         return result.encoder
+
+    def warn_of_ranks_without_use(self, defense: Defense) -> None:
+        """Warn if a defense trained by itself, where the recipe has several ranks."""
+        recipe, ranks = self._training, self._training.ranks
+        trains = defense.trains and defense.epochs(recipe.epochs, recipe.inner.steps) > 0
+        if ranks > 1 and trains and self.classifier is None:
+            logger.warning(
+                "%s trains by itself, in one process: training.ranks=%d changes nothing there",
+                defense.name,
+                ranks,
+            )
 
     def attacked_images(
         self, encoder: nn.Module, images: ImageSet, name: str, **options: object
@@ -187,6 +206,7 @@ def fit_defense(defense: Defense, task: Task) -> TrainedEncoder:
     start = time.perf_counter()
     with plugin_faults(type(defense)):
         encoder = defense.fit(task)
+    task.warn_of_ranks_without_use(defense)
     if not isinstance(encoder, nn.Module):
         raise PluginError(
             f"fit() of {defense.name!r} returned {type(encoder).__name__}, not an encoder",
@@ -200,7 +220,7 @@ def fit_defense(defense: Defense, task: Task) -> TrainedEncoder:
         seconds=max(task.state.seconds, time.perf_counter() - start),
         epochs=task.state.epoch,
         images=task.state.images,
-        peak_memory_bytes=peak_memory_bytes(task.policy.device),
+        peak_memory_bytes=max(peak_memory_bytes(task.policy.device), task.state.peak_memory_bytes),
         encoder_parameters=sum(p.numel() for p in encoder.parameters()),
         report=dict(task.preparation.report),
         passes=_passes(task),

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.core.defense import Defense
-from benchmark.core.device import DevicePolicy
+from benchmark.core.device import DevicePolicy, peak_memory_bytes
 from benchmark.core.epoch_checkpoint import load_epoch, save_epoch
 from benchmark.core.errors import PluginError
 from benchmark.core.image_set import ImageSet
@@ -41,10 +41,12 @@ from benchmark.training.model_calls import ModelCalls, as_it_is, compiled
 from benchmark.training.optimiser import adam, load_adam
 from benchmark.training.pace import Pace
 from benchmark.training.precision import in_update_precision, inner_dtype
+from benchmark.training.ranks import ONE_RANK, Ranks
 from benchmark.training.schedule import learning_rate
 from benchmark.training.selection import HeldOutSelection
 from benchmark.training.state import CHECKPOINT, TrainingState
 from benchmark.training.step import Passes, Step, inner_attacks
+from benchmark.training.synchronised_batch_norm import synchronise
 
 OnEpoch = Callable[[Sequence[Mapping[str, float]]], None]
 """Is told one row for each epoch so far: loss, and what was measured on held-out identities."""
@@ -82,6 +84,7 @@ class TrainingLoop:
         policy: Device and precision.
         seed: Seed of initial weights, batches, augmentation and inner attacks.
         work_dir: Where checkpoints go.
+        ranks: Which of the processes of this training this is.
     """
 
     def __init__(
@@ -96,6 +99,7 @@ class TrainingLoop:
         policy: DevicePolicy,
         seed: int,
         work_dir: Path,
+        ranks: Ranks = ONE_RANK,
     ) -> None:
         seed_everything(derive_seed(seed, "initial weights"))
         self._defense, self._train, self._config = defense, train, config
@@ -107,6 +111,8 @@ class TrainingLoop:
         self._identities = torch.from_numpy(np.unique(train.pids)).to(policy.device)
         encoder = build_encoder(backbone)
         model = ReIDModel(encoder, len(self._identities))
+        synchronise(model, ranks)
+        self._ranks = ranks
         modules = defense.extra_modules(encoder.embedding_dim)
         self._model: ReIDModel = policy.place(model)  # type: ignore[assignment]
         self._modules = {name: policy.place(module) for name, module in modules.items()}
@@ -129,8 +135,11 @@ class TrainingLoop:
             on_epoch: Told the history after each epoch.
         """
         state = self._resume()
-        with self._kernels():
-            self._pace.time_bare_passes(self._model, self._first_images)
+        if (
+            state.epoch < self._epochs and self._ranks.size == 1
+        ):  # several would wait for each other
+            with self._kernels():
+                self._pace.time_bare_passes(self._model, self._first_images)
         batches, epochs = self._sampler.batches, self._epochs
         with progress.task(f"training {self._defense.name}", epochs * batches) as bar:
             bar.advance(state.epoch * batches)
@@ -233,6 +242,7 @@ class TrainingLoop:
             passes=self._passes,
             checks=self._checks,
             calls=self._calls,
+            ranks=self._ranks,
         )
 
     def _update(self, steps: Iterator[Step], judge: Judge) -> None:
@@ -272,7 +282,7 @@ class TrainingLoop:
     def _validate(self, state: TrainingState) -> Mapping[str, float]:
         last = state.epoch == self._epochs
         due = last or state.epoch % self._validate_every == 0
-        if not due or not self._selection.possible:
+        if not due or not self._ranks.is_first or not self._selection.possible:
             return {}
         score = self._selection.score(self._model.encoder)
         if state.best_score is None or score.total >= state.best_score:
@@ -281,11 +291,22 @@ class TrainingLoop:
         return {"held_out_map": score.clean_map, "held_out_attacked_map": score.attacked_map}
 
     def _remember(self, state: TrainingState) -> None:
+        told = [torch.tensor(state.history[-1]["loss"], device=self._policy.device)]
+        modules = [p for module in self._modules.values() for p in module.parameters()]
+        if not self._ranks.agree([*told, *self._model.state_dict().values(), *modules]):
+            raise PluginError(
+                f"the ranks of the training of {self._defense.name!r} came apart in epoch "
+                f"{state.epoch}",
+                "draw random numbers from step.seed alone, or set training.ranks=1",
+            )
         state.model = self._model.state_dict()
         state.modules = {name: module.state_dict() for name, module in self._modules.items()}
         state.optimizer = self._optimizer.state_dict()
         state.passes = asdict(self._passes)
-        save_epoch(self._work_dir, vars(state), CHECKPOINT)
+        if self._ranks.size > 1:
+            state.peak_memory_bytes = peak_memory_bytes(self._policy.device)
+        if self._ranks.is_first:
+            save_epoch(self._work_dir, vars(state), CHECKPOINT)
 
     def _resume(self) -> TrainingState:
         stored = load_epoch(self._work_dir, CHECKPOINT)

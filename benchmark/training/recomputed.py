@@ -38,4 +38,5 @@ def recomputed(model: nn.Module, images: Tensor, state: Mapping[str, Tensor]) ->
         is_first = False
         return cast(Output, functional_call(model, used, (images,)))
 
-    return cast(Output, checkpoint(run, images, use_reentrant=False))
+    output: Output = checkpoint(run, images, use_reentrant=False)
+    return output

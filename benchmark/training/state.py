@@ -28,6 +28,7 @@ class TrainingState:
         best_model: Its model's state.
         history: One row a epoch.
         passes: Images that went through the model, by kind (`Passes`).
+        peak_memory_bytes: Of the first of several ranks.
     """
 
     epoch: int = 0
@@ -43,3 +44,4 @@ class TrainingState:
     best_model: dict[str, Tensor] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
     passes: dict[str, int] = field(default_factory=dict)
+    peak_memory_bytes: int = 0

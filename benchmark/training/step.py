@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 import numpy as np
@@ -30,6 +31,7 @@ from benchmark.training.inner import Objective, ascend, by_image, in_precision
 from benchmark.training.losses import identity_loss, retrieval_loss, smoothed_targets
 from benchmark.training.model_calls import ModelCalls
 from benchmark.training.precision import inner_dtype
+from benchmark.training.ranks import ONE_RANK, Ranks
 from benchmark.training.recomputed import recomputed
 
 InnerAttacks = Callable[[str, Mapping[str, object]], Attack]
@@ -72,6 +74,7 @@ class Step:
     passes: Passes
     checks: LateChecks
     calls: ModelCalls
+    ranks: Ranks = ONE_RANK
 
     def __post_init__(self) -> None:
         inner = self.config.inner
@@ -141,11 +144,13 @@ class Step:
             gallery_rows=guide_rows,
             clean=own.embeddings,
         )
+        if self.ranks.size > 1:  # an attack treats each image as if it were alone
+            batch = batch.rows(rows[self.ranks.share(len(rows))])
         inner = InnerRun(self.checks, self._inner_dtype)
         outcome = self.inner_attack(name, options).run(self.calls.encoder, batch, inner)
-        self.passes.inner_forward += outcome.forwards
-        self.passes.inner_backward += outcome.backwards
-        return outcome.images
+        self.passes.inner_forward += self.ranks.total(outcome.forwards)
+        self.passes.inner_backward += self.ranks.total(outcome.backwards)
+        return self.ranks.gather(outcome.images, len(images))
 
     def ascend(
         self,
@@ -168,32 +173,41 @@ class Step:
             noise = noise * by_image(radius)
         self.passes.inner_forward += steps * len(images)
         self.passes.inner_backward += steps * len(images)
-        return ascend(
-            self.calls.model,
+        step_size = (inner.alpha_255 if alpha_255 is None else alpha_255) / 255
+        own = self.ranks.share(len(images))
+        crafted = ascend(
+            self.ranks.gathering(self.calls.model, len(images)),
             objective,
-            images,
-            noise=noise,
-            radius=radius,
-            step_size=(inner.alpha_255 if alpha_255 is None else alpha_255) / 255,
+            images[own],
+            noise=noise[own],
+            radius=radius[own] if isinstance(radius, Tensor) else radius,
+            step_size=step_size[own] if isinstance(step_size, Tensor) else step_size,
             steps=steps,
             autocast=self._inner_dtype,
         )
+        return self.ranks.gather(crafted, len(images))
 
     def outputs(self, images: Tensor) -> Output:
         """Return what the model gives for images in eval mode, without a gradient."""
         self.passes.inner_forward += len(images)
         with torch.no_grad(), evaluating(self.model):
-            return in_precision(self.calls.model, images, self._inner_dtype)
+            model = partial(in_precision, self.calls.model, autocast=self._inner_dtype)
+            return self.ranks.run(model, images)
 
     def forward(self, images: Tensor, state: Mapping[str, Tensor] | None = None) -> Output:
         """Run the model in training mode, with `state` in place of its parameters and buffers."""
         self.passes.outer += len(images)
-        with self.policy.training_precision():
+        state = self.ranks.parameters_of(self.model, state)
+
+        def call(rows: Tensor) -> Output:
             if self.config.checkpointing and torch.is_grad_enabled():
-                return recomputed(self.model, images, state or {})
+                return recomputed(self.model, rows, state or {})
             if state is None:
-                return cast(Output, self.calls.model(images))
-            return cast(Output, functional_call(self.model, dict(state), (images,)))
+                return cast(Output, self.calls.model(rows))
+            return cast(Output, functional_call(self.model, dict(state), (rows,)))
+
+        with self.policy.training_precision():
+            return self.ranks.run(call, images)
 
     def output_loss(
         self, output: Output, labels: Tensor, soft_targets: Tensor | None = None
@@ -213,9 +227,9 @@ class Step:
         encoder, dtype = self.calls.encoder, self._inner_dtype
         with torch.no_grad(), evaluating(encoder):
             if dtype is None:
-                return cast(Tensor, encoder(images))
+                return self.ranks.run(encoder, images)
             with torch.autocast(images.device.type, dtype=dtype):
-                return cast(Tensor, encoder(images)).float()
+                return self.ranks.run(encoder, images).float()
 
     def _on_device(self, values: NDArray[np.int64]) -> Tensor:
         return to_device(torch.from_numpy(values), self.policy.device)

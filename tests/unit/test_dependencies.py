@@ -18,7 +18,17 @@ OURS = {*PACKAGES, "tests"}
 DISTRIBUTION_OF = {name: owners[0] for name, owners in packages_distributions().items()}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
-OPTIONAL = {"cuhk03", "experiments", "notebook", "onnx", "tensorboard", "timm", "torchattacks"}
+OPTIONAL = {
+    "accelerate",
+    "cuhk03",
+    "experiments",
+    "notebook",
+    "onnx",
+    "ray",
+    "tensorboard",
+    "timm",
+    "torchattacks",
+}
 """Extras for what modules import on demand."""
 
 

@@ -82,7 +82,7 @@ class Executor:
             BenchmarkError: The data or the machine stands in the way of all cells.
         """
         schedule, waiting = self._schedule(plan), list(plan.trials)
-        with self._grid.over(self._predicted):
+        with self._grid.over(self._predicted, self._pool.capacity):
             while True:
                 while len(self._running) < self._pool.capacity and (unit := schedule.take()):
                     self._start(unit)

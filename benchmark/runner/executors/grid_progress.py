@@ -15,21 +15,21 @@ class GridProgress:
 
     Args:
         progress: Draws.
-        workers: How many there are, for the title.
     """
 
-    def __init__(self, progress: Progress, workers: int = 1) -> None:
-        self._progress, self._workers = progress, workers
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
         self._seconds: Mapping[Key, float] = {}
         self._fractions: dict[Key, float] = {}
         self._bar, self._shown, self._scale = SILENT_BAR, 0, 1.0
 
     @contextmanager
-    def over(self, seconds: Mapping[Key, float]) -> Iterator[None]:
+    def over(self, seconds: Mapping[Key, float], workers: int) -> Iterator[None]:
         """Show the bar over all units while the body runs.
 
         Args:
             seconds: Predicted seconds of each unit that is to be computed.
+            workers: How many compute, for the title.
         """
         self._seconds, self._fractions, self._shown = seconds, {}, 0
         cells = len({fingerprint for fingerprint, _ in seconds})
@@ -38,7 +38,7 @@ class GridProgress:
             return
         steps = 1000
         self._scale = steps / (sum(seconds.values()) or 1)
-        by = f" by {self._workers} workers" if self._workers > 1 else ""
+        by = f" by {workers} workers" if workers > 1 else ""
         with self._progress.task(f"all {cells} cells{by}, in thousandths", steps) as self._bar:
             yield
         self._bar = SILENT_BAR

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 from benchmark.config.schema import RunConfig
 from benchmark.core.device import choose_device, device_name
-from benchmark.core.errors import UsageError
+from benchmark.core.errors import DataError, UsageError
 from benchmark.core.progress import Progress
 from benchmark.core.provenance import environment
 from benchmark.core.registry import load_plugin_file
@@ -51,6 +52,19 @@ class Worker:
     def __init__(self, context: CellContext, cells: Mapping[str, Cell]) -> None:
         self._context, self._cells = context, cells
 
+    def check_data(self, manifests: Mapping[str, str]) -> None:
+        """Compare the data here with those of a driver on another machine.
+
+        Raises:
+            DataError: They are others, or not here.
+        """
+        for name, found in self._context.datasets.manifests().items():
+            if found != manifests[name]:
+                raise DataError(
+                    f"the data set {name} is another one on {socket.gethostname()}",
+                    "have the same files on all nodes of the cluster, or in a folder they share",
+                )
+
     def compute(self, fingerprint: str, part: str | None, title: str = "") -> None:
         """Compute a unit; what it needs must be finished.
 
@@ -62,8 +76,8 @@ class Worker:
         if fingerprint not in self._cells:
             raise UsageError(
                 f"a worker does not know {title.split('] ')[-1]}: its sources changed since the "
-                "run began",
-                "run the same command again",
+                "run began, or are others where it is",
+                "run the same command again; on a cluster, install the same version on all nodes",
             )
         compute_unit(Unit(self._cells[fingerprint], part, title), self._context)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,18 +10,15 @@ from typing import Any
 import torch
 
 from benchmark.config.schema import RunConfig
+from benchmark.core.cores import cores
 from benchmark.core.dataset_names import sources_of
 from benchmark.core.device import DevicePolicy
 from benchmark.core.errors import UsageError
 from benchmark.core.registry import ATTACKS, BACKBONES, DATASETS, DEFENSES, Registry
 from benchmark.runner.choice import Choice
+from benchmark.runner.executors.ray_cluster import check_ray_is_installed
 
 logger = logging.getLogger(__name__)
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def threads_of(workers: int) -> int:
@@ -36,6 +32,11 @@ def worker_count(config: RunConfig, choice: Choice, policy: DevicePolicy) -> int
     Raises:
         UsageError: There are not so many cores or GPUs, or others cannot do what this process can.
     """
+    if config.executor == "ray":
+        check_ray_is_installed()
+        if (reason := _tied_to_this_process(config, choice)) is not None:
+            raise UsageError(reason, "do that, or use --executor local --workers 1")
+        return config.workers or 1  # the cluster decides
     on_gpu = policy.device.type == "cuda"
     most = torch.cuda.device_count() if on_gpu else cores()
     usual = most if on_gpu else max(1, most // 2)
@@ -55,6 +56,8 @@ def worker_count(config: RunConfig, choice: Choice, policy: DevicePolicy) -> int
 
 def _tied_to_this_process(config: RunConfig, choice: Choice) -> str | None:
     """Return why another process could not do the same, and the mend; None if it could."""
+    if (ranks := config.training.ranks) > 1:
+        return f"a training of {ranks} ranks takes the GPUs of other workers: set training.ranks=1"
     files = {path.resolve() for path in config.plugin}
     defenses = choice.defenses | choice.prerequisites
     seen = [name for one in defenses.values() for name in one.trained_against]

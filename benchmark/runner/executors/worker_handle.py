@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import subprocess
 import sys
-from contextlib import AbstractContextManager
 from multiprocessing.connection import Pipe
 
-from benchmark.core.progress import Bar
 from benchmark.runner.executors.grid_progress import GridProgress
-from benchmark.runner.executors.messages import Advanced, Closed, Compute, Ended, Opened, Setting
+from benchmark.runner.executors.messages import Compute, Ended, Setting
 from benchmark.runner.executors.pool import Finished
 from benchmark.runner.executors.unit import Unit
+from benchmark.runner.executors.worker_bars import WorkerBars
 
 _PROGRAM = (
     "import sys; sys.path[:] = {path!r}; "
@@ -41,10 +39,10 @@ class WorkerHandle:
     def __init__(
         self, name: str, setting: Setting, environment: dict[str, str], grid: GridProgress
     ) -> None:
-        self.name, self._grid = name, grid
+        self.name = name
         self.unit: Unit | None = None
         self.encoder: tuple[str, int] | None = None
-        self._bars: dict[int, tuple[AbstractContextManager[Bar], Bar]] = {}
+        self._bars = WorkerBars(grid)
         self.connection, theirs = Pipe()
         descriptor = theirs.fileno()
         program = _PROGRAM.format(path=sys.path, descriptor=descriptor, driver=os.getpid())
@@ -76,18 +74,8 @@ class WorkerHandle:
         """
         message, unit = self.connection.recv(), self.unit
         assert unit is not None
-        if isinstance(message, Opened):
-            context = self._grid.of(unit).task(message.title, message.total)
-            self._bars[message.bar] = context, context.__enter__()
-        elif isinstance(message, Advanced):
-            self._bars[message.bar][1].advance(message.steps, message.note)
-        elif isinstance(message, Closed):
-            self._leave(message.bar, failed=message.failed)
-        elif isinstance(message, logging.LogRecord):
-            log = logging.getLogger(message.name)
-            if log.isEnabledFor(message.levelno):
-                log.handle(message)
-        elif isinstance(message, Ended):
+        self._bars.show(unit, message)
+        if isinstance(message, Ended):
             self.unit = None
             return Finished(unit, message.seconds, self.name, message.error)
         return None
@@ -97,11 +85,5 @@ class WorkerHandle:
         self._process.kill()
         code = self._process.wait()
         self.connection.close()
-        for bar in list(self._bars):
-            self._leave(bar, failed=True)
+        self._bars.close()
         return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"left with {code}"
-
-    def _leave(self, bar: int, *, failed: bool) -> None:
-        context, _ = self._bars.pop(bar)
-        error = InterruptedError() if failed else None
-        context.__exit__(type(error) if error else None, error, None)

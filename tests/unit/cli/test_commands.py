@@ -77,7 +77,7 @@ def test_describe_suggests_close_names(cli):
         (("run",), "no defense was chosen"),
         (("run", "--defense", "nome"), "unknown defense 'nome'"),
         (("run", "--defense", "none", "--eps", "-1"), "eps -1 is not between"),
-        (("plan", "--defense", "none", "--executor", "ray"), "not available"),
+        (("plan", "--defense", "none", "--executor", "spark"), "executor = 'spark'"),
         (("describe", "attack"), "Missing argument"),
         (("board", "nowhere"), "there is no folder nowhere"),
         (("board", "--format", "latec"), "unknown format 'latec'"),

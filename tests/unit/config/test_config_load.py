@@ -183,7 +183,7 @@ def test_the_resolved_configuration_loads_to_the_same(tmp_path):
         ({"preset": "~nobody-of-this-name/a.yaml"}, (), "there is no such home folder", "path"),
         ({"preset": "folder.yaml"}, (), "folder.yaml cannot be read: ", "check the path"),
         ({"device": "tpu"}, (), "device = 'tpu'", ""),
-        ({"executor": "ray"}, (), "executor 'ray' is not available", "--executor local"),
+        ({"executor": "spark"}, (), "executor = 'spark'", ""),
         ({"plugin": ["nowhere.py"]}, (), "nowhere.py", "give the path of a .py file"),
     ],
 )

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from benchmark.core.progress import SILENT_BAR, Bar, Progress
 from benchmark.runner.executors.unit import Key, Unit
 
+_STEPS = 1000
+
 
 class GridProgress:
     """Shows bars, and how much of all predicted work is done; from that follows the time to go.
@@ -36,12 +38,13 @@ class GridProgress:
         if cells < 2:
             yield
             return
-        steps = 1000
-        self._scale = steps / (sum(seconds.values()) or 1)
+        self._scale = _STEPS / (sum(seconds.values()) or 1)
         by = f" by {workers} workers" if workers > 1 else ""
-        with self._progress.task(f"all {cells} cells{by}, in thousandths", steps) as self._bar:
-            yield
-        self._bar = SILENT_BAR
+        with self._progress.task(f"all {cells} cells{by}, in thousandths", _STEPS) as self._bar:
+            try:
+                yield
+            finally:
+                self._bar = SILENT_BAR
 
     def of(self, unit: Unit) -> Progress:
         """Return what a unit reports to."""

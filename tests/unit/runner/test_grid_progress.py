@@ -18,8 +18,8 @@ ONE, OTHER = Unit(tiny_cell("one")), Unit(tiny_cell("other"))
 
 def test_the_bar_over_all_goes_on_with_each_bar_of_a_unit():
     heard = Heard()
-    grid = GridProgress(heard, workers=2)
-    with grid.over({ONE.key: 30.0, OTHER.key: 10.0}):
+    grid = GridProgress(heard)
+    with grid.over({ONE.key: 30.0, OTHER.key: 10.0}, 2):
         with grid.of(ONE).task("one", 4) as bar:
             bar.advance(2, "loss 1")
         with grid.of(ONE).task("one, another bar", 4) as bar:
@@ -35,7 +35,7 @@ def test_the_bar_over_all_goes_on_with_each_bar_of_a_unit():
 def test_a_single_cell_has_its_own_bar_alone():
     heard = Heard()
     grid = GridProgress(heard)
-    with grid.over({ONE.key: 1.0}), grid.of(ONE).task("one", 2) as bar:
+    with grid.over({ONE.key: 1.0}, 1), grid.of(ONE).task("one", 2) as bar:
         bar.advance(2)
     assert heard.titles == ["one"]
 
@@ -43,7 +43,7 @@ def test_a_single_cell_has_its_own_bar_alone():
 def test_plain_lines_tell_the_time_to_go_over_all():
     stream = io.StringIO()
     grid = GridProgress(PlainProgress(stream, every_seconds=0))
-    with grid.over({ONE.key: 1.0, OTHER.key: 1.0}), grid.of(ONE).task("one", 2) as bar:
+    with grid.over({ONE.key: 1.0, OTHER.key: 1.0}, 1), grid.of(ONE).task("one", 2) as bar:
         bar.advance(1)
     lines = stream.getvalue().splitlines()
     assert lines[1] == "all 2 cells, in thousandths: 250/1000  0 s, 0 s to go  0 cells done"

@@ -135,8 +135,9 @@ class TrainingLoop:
             on_epoch: Told the history after each epoch.
         """
         state = self._resume()
-        self._pace.time_bare_passes(self._model, self._batch_of_images)
         batches, epochs = self._sampler.batches, self._epochs
+        if state.epoch < epochs and self._ranks.size == 1:  # a rank passes a share of the batch
+            self._pace.time_bare_passes(self._model, self._batch_of_images)
         with progress.task(f"training {self._defense.name}", epochs * batches) as bar:
             bar.advance(state.epoch * batches)
             while state.epoch < epochs:

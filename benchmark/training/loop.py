@@ -311,7 +311,8 @@ class TrainingLoop:
             module.load_state_dict(state.modules[name])
         load_adam(self._optimizer, state.optimizer)
         self._passes = Passes(**state.passes)
-        logger.info("training of %s goes on after epoch %d", self._defense.name, state.epoch)
+        if state.epoch < self._epochs:
+            logger.info("training of %s goes on after epoch %d", self._defense.name, state.epoch)
         return state
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from benchmark.bench.ratio import Ratio
 from benchmark.bench.training_step import build, noise_images, one_epoch
 from benchmark.core.device import DevicePolicy, choose_device
 from benchmark.core.encoder import evaluating
@@ -28,6 +29,32 @@ from benchmark.training.config import TrainingConfig
 from benchmark.training.loop import TrainingLoop
 from benchmark.training.losses import retrieval_loss, smoothed_targets
 from benchmark.training.optimiser import adam
+
+WARM_UP = 2
+MOST_OVERHEAD = 1.05
+"""Target of a step of `metric-at` on a CPU, in times of its bare passes."""
+NAMES = ("none", "metric-at")
+
+
+def training_ratios(
+    image_size: tuple[int, int] = (64, 32), width: int = 24, batches: int = 12
+) -> Iterator[Ratio]:
+    """Yield what steps of two trainings take over their bare passes on a CPU."""
+    for name in NAMES:
+        row = bench_bare_step(
+            name, image_size, BackboneConfig(width=width), batches=batches, device="cpu"
+        )
+        yield Ratio(
+            f"training step of {name} over its passes",
+            row["ratio"],
+            f"batches of 64, processor time, median of {batches - WARM_UP} neighbours",
+            at_most=MOST_OVERHEAD if name == "metric-at" else None,
+        )
+
+
+def bench_bare_steps() -> dict[str, dict[str, float]]:
+    """Time training steps and their bare passes in turn, on small-resnet of width 16 at 64×32."""
+    return {name: bench_bare_step(name) for name in NAMES}
 
 
 def bench_bare_step(
@@ -45,7 +72,7 @@ def bench_bare_step(
         image_size: (H, W).
         backbone: Which encoder; None: small-resnet of width 16.
         inner_steps: Gradient steps of the inner attack.
-        batches: Steps; the first two warm up.
+        batches: Steps; the first of them warm up.
         device: ``auto``, ``cpu`` or ``cuda``.
 
     Returns:
@@ -68,7 +95,7 @@ def bench_bare_step(
             seed=0,
             work_dir=Path(folder),
         ).run(turns)
-    pairs = list(zip(turns.steps, turns.bare, strict=True))[2:]
+    pairs = list(zip(turns.steps, turns.bare, strict=True))[WARM_UP:]
     return {
         "step": statistics.median(step for step, _ in pairs),
         "bare": statistics.median(bare for _, bare in pairs),

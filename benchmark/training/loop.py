@@ -6,7 +6,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from itertools import chain
@@ -137,7 +137,8 @@ class TrainingLoop:
         state = self._resume()
         batches, epochs = self._sampler.batches, self._epochs
         if state.epoch < epochs and self._ranks.size == 1:  # a rank passes a share of the batch
-            self._pace.time_bare_passes(self._model, self._batch_of_images)
+            with self._kernels():
+                self._pace.time_bare_passes(self._model, self._first_images)
         with progress.task(f"training {self._defense.name}", epochs * batches) as bar:
             bar.advance(state.epoch * batches)
             while state.epoch < epochs:
@@ -172,9 +173,8 @@ class TrainingLoop:
         losses, replays = list[float](), self._defense.replays()
         first = [index - index % replays for index in range(len(batches))]
         parts = [np.split(batches[index], self._config.accumulate) for index in first]
-        kernels = nullcontext() if self._config.deterministic else fastest_kernels()
         self._pace.begin(self._passes)
-        with kernels, closing(self._pixels.batches([*chain(*parts)])) as pixels:
+        with self._kernels(), closing(self._pixels.batches([*chain(*parts)])) as pixels:
             for index, own in enumerate(parts):
                 passed = epoch + index / len(batches)
                 judge = partial(self._judge, losses, epoch, index)
@@ -184,9 +184,14 @@ class TrainingLoop:
         self._checks.finish()
         return float(np.mean(losses))
 
-    def _batch_of_images(self) -> Tensor:
-        rows = self._sampler.epoch(derive_seed(self._seed, "batches", 0))[:1]
-        with closing(self._pixels.batches(rows)) as pixels:
+    def _kernels(self) -> AbstractContextManager[None]:
+        return nullcontext() if self._config.deterministic else fastest_kernels()
+
+    def _first_images(self) -> Tensor:
+        """Return images of the first batch, or of its first part."""
+        rows = self._sampler.epoch(derive_seed(self._seed, "batches", 0))[0]
+        part = np.split(rows, self._config.accumulate)[0]
+        with closing(self._pixels.batches([part])) as pixels:
             return augmented(next(pixels), 0, self._config.augment)
 
     def _steps(

@@ -145,6 +145,7 @@ def fit(
     training: TrainingConfig = TRAINING,
     seed: int = 0,
     progress: Progress | None = None,
+    policy: DevicePolicy = CPU,
     **options: Any,
 ) -> TrainedEncoder:
     """Train a defense on eight identities for a second."""
@@ -156,7 +157,7 @@ def fit(
             backbone=BACKBONE,
             training=training,
             image_size=(16, 8),
-            policy=CPU,
+            policy=policy,
             seed=seed,
             progress=progress or SilentProgress(),
             work_dir=folder,

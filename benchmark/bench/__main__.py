@@ -19,6 +19,7 @@ BENCHES: Mapping[str, str] = {
     "attack-overhead": "benchmark.bench.attack_overhead:bench_attack_overhead",
     "attack-overhead-resnet18": "benchmark.bench.attack_overhead:bench_attack_overhead_resnet18",
     "training-step": "benchmark.bench.training_step:bench_training_step",
+    "bare-step": "benchmark.bench.bare_step:bench_bare_steps",
     "busy-neighbour": "benchmark.bench.busy_neighbour:bench_busy_neighbour",
 }
 """Where each bench is: a callable without arguments that returns the rows of its table."""

@@ -39,7 +39,7 @@ MOST_OVERHEAD = 1.10
 
 
 def attack_ratios(
-    batch: int = 32, image_size: tuple[int, int] = (64, 32), width: int = 24, repeats: int = 2
+    batch: int = 16, image_size: tuple[int, int] = (64, 32), width: int = 24, repeats: int = 2
 ) -> Iterator[Ratio]:
     """Yield what attacks take over their bare passes, on small-resnet of width 24 at 64×32."""
     how = f"batches of {batch}, processor time, in turn, fastest of {repeats}"

@@ -5,14 +5,15 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmark.bench.attack_overhead import attack_at_8, attack_overheads
-from benchmark.bench.ratio import Clock, Ratio, clock_of, fastest_in_turn
-from benchmark.bench.training_passes import step_and_passes
+from benchmark.bench.bare_step import bench_bare_step
+from benchmark.bench.ratio import Ratio, clock_of, fastest_in_turn
 from benchmark.checks.precision_agreement import AGREEMENT_MAP, agreement_on_canary
 from benchmark.core.crafting_precision import CraftingPrecision, crafting_in, has_tf32
 from benchmark.core.device import DevicePolicy, choose_device
@@ -20,7 +21,6 @@ from benchmark.core.encoder import evaluating
 from benchmark.core.progress import SilentProgress
 from benchmark.models.backbone import BackboneConfig
 from benchmark.models.encoder import ReIDModel, build_encoder
-from benchmark.training.config import InnerConfig, TrainingConfig
 
 _BATCH = 64
 PRECISIONS: tuple[CraftingPrecision, ...] = ("float32", "tf32")
@@ -33,7 +33,7 @@ class GpuSize:
     Attributes:
         backbone: Which encoder.
         image_size: (H, W).
-        batches: Steps of a training; all but the first are timed.
+        batches: Steps of a training; the first of them warm up.
         matrix: Rows and columns of the matrices that are multiplied.
         repeats: Repetitions.
         attack: Which attack is timed.
@@ -76,35 +76,32 @@ def ratios_on(device: str, size: GpuSize) -> Iterator[Ratio]:
 
 def _trainings(policy: DevicePolicy, size: GpuSize, device: str) -> Iterator[Ratio]:
     """Yield the share of bare passes in two trainings, and of the matrix rate in one."""
-    clock, _ = clock_of(policy.device)
-    recipe = TrainingConfig(epochs=1, held_out=0, inner=InnerConfig(steps=1, alpha_255=10))
     for name, at_least in (("none", 0.9), ("metric-at", 0.85)):
-        taken, bare = step_and_passes(
+        row = bench_bare_step(
             name,
-            recipe,
-            size.backbone,
             size.image_size,
-            policy,
+            size.backbone,
+            inner_steps=1,
             batches=size.batches,
-            repeats=size.repeats,
+            device=policy.device.type,
         )
-        how = f"{device}, {_BATCH / taken:.0f} images/s, in turn, fastest of {size.repeats}"
+        how = f"{device}, {_BATCH / row['step']:.0f} images/s, median of neighbours"
         what = f"passes of a step of {name} over it ({_said(size)})"
-        yield Ratio(what, bare / taken, how, at_least=at_least)
+        yield Ratio(what, 1 / row["ratio"], how, at_least=at_least)
         if name == "none":
-            rate = matrix_rate(policy.device, size.matrix, size.repeats, clock)
-            share = _BATCH * update_flops(size.backbone, size.image_size) / taken / rate
+            rate = matrix_rate(policy.device, size.matrix, size.repeats)
+            flops = _BATCH * update_flops(size.backbone, size.image_size)
             yield Ratio(
                 f"rate of a step of {name} over bfloat16 matrices",
-                share,
+                flops / row["step"] / rate,
                 f"{rate / 1e12:.3g} TFLOP/s at {size.matrix} × {size.matrix}",
             )
 
 
-def matrix_rate(device: torch.device, size: int, repeats: int, clock: Clock) -> float:
+def matrix_rate(device: torch.device, size: int, repeats: int) -> float:
     """Return the floating-point operations a second of products of large bfloat16 matrices."""
     left, right = (torch.randn(size, size, device=device, dtype=torch.bfloat16) for _ in range(2))
-    times = 10
+    times, (clock, _) = 10, clock_of(device)
 
     def multiply() -> None:
         for _ in range(times):
@@ -135,7 +132,7 @@ def _precisions(policy: DevicePolicy, size: GpuSize, how: str) -> Iterator[Ratio
                 leaf = images.detach().requires_grad_(True)
                 torch.autograd.grad(encoder(leaf).sum(), leaf)
 
-    ways = {one: lambda one=one: craft(one) for one in PRECISIONS}
+    ways = {one: partial(craft, one) for one in PRECISIONS}
     seconds = fastest_in_turn(ways, size.repeats, clock)
     quicker = seconds["float32"] / seconds["tf32"]
     has_it = "" if has_tf32(policy.device) else "; this device has no TF32"

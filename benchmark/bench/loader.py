@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 
 from benchmark.bench.ratio import Ratio, clock_of, fastest_in_turn
 from benchmark.bench.training_step import build, noise_images, one_epoch, train_epoch
 from benchmark.core.device import choose_device
+from benchmark.data.pixel_source import pixel_source
 from benchmark.data.sampler import PKSampler
-from benchmark.data.transforms import augment
 from benchmark.models.backbone import BackboneConfig
+from benchmark.training.augmentation import augmented
 from benchmark.training.config import AugmentConfig
 
 HUNGRIEST = "none"
@@ -37,10 +39,12 @@ def loader_ratios(
     recipe = one_epoch().model_copy(update={"augment": options})
     sampler = PKSampler(train.pids, recipe.identities, recipe.images)
 
+    source = pixel_source(train, policy.device)
+
     def load() -> None:
-        for rows in sampler.epoch(0):
-            images = train.tensor(rows).to(policy.device)
-            augment(images, 0, flip=options.flip, pad=options.pad, erase=options.erase)
+        with closing(source.batches(sampler.epoch(0))) as pixels:
+            for batch in pixels:
+                augmented(batch, 0, options)
 
     def train_on_them() -> None:
         train_epoch(build(HUNGRIEST), train, BackboneConfig(width=width), recipe, device)

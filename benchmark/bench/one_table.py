@@ -13,9 +13,10 @@ from benchmark.core.progress import Progress
 
 MEASURED_BY = (
     "benchmark.bench.attack_overhead:attack_ratios",
-    "benchmark.bench.training_passes:training_ratios",
+    "benchmark.bench.bare_step:training_ratios",
     "benchmark.bench.loader:loader_ratios",
     "benchmark.bench.ranking:ranking_ratios",
+    "benchmark.bench.workers:worker_ratios",
     "benchmark.bench.gpu:gpu_ratios",
 )
 """What measures the rows: callables without arguments that yield `Ratio`; on a machine that cannot

@@ -13,8 +13,8 @@ import torch
 
 from benchmark.bench.ratio import Ratio
 from benchmark.config.load import load_run_config
+from benchmark.core.cores import cores
 from benchmark.core.progress import SilentProgress
-from benchmark.data.synthped.pool import available_cores
 from benchmark.runner.journal import Journal
 from benchmark.runner.output import OutputFolder
 from benchmark.runner.run import run_benchmark
@@ -40,7 +40,7 @@ def worker_ratios(steps: int = 60, queries: int = 64, count: int = 2) -> Iterato
         queries: That each attacks.
         count: Workers.
     """
-    if available_cores() < count or torch.cuda.is_available():
+    if cores() < count or torch.cuda.is_available():
         return
     with tempfile.TemporaryDirectory() as folder, _one_thread():
         trained = Path(folder) / "trained"
@@ -74,7 +74,8 @@ def attack_seconds(folder: OutputFolder) -> float:
     finished = [one for one in Journal(folder.journal).read() if one["event"] == "finished"]
     mine = [one for one in finished if " metric-pgd " in one["label"]]
     ends = {one["cell"]: _written(folder.cells / one["cell"]) for one in mine}
-    return max(ends.values()) - min(ends[one["cell"]] - one["seconds"] for one in mine)
+    starts = [ends[one["cell"]] - float(one["seconds"]) for one in mine]
+    return max(ends.values()) - min(starts)
 
 
 def _written(cell: Path) -> float:

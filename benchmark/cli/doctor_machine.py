@@ -52,14 +52,14 @@ def _gpus() -> Iterator[Line]:
 
 def check_machine() -> Iterator[Line]:
     """Check cores, what else computes on them, workers, and memory."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    cores = cores or 1
-    yield Line("ok", "cores", str(cores))
+    from benchmark.core.cores import cores
+
+    yield Line("ok", "cores", str(cores()))
     load = os.getloadavg()[0]
     busy = f"{load:.1f} processes wanted a core in the last minute"
-    hint = "; others compute here, runs take longer" if load > cores / 2 else ""
+    hint = "; others compute here, runs take longer" if load > cores() / 2 else ""
     yield Line("warn" if hint else "ok", "load", busy + hint)
-    yield from _workers(cores)
+    yield from _workers()
     try:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIB
     except (ValueError, OSError):
@@ -67,16 +67,19 @@ def check_machine() -> Iterator[Line]:
     yield Line("ok" if memory >= 4 else "warn", "memory", f"{memory:.1f} GiB; a run takes up to 3")
 
 
-def _workers(cores: int) -> Iterator[Line]:
+def _workers() -> Iterator[Line]:
     """Tell how many threads torch takes, and how many workers `run` would start."""
     try:
         import torch
+
+        from benchmark.core.device import choose_device
+        from benchmark.runner.executors.worker_count import threads_of, usual_workers
     except Exception:
         return  # said by `check_torch`
     yield Line("ok", "threads", f"{torch.get_num_threads()} of torch in a process")
-    gpus = torch.cuda.device_count()
-    workers = gpus or max(1, cores // 2)
-    yield Line("ok", "workers", f"{workers} by default, {max(1, cores // workers)} threads each")
+    workers = usual_workers(choose_device("auto"))
+    threads = threads_of(workers)
+    yield Line("ok", "workers", f"{workers} by default, threads of each: {threads}")
 
 
 def check_extras() -> Iterator[Line]:

@@ -124,10 +124,8 @@ class TrainingConfig(PluginConfig):
                 f"ranks={self.ranks} cannot share a batch of identities={self.identities} evenly: "
                 "let the first divide the second"
             )
-        if self.ranks > 1 and (self.compile or self.checkpointing):
-            raise ValueError(
-                "ranks with compile or checkpointing is not implemented: switch off one of the two"
-            )
+        if self.ranks > 1 and self.compile:
+            raise ValueError("ranks with compile is not implemented: switch off one of the two")
         return self
 
     @model_serializer(mode="wrap")

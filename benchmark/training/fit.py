@@ -24,7 +24,7 @@ from benchmark.metrics.label_agreement import label_agreement
 from benchmark.models.backbone import BackboneConfig
 from benchmark.models.classifier import IdentityClassifier
 from benchmark.training.config import TrainingConfig
-from benchmark.training.loop import LoopResult, TrainingLoop
+from benchmark.training.loop import LoopResult, OnEpoch, TrainingLoop
 from benchmark.training.offline import attack_images
 from benchmark.training.rank_launch import train_on_ranks
 from benchmark.training.rank_task import RankTask
@@ -52,6 +52,9 @@ class TrainedEncoder:
         passes: Images that went through the model, by kind (`Passes`).
         label_agreement: Share of the fitted images that lie nearest their own identity; None
             where the loop made too few steps for it to mean anything.
+        images_per_second: Images drawn over the time of the steps; None without the harness's loop.
+        share_of_bare: Time that the passes of the steps take alone over that of the steps; None
+            where that was not measured.
         classifier: Of the training identities, on the embeddings of the harness's loop; None if a
             defense trained otherwise.
     """
@@ -66,6 +69,8 @@ class TrainedEncoder:
     report: dict[str, object] = field(default_factory=dict)
     passes: dict[str, int] = field(default_factory=dict)
     label_agreement: float | None = None
+    images_per_second: float | None = None
+    share_of_bare: float | None = None
     classifier: IdentityClassifier | None = None
 
 
@@ -90,6 +95,7 @@ class Task:
         progress: Where to report.
         work_dir: Folder for checkpoints and reports; made if it is not there.
         encoders: Frozen encoders of the defense's prerequisites.
+        on_epoch: Told the history of the loop after each epoch.
     """
 
     def __init__(
@@ -104,7 +110,9 @@ class Task:
         progress: Progress,
         work_dir: Path,
         encoders: Mapping[str, nn.Module],
+        on_epoch: OnEpoch | None = None,
     ) -> None:
+        self._on_epoch = on_epoch
         self.train, self.held_out = split_held_out(train, training.held_out)
         self.policy, self.seed, self.progress = policy, seed, progress
         self.work_dir, self.image_size = work_dir, image_size
@@ -132,11 +140,11 @@ class Task:
             seed=self.seed,
             work_dir=self.work_dir,
         )
-        progress = self.progress
+        progress, on_epoch = self.progress, self._on_epoch
         if self._training.ranks > 1:
             train_on_ranks(task, progress)
             progress = SilentProgress()  # what follows only reads the last checkpoint
-        result: LoopResult = TrainingLoop(**vars(task)).run(progress)
+        result: LoopResult = TrainingLoop(**vars(task)).run(progress, on_epoch)
         self.state, self.classifier = result.state, result.classifier
         report = {**self.preparation.report, **result.report}
         self.preparation = replace(self.preparation, report=report)
@@ -217,8 +225,15 @@ def fit_defense(defense: Defense, task: Task) -> TrainedEncoder:
         report=dict(task.preparation.report),
         passes=_passes(task),
         label_agreement=_label_agreement(encoder, task, defense.name),
+        images_per_second=_over(task.state.images, task.state.step_seconds),
+        share_of_bare=_over(task.state.bare_seconds, task.state.step_seconds),
         classifier=task.classifier,
     )
+
+
+def _over(amount: float, seconds: float) -> float | None:
+    """Return an amount over seconds; None where either was not measured."""
+    return amount / seconds if amount and seconds else None
 
 
 def _passes(task: Task) -> dict[str, int]:

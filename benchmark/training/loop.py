@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from itertools import chain
@@ -39,13 +39,17 @@ from benchmark.training.augmentation import augmented
 from benchmark.training.config import TrainingConfig
 from benchmark.training.model_calls import ModelCalls, as_it_is, compiled
 from benchmark.training.optimiser import adam, load_adam
-from benchmark.training.precision import in_update_precision
+from benchmark.training.pace import Pace
+from benchmark.training.precision import in_update_precision, inner_dtype
 from benchmark.training.ranks import ONE_RANK, Ranks
 from benchmark.training.schedule import learning_rate
 from benchmark.training.selection import HeldOutSelection
 from benchmark.training.state import CHECKPOINT, TrainingState
 from benchmark.training.step import Passes, Step, inner_attacks
 from benchmark.training.synchronised_batch_norm import synchronise
+
+OnEpoch = Callable[[Sequence[Mapping[str, float]]], None]
+"""Is told one row for each epoch so far: loss, and what was measured on held-out identities."""
 
 logger = logging.getLogger(__name__)
 
@@ -118,24 +122,38 @@ class TrainingLoop:
         self._optimizer = adam(self._parameters, config, policy.device)
         self._selection = HeldOutSelection(held_out, config, policy, seed, defense.name)
         self._inner_attack = inner_attacks(config, defense.name)
-        self._passes = Passes()
+        self._passes, self._pace = Passes(), Pace(policy, inner_dtype(config.inner))
         self._pixels = pixel_source(train, policy.device)
         self._checks = LateChecks.on(policy.device)
         self._calls = self._ready_calls()
 
-    def run(self, progress: Progress) -> LoopResult:
-        """Train to the end, from the last checkpoint if there is one."""
+    def run(self, progress: Progress, on_epoch: OnEpoch | None = None) -> LoopResult:
+        """Train to the end, from the last checkpoint if there is one.
+
+        Args:
+            progress: Where to report.
+            on_epoch: Told the history after each epoch.
+        """
         state = self._resume()
+        if (
+            state.epoch < self._epochs and self._ranks.size == 1
+        ):  # several would wait for each other
+            with self._kernels():
+                self._pace.time_bare_passes(self._model, self._first_images)
         batches, epochs = self._sampler.batches, self._epochs
         with progress.task(f"training {self._defense.name}", epochs * batches) as bar:
             bar.advance(state.epoch * batches)
             while state.epoch < epochs:
                 start = time.perf_counter()
                 loss = self._epoch(state.epoch, bar)
+                state.step_seconds += time.perf_counter() - start
+                state.bare_seconds += self._pace.bare_seconds(self._passes)
                 state.epoch += 1
                 state.images += batches * self._config.identities * self._config.images
                 row = {"epoch": float(state.epoch), "loss": loss}
                 state.history.append({**row, **self._validate(state)})
+                if on_epoch is not None:
+                    on_epoch(state.history)
                 state.seconds += time.perf_counter() - start
                 self._remember(state)
         if state.best_model:
@@ -157,15 +175,26 @@ class TrainingLoop:
         losses, replays = list[float](), self._defense.replays()
         first = [index - index % replays for index in range(len(batches))]
         parts = [np.split(batches[index], self._config.accumulate) for index in first]
-        kernels = nullcontext() if self._config.deterministic else fastest_kernels()
-        with kernels, closing(self._pixels.batches([*chain(*parts)])) as pixels:
+        self._pace.begin(self._passes)
+        with self._kernels(), closing(self._pixels.batches([*chain(*parts)])) as pixels:
             for index, own in enumerate(parts):
                 passed = epoch + index / len(batches)
                 judge = partial(self._judge, losses, epoch, index)
                 self._update(self._steps(pixels, own, passed, (epoch, first[index])), judge)
-                bar.advance(1, f"loss {losses[-1]:.2f}" if losses else "")
+                self._pace.images += sum(map(len, own))
+                bar.advance(1, self._pace.note(losses, self._passes))
         self._checks.finish()
         return float(np.mean(losses))
+
+    def _kernels(self) -> AbstractContextManager[None]:
+        return nullcontext() if self._config.deterministic else fastest_kernels()
+
+    def _first_images(self) -> Tensor:
+        """Return images of the first batch, or of its first part."""
+        rows = self._sampler.epoch(derive_seed(self._seed, "batches", 0))[0]
+        part = np.split(rows, self._config.accumulate)[0]
+        with closing(self._pixels.batches([part])) as pixels:
+            return augmented(next(pixels), 0, self._config.augment)
 
     def _steps(
         self, pixels: Iterator[Tensor], parts: Sequence[Rows], epoch: float, place: tuple[int, int]

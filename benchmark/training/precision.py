@@ -1,4 +1,4 @@
-"""In which precision a training computes."""
+"""In which precision the update of a training, and its inner attacks, compute."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 
 from benchmark.core.device import DevicePolicy
 from benchmark.core.errors import UsageError
-from benchmark.training.config import TrainingConfig
+from benchmark.training.config import InnerConfig, TrainingConfig
 
 
 def in_update_precision(policy: DevicePolicy, config: TrainingConfig) -> DevicePolicy:
@@ -31,3 +31,8 @@ def in_update_precision(policy: DevicePolicy, config: TrainingConfig) -> DeviceP
         return policy
     dtype = torch.bfloat16 if config.precision == "bfloat16" else None
     return replace(policy, autocast_dtype=dtype)
+
+
+def inner_dtype(inner: InnerConfig) -> torch.dtype | None:
+    """Return in what the model computes inside attacks of a training; None: float32."""
+    return torch.bfloat16 if inner.precision == "bfloat16" else None

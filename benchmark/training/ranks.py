@@ -73,12 +73,14 @@ class Ranks:
 
     def gathered(self, own: T, count: int) -> T:
         """Return the outputs for `count` images of all ranks."""
-        if self.size == 1:
-            return own
         if isinstance(own, Tensor):
             return self.gather(own, count)
         parts = (own.features, own.embeddings, own.logits)
         return Output(*(self.gather(part, count) for part in parts))
+
+    def gathering(self, model: nn.Module, count: int) -> nn.Module:
+        """Return a model that gives the outputs for `count` images of all ranks for own rows."""
+        return model if self.size == 1 else _GatheringModel(model, self, count)
 
     def parameters_of(
         self, model: nn.Module, state: Mapping[str, Tensor] | None
@@ -112,21 +114,12 @@ ONE_RANK = Ranks(0, 1)
 """A training in one process."""
 
 
-class GatheringModel(nn.Module):
-    """Returns what a model gives for the whole batch, from own rows.
-
-    Args:
-        model: From images to an `Output`.
-        ranks: Who has the other rows.
-        count: Images of the batch.
-    """
-
+class _GatheringModel(nn.Module):
     def __init__(self, model: nn.Module, ranks: Ranks, count: int) -> None:
         super().__init__()
         self.model, self._ranks, self._count = model, ranks, count
 
     def forward(self, own: Tensor) -> Output:
-        """Return the `Output` of the batch for this rank's (b, 3, H, W) images."""
         output: Output = self.model(own)
         return self._ranks.gathered(output, self._count)
 

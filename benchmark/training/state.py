@@ -17,6 +17,8 @@ class TrainingState:
     Attributes:
         epoch: Finished epochs.
         seconds: Wall time so far, over all attempts.
+        step_seconds: That of its steps alone.
+        bare_seconds: What their passes would have taken alone; 0 where that was not measured.
         images: Images drawn so far.
         model: State of the model.
         modules: State of the defense's own modules.
@@ -31,6 +33,8 @@ class TrainingState:
 
     epoch: int = 0
     seconds: float = 0.0
+    step_seconds: float = 0.0
+    bare_seconds: float = 0.0
     images: int = 0
     model: dict[str, Tensor] = field(default_factory=dict)
     modules: dict[str, Any] = field(default_factory=dict)

@@ -30,7 +30,8 @@ from benchmark.training.config import TrainingConfig
 from benchmark.training.inner import Objective, ascend, by_image, in_precision
 from benchmark.training.losses import identity_loss, retrieval_loss, smoothed_targets
 from benchmark.training.model_calls import ModelCalls
-from benchmark.training.ranks import ONE_RANK, GatheringModel, Ranks
+from benchmark.training.precision import inner_dtype
+from benchmark.training.ranks import ONE_RANK, Ranks
 from benchmark.training.recomputed import recomputed
 
 InnerAttacks = Callable[[str, Mapping[str, object]], Attack]
@@ -80,7 +81,7 @@ class Step:
         self.eps_255, self.alpha_255 = inner.eps_255, inner.alpha_255
         self.num_classes = len(self.identities)
         self.labels = self.class_of(self.pids)
-        self._inner_dtype = torch.bfloat16 if inner.precision == "bfloat16" else None
+        self._inner_dtype = inner_dtype(inner)
         self._guides: list[tuple[Tensor, int, Guides]] = []
 
     def class_of(self, pids: Tensor) -> Tensor:
@@ -175,7 +176,7 @@ class Step:
         step_size = (inner.alpha_255 if alpha_255 is None else alpha_255) / 255
         own = self.ranks.share(len(images))
         crafted = ascend(
-            GatheringModel(self.calls.model, self.ranks, len(images)),
+            self.ranks.gathering(self.calls.model, len(images)),
             objective,
             images[own],
             noise=noise[own],

@@ -129,6 +129,19 @@ class Training(RecordPart):
     """Share of the training images that the encoder puts nearest their own identity; a low one
     tells of wrong labels."""
 
+    images_per_second: float | None = Field(default=None, ge=0)
+    """Images drawn over the time of the optimiser steps alone; absent if not measured."""
+    share_of_bare: float | None = Field(default=None, ge=0)
+    """Time that the passes of the steps take alone, over that of the steps; absent if not
+    measured, as on a CPU."""
+
+    @model_serializer(mode="wrap")
+    def _without_unmeasured(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out the pace where there is none: such records read as they always did."""
+        content: dict[str, Any] = handler(self)
+        unset = [key for key in ("images_per_second", "share_of_bare") if content[key] is None]
+        return {key: value for key, value in content.items() if key not in unset}
+
     @property
     def stand_in(self) -> str | None:
         """Attack that stood in for the inner attacks of the defense; None: its own were used."""

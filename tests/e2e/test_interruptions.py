@@ -15,7 +15,8 @@ import pytest
 
 from benchmark.cli.app import exit_code
 
-TIMELESS = ("seconds", "peak_memory_bytes", "per_query")
+PACE = ("seconds", "images_per_second", "share_of_bare")
+TIMELESS = (*PACE, "peak_memory_bytes", "per_query")
 
 
 def start(arguments: list[str], **environment: str) -> subprocess.Popen[str]:

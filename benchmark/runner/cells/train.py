@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -31,8 +32,11 @@ from benchmark.runner.cells.cell import Cell
 from benchmark.runner.cells.content import plugin_content
 from benchmark.runner.cells.work import Write
 from benchmark.runner.estimate import Estimator
+from benchmark.runner.event_writer import write_live
+from benchmark.runner.output import OutputFolder
 from benchmark.training.config import TRAINING_VERSION, TrainingConfig
 from benchmark.training.fit import Task, fit_defense
+from benchmark.training.loop import OnEpoch
 from benchmark.training.selection import SELECTION_ATTACK
 
 OTHER_PARTS = 1.6
@@ -48,6 +52,8 @@ TRAINING_FIGURES = (
     "history",
     "passes",
     "label_agreement",
+    "images_per_second",
+    "share_of_bare",
 )
 """What is kept of a training beside its encoder, and recorded."""
 
@@ -172,7 +178,15 @@ class TrainCell(Cell):
             progress=context.progress,
             work_dir=context.work_dir(self),
             encoders=encoders,
+            on_epoch=self._events(context),
         )
+
+    def _events(self, context: CellContext) -> OnEpoch | None:
+        """Return what writes the curve of this training while it runs, if it was asked for."""
+        folder = OutputFolder(context.config.output)
+        if not (context.config.tensorboard and folder.path.is_dir()):  # it may be elsewhere
+            return None
+        return partial(write_live, folder.tensorboard, self)
 
     def _compute(self, context: CellContext, title: str) -> Write:
         task = self._task(context, {need.defense: context.load(need) for need in self.parents})

@@ -80,37 +80,41 @@ def connect() -> str:
     import ray
 
     address = os.environ.get(ADDRESS, "")
-    if address not in ("", "auto", "local"):
-        _check_answer(address)
     quiet = {"log_to_driver": False, "logging_level": logging.WARNING}
+    if address == "local":
+        return _start_own(quiet)
+    if address not in ("", "auto"):
+        _check_answer(address)
     try:
         ray.init(address=address or "auto", **quiet)
     except ConnectionError as error:
         if address:
             raise UsageError(f"no Ray cluster at {ADDRESS} = {address!r}", _START) from error
-        _start_own(quiet)
-        return "a Ray cluster of its own on this machine"
+        return _start_own(quiet)
     except Exception as error:
         raise UsageError(f"the Ray cluster refuses: {_in_a_line(error)}", _START) from error
     return f"the Ray cluster at {ray.get_runtime_context().gcs_address}"
 
 
-def _start_own(options: Mapping[str, Any]) -> None:
-    """Start a cluster on this machine, which may be busy: Ray waits 30 s for it, and no longer."""
+def _start_own(options: Mapping[str, Any]) -> str:
+    """Start a cluster on this machine; return what to call it.
+
+    Ray 2.60 gives up if its own processes are not there within 15 s, which a busy machine may need.
+    """
     import ray
 
-    for last_try in (False, False, True):
+    for tries_left in (2, 1, 0):
         try:
             ray.init(address="local", include_dashboard=False, **options)
+            break
         except Exception as error:
             ray.shutdown()
-            if last_try:
+            if not tries_left:
                 raise EnvironmentProblem(
                     f"Ray does not start here: {_in_a_line(error)}",
                     "try again when the machine is less busy, or use --executor local",
                 ) from error
-        else:
-            return
+    return "a Ray cluster of its own on this machine"
 
 
 def _in_a_line(error: Exception) -> str:

@@ -26,6 +26,11 @@ def threads_of(workers: int) -> int:
     return max(1, min(cores() // workers, torch.get_num_threads()))
 
 
+def usual_workers(policy: DevicePolicy) -> int:
+    """Return how many workers compute unless it is said: one a GPU, or one for two cores."""
+    return torch.cuda.device_count() if policy.device.type == "cuda" else max(1, cores() // 2)
+
+
 def worker_count(config: RunConfig, choice: Choice, policy: DevicePolicy) -> int:
     """Return how many workers compute: as many as were asked for, else one a GPU or two cores.
 
@@ -39,8 +44,7 @@ def worker_count(config: RunConfig, choice: Choice, policy: DevicePolicy) -> int
         return config.workers or 1  # the cluster decides
     on_gpu = policy.device.type == "cuda"
     most = torch.cuda.device_count() if on_gpu else cores()
-    usual = most if on_gpu else max(1, most // 2)
-    wanted = config.workers or usual
+    wanted = config.workers or usual_workers(policy)
     if wanted > most:
         raise UsageError(
             f"{wanted} workers, and there are {most} {'GPUs' if on_gpu else 'cores'}",

@@ -9,10 +9,10 @@ import pytest
 from benchmark.bench import __main__ as bench
 from benchmark.bench import one_table, ranking
 from benchmark.bench.attack_overhead import attack_ratios
+from benchmark.bench.bare_step import training_ratios
 from benchmark.bench.gpu import GpuSize, ratios_on, update_flops
 from benchmark.bench.loader import loader_ratios
 from benchmark.bench.ratio import Ratio, fastest_in_turn
-from benchmark.bench.training_passes import training_ratios
 from benchmark.core.progress import SilentProgress
 from benchmark.models.backbone import BackboneConfig
 
@@ -85,12 +85,12 @@ def test_an_unknown_bench_is_refused(capsys: pytest.CaptureFixture[str]) -> None
 def test_cheap_rows_are_measured() -> None:
     rows = [
         *attack_ratios(4, (16, 8), 4, repeats=1),
-        *training_ratios((16, 8), 4, batches=2, repeats=1),
+        *training_ratios((16, 8), 4, batches=3),
         *loader_ratios((16, 8), 4, batches=1, repeats=1),
     ]
     assert {row.what for row in rows} == {
         *(f"{name} over its passes" for name in ("metric-pgd", "di", "reid-aa")),
-        *(f"training step of {name} over its passes" for name in ("none", "metric-at", "ddid")),
+        *(f"training step of {name} over its passes" for name in ("none", "metric-at")),
         "loader over what the step of none eats",
     }
     assert all(row.value > 0 and row.how for row in rows)
@@ -98,7 +98,7 @@ def test_cheap_rows_are_measured() -> None:
 
 def test_what_a_gpu_achieves_can_be_measured_anywhere() -> None:
     backbone = BackboneConfig(width=4)
-    size = GpuSize(backbone, (16, 8), batches=2, matrix=16, repeats=1, attack="metric-fgsm")
+    size = GpuSize(backbone, (16, 8), batches=3, matrix=16, repeats=1, attack="metric-fgsm")
     rows = {row.what: row for row in ratios_on("cpu", size)}
     assert all(row.value > 0 for what, row in rows.items() if "points" not in what)
     assert len(rows) == 6

@@ -11,6 +11,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from benchmark.core.errors import EnvironmentProblem
 from benchmark.core.progress import SilentProgress
+from benchmark.runner.event_writer import training_folder, write_live
 from benchmark.runner.run import run_benchmark
 
 SILENT = SilentProgress()
@@ -47,6 +48,27 @@ def test_losses_and_traces_are_written_once_and_again_if_deleted(tiny_config):
     run_benchmark(config, SILENT)  # all cells are reused
     assert shown(run / "training")["training/loss"] == losses
     assert shown(run / "attacks") == attacks
+
+
+def test_a_training_that_is_still_running_shows_its_epochs(tiny_config, monkeypatch):
+    config = tiny_config("training.epochs=3", tensorboard=True)
+    seen = []
+
+    def after_two(folder, train, history):
+        write_live(folder, train, history)
+        if len(history) == 2:
+            seen.extend(shown(training_folder(folder, train))["training/loss"])
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("benchmark.runner.cells.train.write_live", after_two)
+    with pytest.raises(KeyboardInterrupt):
+        run_benchmark(config, SILENT)
+    monkeypatch.undo()
+    assert [step for step, _ in seen] == [1, 2]
+    run_benchmark(config, SILENT)
+    (run,) = (config.output / "tensorboard").iterdir()
+    assert len(list((run / "training").iterdir())) == 1  # that of the finished cell alone
+    assert [step for step, _ in shown(run / "training")["training/loss"]] == [1, 2, 3]
 
 
 def test_nothing_is_written_unasked(tiny_config):

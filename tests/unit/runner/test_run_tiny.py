@@ -35,7 +35,8 @@ def events(config, *kinds):
 def timeless(record: Record) -> dict:
     """Return a record without what differs between two runs on one machine."""
     content = record.model_dump(mode="json", exclude={"per_query"})
-    del content["training"]["seconds"], content["training"]["peak_memory_bytes"]
+    for key in ("seconds", "peak_memory_bytes", "images_per_second"):
+        content["training"].pop(key, None)
     attacks = [content["attacks"], *(other["attacks"] for other in content["cross_dataset"])]
     for attack in (attack for group in attacks for attack in group):
         del attack["seconds"]

@@ -24,6 +24,7 @@ DDID: dict[str, Any] = {"balancing": False, "discriminator_hidden": 8}
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "none": ("none", {}),
     "metric-at": ("metric-at", {}),
+    "metric-at, in parts": ("metric-at", {"recipe": {"accumulate": 2, "checkpointing": True}}),
     "ddid": ("ddid", DDID),
     "ddid, second order": ("ddid", {**DDID, "second_order": True}),
     "ddid, in turns": ("ddid", {**DDID, "discriminator_update": "alternating"}),
@@ -39,13 +40,15 @@ IMAGES = 2 * ONE_EPOCH.identities * ONE_EPOCH.images
 
 def loop_of(name: str, options: dict[str, Any], ranks: Ranks, folder: Path) -> TrainingLoop:
     train = image_set(identities=8, size=(16, 8))
+    options = dict(options)
+    recipe = ONE_EPOCH.model_copy(update=options.pop("recipe", {}))
     return TrainingLoop(
         make_defense(name, **options),
         train=train,
         epoch_images=IMAGES,
         held_out=train.subset([]),
         backbone=BACKBONE,
-        config=ONE_EPOCH,
+        config=recipe,
         policy=CPU,
         seed=0,
         work_dir=folder,
@@ -69,6 +72,7 @@ def trained(ranks: Ranks) -> dict[str, dict[str, Any]]:
     return found
 
 
+@pytest.mark.slow
 def test_two_ranks_train_as_one_within_rounding() -> None:
     alone = trained(ONE_RANK)
     first, second = on_ranks(trained)

@@ -11,12 +11,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt
 READY := .venv/.ready
+# Two cores train `none` and the diffusion model of `ddid` side by side; a GPU has one worker.
+WORKERS := $(if $(filter 1,$(shell nproc))$(shell command -v nvidia-smi),,--workers 2)
 
 .DEFAULT_GOAL := run
 .PHONY: run test style lint bench docs site wheel results clean
 
 run: $(READY)
-	$(BIN)/python -m benchmark run --defense none,ddid
+	$(BIN)/python -m benchmark run --defense none,ddid $(WORKERS)
 
 test: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist worksteal

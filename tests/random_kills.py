@@ -2,9 +2,11 @@
 
     python -m tests.random_kills --kills 200 --output DIR -- --preset smoke --defense none
 
-What follows ``--`` are options of ``run``. The driver or one of its workers is killed (SIGKILL) so
-many seconds after the last kill or, where a driver was started anew, after it got to work. A grid
-that is finished before all kills are spent is begun again in another folder.
+What follows ``--`` are options of ``run``. The driver or one of its workers is killed (SIGKILL)
+after so many seconds of work since the last kill or, where a driver was started anew, since it got
+to work. Seconds are those that two busy cores would take for the processor time that was used: on a
+machine that others use, too, nothing would ever get past the start of a worker. A grid that is
+finished before all kills are spent is begun again in another folder.
 """
 
 from __future__ import annotations
@@ -18,10 +20,12 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 PACE = ("seconds", "images_per_second", "share_of_bare")
+WORKERS = 2
 TIMELESS = (*PACE, "peak_memory_bytes", "per_query", "environment", "environments")
 
 
@@ -59,7 +63,8 @@ class Storm:
     def run(self) -> bool:
         """Return whether all records are those of a quiet run and nothing was computed twice."""
         quiet = self.folder / "quiet"
-        self._start(quiet, workers=1).wait()
+        if not records(quiet):
+            self._start(quiet, workers=1).wait()
         expected, grids, sound = records(quiet), 0, True
         while self.counts["killed"] < self.kills:
             output = self.folder / f"stormy-{grids}"
@@ -91,19 +96,21 @@ class Storm:
         """Run the grid, killing; return the exit code of its driver."""
         journal = output / "journal.jsonl"
         before = len(lines_of(journal))
-        driver = self._start(output, workers=2)
+        driver = self._start(output, workers=WORKERS)
         while driver.poll() is None and len(lines_of(journal)) == before:
             time.sleep(0.05)
         while self.counts["killed"] < self.kills:
-            try:
-                return driver.wait(self.random.uniform(*self.seconds))
-            except subprocess.TimeoutExpired:
-                pass
+            until = processor_seconds(driver.pid) + WORKERS * self.random.uniform(*self.seconds)
+            while processor_seconds(driver.pid) < until:
+                if driver.poll() is not None:
+                    return driver.returncode
+                time.sleep(0.05)
             victims = children_of(driver.pid)
             is_driver = self.random.random() < 0.5 or not victims
             self.counts["killed"] += 1
             self.counts["drivers" if is_driver else "workers"] += 1
             os.kill(driver.pid if is_driver else self.random.choice(victims), signal.SIGKILL)
+            print(f"kill {self.counts['killed']}: {dict(self.counts)}", flush=True)
             if is_driver:
                 return driver.wait()
         return driver.wait()
@@ -115,6 +122,16 @@ def children_of(pid: int) -> list[int]:
     except OSError:
         return []
     return [int(one) for one in text.split()]
+
+
+def processor_seconds(driver: int) -> float:
+    """Return what a driver and its workers have used."""
+    ticks = 0
+    for pid in (driver, *children_of(driver)):
+        with suppress(OSError):
+            used = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(used[11]) + int(used[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def lines_of(journal: Path) -> list[dict[str, Any]]:

@@ -222,7 +222,7 @@ class RunConfig(_Section):
     """Where workers are: on this machine, or on a Ray cluster."""
     workers: Annotated[int, Field(ge=1)] | None = None
     """Processes that compute cells side by side; unset: one a GPU, on CPUs one for each two cores.
-    It changes nothing that is computed."""
+    No part of a fingerprint."""
     strict: bool = False
     """Exit with code 5 if a record carries a sanity flag."""
     tensorboard: bool = False

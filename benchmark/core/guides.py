@@ -86,6 +86,10 @@ class Guides:
         return self._mean_by_identity(self.embeddings)
 
     def _mean_by_identity(self, vectors: Tensor) -> Tensor:
+        if vectors.is_cuda and self.known is not None:
+            # A training repeats itself bit for bit; index_add_ adds in no fixed order there.
+            own = (self.known[:, None] == self.pids[None, :]).to(vectors.dtype)
+            return own @ vectors / own.sum(1, keepdim=True)
         kept = slice(None) if self.known is not None else self.people
         index = torch.searchsorted(self.identities, self.pids[kept])
         sums = vectors.new_zeros(len(self.identities), vectors.shape[1])

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from weakref import WeakKeyDictionary
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
-from benchmark.core.batches import sized_to_memory
+from benchmark.core.batches import LARGEST_BATCH, sized_to_memory
 from benchmark.core.device_memory import memory_of
 from benchmark.core.encoder import embed, evaluating
 from benchmark.core.seeding import torch_seeded
 from benchmark.evaluation.attack_inputs import AttackInputs, ImageSide
+
+_SIZES: WeakKeyDictionary[nn.Module, dict[tuple[int, ...], int]] = WeakKeyDictionary()
+"""What was found for an encoder, by the configured batch and the shape of images: it is the same
+each time, and a shard of a single step is hardly more work than to find it."""
 
 
 def crafting_batch(
@@ -40,4 +47,10 @@ def crafting_batch(
             if embeddings.requires_grad:
                 torch.autograd.grad(embeddings.sum(), images)
 
-    return sized_to_memory(batch, len(rows), step, memory_of(inputs.device))
+    memory = memory_of(inputs.device)
+    if memory is None or len(rows) <= batch:
+        return batch
+    sizes, key = _SIZES.setdefault(view, {}), (batch, *inputs.images(side).images.shape[1:])
+    if key not in sizes:
+        sizes[key] = sized_to_memory(batch, LARGEST_BATCH, step, memory)
+    return sizes[key]

@@ -136,16 +136,17 @@ def _compute(
     maker = RecordMaker(config, plan, store, datasets)
     outcome = RunOutcome(failures=executor.failures)
     order: dict[Path, int] = {}
-    for trial in executor.run(plan):
-        record, per_query = maker.make(trial)
-        path = write_record(record, folder.path, per_query)
-        if (lists := ranked_lists_of(record, trial, store, datasets)) is not None:
-            write_ranked_lists(lists, path)
-        source = store.get(trial.train.fingerprint).folder / REPORT_FOLDER
-        if source.is_dir():
-            outcome.reports.append(copy_folder(source, folder.reports / path.stem))
-        outcome.records.append((load_record(path), path))
-        order[path] = plan.trials.index(trial)
+    with closing(executor.run(plan)) as trials:
+        for trial in trials:
+            record, per_query = maker.make(trial)
+            path = write_record(record, folder.path, per_query)
+            if (lists := ranked_lists_of(record, trial, store, datasets)) is not None:
+                write_ranked_lists(lists, path)
+            source = store.get(trial.train.fingerprint).folder / REPORT_FOLDER
+            if source.is_dir():
+                outcome.reports.append(copy_folder(source, folder.reports / path.stem))
+            outcome.records.append((load_record(path), path))
+            order[path] = plan.trials.index(trial)
     outcome.records.sort(key=lambda made: order[made[1]])  # not by who was quicker
     outcome.all_records, measured = read_measured([folder.records])
     if outcome.all_records:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 
 from benchmark.core.errors import BenchmarkError, PluginError
@@ -66,6 +66,7 @@ class Executor:
         self._grid = grid or GridProgress(SilentProgress())
         self._done: set[str] = set()
         self._missing: set[str] = set()
+        self._parts: dict[str, tuple[str, ...]] = {}
         self._work: dict[str, Workload] = {}
         self._spent: dict[str, list[float]] = defaultdict(list)
         self._running: dict[Key, Unit] = {}
@@ -73,7 +74,7 @@ class Executor:
         self._started: set[str] = set()
         self.failures: list[Failure] = []
 
-    def run(self, plan: Plan) -> Iterator[Trial]:
+    def run(self, plan: Plan) -> Generator[Trial, None, None]:
         """Compute what is not finished; yield each trial as soon as all of its cells are.
 
         A plugin that fails voids its cell and what needs it; everything else goes on.
@@ -127,7 +128,7 @@ class Executor:
             if self._missing.intersection(cell.needs):
                 self._missing.add(cell.fingerprint)
             elif not self._is_reused(cell, title) and self._is_told(cell):
-                own = units_of(cell, cell.parts(self._context), title)
+                own = units_of(cell, self._parts[cell.fingerprint], title)
                 seconds = shares(own, self._seconds(cell))
                 found = {
                     one.key for one in own if one.part and self._store.find_part(cell, one.part)
@@ -152,11 +153,12 @@ class Executor:
         return True
 
     def _is_told(self, cell: Cell) -> bool:
-        """Ask plugins what a cell is expected to cost; tell whether they answered."""
+        """Ask plugins for the parts and the cost of a cell; tell whether they answered."""
         try:
+            self._parts[cell.fingerprint] = cell.parts(self._context)
             self._work[cell.fingerprint] = self._estimator.workload(cell)
         except (Exception, SystemExit) as error:
-            logger.debug("%s: its cost is not told", cell.label, exc_info=error)
+            logger.debug("%s: its parts and its cost are not told", cell.label, exc_info=error)
             self._fail(cell, plugin_problem(error, *cell.plugins) or error)
             return False
         return True
@@ -188,7 +190,7 @@ class Executor:
             self._journal.write("part", cell.fingerprint, **told, part=part, seconds=seconds)
             return
         self._done.add(cell.fingerprint)
-        spent, parts = self._spent.pop(cell.fingerprint), len(cell.parts(self._context))
+        spent, parts = self._spent.pop(cell.fingerprint), len(self._parts[cell.fingerprint])
         work = self._work[cell.fingerprint]
         self._journal.write(
             "finished",

@@ -72,7 +72,7 @@ class RayBroker:
     """
 
     def __init__(self, job: RayJob, workers: RayWorkers, tell: Callable[[object], None]) -> None:
-        self._job, self._workers, self._tell = job, workers, tell
+        self._job, self._workers, self._tell = ray.put(job), workers, tell
         self._store = CellStore(job.folder)
         self._orders: deque[RayOrder] = deque()
         self._lost: Counter[Key | None] = Counter()

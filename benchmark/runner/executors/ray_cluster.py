@@ -97,7 +97,10 @@ def connect() -> str:
 
 
 def _start_own(options: Mapping[str, Any]) -> str:
-    """Start a cluster on this machine, which may be busy: Ray waits 30 s for it, and no longer."""
+    """Start a cluster on this machine; return what to call it.
+
+    Ray 2.60 gives up if its own processes are not there within 15 s, which a busy machine may need.
+    """
     import ray
 
     for tries_left in (2, 1, 0):

@@ -34,8 +34,9 @@ _PROGRAM = (
     "import sys; sys.path[:] = {path!r}; "
     "from benchmark.runner.executors.ray_broker import main; main({descriptor})"
 )
-_QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+_QUIET = {"RAY_USAGE_STATS_ENABLED": "0"}
 """Ray tells its makers nothing of the run, unless the user's environment says otherwise."""
+_NO_START = ("Ray does not start", "mend it, or use --executor local")
 _CLOSE_SECONDS = 30.0
 
 
@@ -56,6 +57,7 @@ class RayPool:
     """
 
     def __init__(self, task: WorkerTask, store: CellStore, grid: GridProgress) -> None:
+        self.capacity = 0
         self._store, self._units = store, dict[Key, Unit]()
         self._bars = defaultdict[str, WorkerBars](lambda: WorkerBars(grid))
         for left in store.folder.glob(f"{_TOKEN}*"):  # by a run that was killed
@@ -127,8 +129,9 @@ class RayPool:
         try:
             message = self._connection.recv()
         except (EOFError, OSError) as error:
-            told, mend = GONE
-            raise EnvironmentProblem(told, f"{mend}; Ray's words are in {LOG} there") from error
+            told, mend = GONE if self.capacity else _NO_START
+            log = self._store.folder.parent / LOG
+            raise EnvironmentProblem(told, f"{mend}; what Ray says is in {log}") from error
         if isinstance(message, BenchmarkError):
             raise message
         return message

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from multiprocessing.connection import Pipe
 
 from benchmark.runner.executors.grid_progress import GridProgress
@@ -80,10 +81,14 @@ class WorkerHandle:
             return Finished(unit, message.seconds, self.name, message.error)
         return None
 
-    def end(self) -> str:
-        """Kill it, if it lives, and say how it ended."""
+    def end(self, patience_seconds: float = 0) -> str:
+        """Kill it, if it does not end by itself in so many seconds, and say how it ended."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(patience_seconds)
         self._process.kill()
         code = self._process.wait()
         self.connection.close()
         self._bars.close()
-        return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"left with {code}"
+        return (
+            f"was killed by {signal.Signals(-code).name}" if code < 0 else f"left with code {code}"
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
 import signal
 import sys
@@ -12,6 +13,7 @@ from multiprocessing.connection import Connection
 from benchmark.runner.executors.messages import Compute, Ended, Setting
 from benchmark.runner.executors.wire import Wire, log_to, told
 from benchmark.runner.executors.worker import Worker, open_worker
+from benchmark.runner.logfile import LOGGERS
 
 _ON_DEATH_OF_PARENT = 1
 """PR_SET_PDEATHSIG of Linux."""
@@ -52,6 +54,8 @@ def _die_with(driver: int) -> None:
 
 
 def _open(setting: Setting, wire: Wire) -> Worker:
+    for name in LOGGERS:  # not to the screen: the driver tells what there is to tell of the run
+        logging.getLogger(name).addHandler(logging.NullHandler())
     worker = open_worker(setting.task, setting.folder, wire)
     log_to(wire)
     return worker

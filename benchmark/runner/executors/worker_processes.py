@@ -19,6 +19,9 @@ logger = logging.getLogger(__name__)
 
 MEND = "if memory ran short, use fewer --workers or a smaller evaluation.batch"
 
+_TO_DIE_SECONDS = 2.0
+"""A worker that hung up is given them, so that it can be told how it ended."""
+
 
 class WorkerProcesses:
     """Computes units in processes of its own, which die with this one.
@@ -51,7 +54,7 @@ class WorkerProcesses:
         try:
             worker.begin(unit)
         except OSError:
-            told = self._remove(worker)
+            told = self._remove(worker, _TO_DIE_SECONDS)
             logger.warning(
                 "worker %s %s while it was idle; a new one is started", worker.name, told
             )
@@ -81,21 +84,24 @@ class WorkerProcesses:
         self._workers[name] = WorkerHandle(name, self._setting, environment, self._grid)
         return self._workers[name]
 
-    def _remove(self, worker: WorkerHandle) -> str:
+    def _remove(self, worker: WorkerHandle, patience_seconds: float = 0) -> str:
         del self._workers[worker.name]
-        return worker.end()
+        return worker.end(patience_seconds)
 
     def _lost(self, worker: WorkerHandle) -> Finished | None:
         """Try the unit of a dead worker once more."""
         unit = worker.unit
         assert unit is not None
-        told = f"worker {worker.name} {self._remove(worker)} at {unit.label}"
+        how = self._remove(worker, _TO_DIE_SECONDS)
+        told = f"worker {worker.name} {how} at {unit.label}"
         if unit.key in self._lost_once:
             return Finished(
                 unit,
                 0.0,
                 worker.name,
-                EnvironmentProblem(f"{told}, and one before", f"{MEND}; what is finished is kept"),
+                EnvironmentProblem(
+                    f"{told}, and one before it", f"{MEND}; what is finished is kept"
+                ),
             )
         self._lost_once.add(unit.key)
         logger.warning("%s; it is tried once more. %s", told, MEND)

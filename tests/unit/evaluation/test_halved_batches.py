@@ -106,6 +106,9 @@ def test_a_batch_is_sized_to_a_device_that_tells_its_memory(monkeypatch) -> None
     grown.attacked(make_attack("metric-fgsm"), 0)
     assert max(small.encoder.batches) == len(QUERY)
     small.encoder.batches.clear()
+    grown.attacked(make_attack("metric-fgsm"), 0)
+    assert small.encoder.batches[0] == len(QUERY)  # what fits is known by now
+    small.encoder.batches.clear()
     small.attacked(make_attack("metric-fgsm"), 0)
     assert max(small.encoder.batches) == 2
 

@@ -80,14 +80,26 @@ def test_a_killed_worker_and_no_shared_folder_change_no_record(
     assert timeless(one) == timeless(other)
 
 
+GREETS = """
+from multiprocessing.connection import Connection
+from benchmark.runner.executors.ray_cluster import RayWorkers
+from benchmark.runner.executors.ray_messages import RayReady
+Connection({descriptor}).send(RayReady("a cluster", RayWorkers(1, 1, False)))
+"""
+
+
 @needs_ray
-@pytest.mark.parametrize("program", ["pass", "import os; os.abort()"])
-def test_a_cluster_that_goes_away_is_told_in_a_line(tiny_config, monkeypatch, program):
+@pytest.mark.parametrize(
+    ("program", "what"),
+    [("import os; os.abort()", "Ray does not start"), (GREETS, "the Ray cluster went away")],
+)
+def test_a_cluster_that_goes_away_is_told_in_a_line(tiny_config, monkeypatch, program, what):
     monkeypatch.setattr(ray_pool, "_PROGRAM", program)
-    with pytest.raises(EnvironmentProblem, match="the Ray cluster went away") as error:
-        run(tiny_config(executor="ray"))
-    assert "run the same command" in error.value.hint
-    assert "ray.log" in error.value.hint
+    config = tiny_config(executor="ray")
+    with pytest.raises(EnvironmentProblem, match=what) as error:
+        run(config)
+    assert str(config.output / "ray.log") in error.value.hint
+    assert not list((config.output / "cells").glob(".shared-*"))
 
 
 @needs_ray

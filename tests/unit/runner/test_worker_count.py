@@ -93,3 +93,11 @@ def test_a_preview_foretells_the_time_of_several_workers(tiny_config, monkeypatc
     assert alone.minutes == several.minutes == pytest.approx(alone.wall_minutes)
     longest = max(cell.seconds for cell in alone.cells) / 60
     assert longest < several.wall_minutes < alone.wall_minutes
+
+
+def test_a_training_of_several_ranks_takes_the_gpus_of_other_workers(tiny_config, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    ranks = {"identities": 4, "ranks": 4}
+    assert count(tiny_config(workers=None, training=ranks), GPU) == 1
+    with pytest.raises(UsageError, match="a training of 4 ranks takes the GPUs of other workers"):
+        count(tiny_config(workers=2, training=ranks), GPU)

@@ -27,6 +27,7 @@ def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rank_launch, "cores", lambda: 2)
 
 
+@pytest.mark.slow
 def test_two_ranks_go_on_with_a_training_of_one(tmp_path: Path) -> None:
     alone = fit(make_defense("metric-at"), tmp_path / "alone")
     with pytest.raises(Killed):

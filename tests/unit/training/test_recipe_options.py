@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from benchmark.core.defense import TrainingStep
 from benchmark.core.device import DevicePolicy
+from benchmark.core.errors import UsageError
 from benchmark.core.plugin import PluginConfig
 from benchmark.models.encoder import ReIDModel
 from benchmark.training import loop
@@ -40,12 +41,10 @@ class Watches(NoDefense):
         super().__init__(PluginConfig())
         self.rows: list[list[int]] = []
         self.labels: list[list[int]] = []
-        self.autocast: list[bool] = []
 
     def training_step(self, step: TrainingStep) -> Tensor:
         self.rows.append(step.rows.tolist())  # type: ignore[attr-defined]
         self.labels.append(step.labels.tolist())
-        self.images = step.images
         return super().training_step(step)
 
 
@@ -197,6 +196,19 @@ def test_precision_of_the_update(precision: str, dtype: torch.dtype | None) -> N
     assert in_update_precision(policy, config).autocast_dtype == dtype
     on_gpu = in_update_precision(DevicePolicy(torch.device("cpu"), torch.bfloat16), config)
     assert on_gpu.autocast_dtype == (None if precision == "float32" else torch.bfloat16)
+
+
+@pytest.mark.parametrize("name", ["precision", "inner.precision"])
+def test_a_gpu_without_bfloat16_is_not_asked_for_it(name: str) -> None:
+    inner = InnerConfig(precision="bfloat16") if name.startswith("inner") else InnerConfig()
+    options: dict[str, Any] = {"inner": inner}
+    if name == "precision":
+        options["precision"] = "bfloat16"
+    policy = DevicePolicy(torch.device("cuda"))
+    with pytest.raises(UsageError, match=f"training.{name}=bfloat16, and this GPU") as caught:
+        in_update_precision(policy, TRAINING.model_copy(update=options))
+    assert caught.value.hint == f"set training.{name}=float32"
+    assert in_update_precision(policy, TRAINING) == policy
 
 
 @pytest.mark.parametrize("deterministic", [True, False])

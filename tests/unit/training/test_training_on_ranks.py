@@ -72,6 +72,7 @@ def trained(ranks: Ranks) -> dict[str, dict[str, Any]]:
     return found
 
 
+@pytest.mark.slow
 def test_two_ranks_train_as_one_within_rounding() -> None:
     alone = trained(ONE_RANK)
     first, second = on_ranks(trained)

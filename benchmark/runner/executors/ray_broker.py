@@ -83,6 +83,7 @@ class RayBroker:
             num_cpus=workers.threads,
             num_gpus=int(workers.on_gpu),
             max_restarts=0,
+            max_concurrency=2,  # it can be told to leave while it computes
             scheduling_strategy="SPREAD",
         ).remote
         self._members = [self._started() for _ in range(workers.count)]
@@ -110,7 +111,7 @@ class RayBroker:
 
     def close(self) -> None:
         """End all workers."""
-        leaving = [one.actor.leave.remote() for one in self._members if one.pending is None]
+        leaving = [one.actor.leave.remote() for one in self._members if one.greeting]
         if leaving:
             ray.wait(leaving, num_returns=len(leaving), timeout=_LEAVE_SECONDS)
         for one in self._members:

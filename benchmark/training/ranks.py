@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -74,7 +74,7 @@ class Ranks:
     def gathered(self, own: T, count: int) -> T:
         """Return the outputs for `count` images of all ranks."""
         if isinstance(own, Tensor):
-            return cast(T, self.gather(own, count))
+            return self.gather(own, count)  # type: ignore[return-value]  # of both kinds
         parts = (own.features, own.embeddings, own.logits)
         return Output(*(self.gather(part, count) for part in parts))
 

@@ -18,9 +18,9 @@ work=runs/published
 declare -A parts=([balancing]=balancing [fnes]=FNES [discriminator]="the discriminator" [self_meta]=self-meta)
 literature=(--attack metric-ifgsm sma fna soft-ap --attack-seed 0)
 
-if [ "${1:-}" = gpu ]; then
-    exec "${PYTHON:-.venv/bin/python}" -m benchmark.bench.gpu_work "${@:2}"
-fi
+gpu() { exec "${PYTHON:-.venv/bin/python}" -m benchmark.bench.gpu_work "$@"; }
+
+[ "${1:-}" != gpu ] || gpu "${@:2}"
 
 run() { "${benchmark[@]}" run --output "$work" "$@"; }
 

@@ -71,3 +71,11 @@ def test_a_run_that_fails_leaves_what_is_published(tree: Path) -> None:
 
 def test_an_unknown_name_does_nothing(tree: Path) -> None:
     assert regenerate(tree, "board", "bord") == (2, [])
+
+
+def test_a_list_for_a_gpu_is_apart_and_leaves_records_alone(tree: Path) -> None:
+    records = tree / "runs" / "published" / "records"
+    records.mkdir(parents=True)
+    code, (command,) = regenerate(tree, "gpu", "15", "--plan")
+    assert (code, command) == (0, ["-m", "benchmark.bench.gpu_work", "15", "--plan"])
+    assert records.is_dir()

@@ -25,6 +25,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from benchmark.core.defense import Output
+from benchmark.core.errors import UsageError
 
 T = TypeVar("T", Tensor, Output)
 
@@ -50,7 +51,16 @@ class Ranks:
         return self.rank == 0
 
     def share(self, count: int) -> slice:
-        """Return this rank's rows of a batch; batches are sorted by identity."""
+        """Return this rank's rows of a batch; batches are sorted by identity.
+
+        Raises:
+            UsageError: Some rank would have none.
+        """
+        if count < self.size:
+            raise UsageError(
+                f"{count} images at once cannot be shared by {self.size} ranks",
+                "lower training.ranks or training.accumulate",
+            )
         return slice(self.rank * count // self.size, (self.rank + 1) * count // self.size)
 
     def split(self, batch: Tensor) -> Tensor:

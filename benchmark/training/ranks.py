@@ -18,13 +18,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
 from benchmark.core.defense import Output
+from benchmark.core.errors import UsageError
 
 T = TypeVar("T", Tensor, Output)
 
@@ -50,7 +51,16 @@ class Ranks:
         return self.rank == 0
 
     def share(self, count: int) -> slice:
-        """Return this rank's rows of a batch; batches are sorted by identity."""
+        """Return this rank's rows of a batch; batches are sorted by identity.
+
+        Raises:
+            UsageError: Some rank would have none.
+        """
+        if count < self.size:
+            raise UsageError(
+                f"{count} images at once cannot be shared by {self.size} ranks",
+                "lower training.ranks or training.accumulate",
+            )
         return slice(self.rank * count // self.size, (self.rank + 1) * count // self.size)
 
     def split(self, batch: Tensor) -> Tensor:
@@ -74,7 +84,7 @@ class Ranks:
     def gathered(self, own: T, count: int) -> T:
         """Return the outputs for `count` images of all ranks."""
         if isinstance(own, Tensor):
-            return cast(T, self.gather(own, count))
+            return self.gather(own, count)  # type: ignore[return-value]  # of both kinds
         parts = (own.features, own.embeddings, own.logits)
         return Output(*(self.gather(part, count) for part in parts))
 

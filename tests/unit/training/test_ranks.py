@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from benchmark.core.errors import UsageError
 from benchmark.training.ranks import ONE_RANK, Ranks
 from tests.on_ranks import on_ranks
 
@@ -75,12 +76,17 @@ def test_images_keep_their_layout() -> None:
         assert torch.equal(whole, expected)
 
 
-@pytest.mark.parametrize(("count", "size"), [(8, 2), (7, 3), (2, 4)])
+@pytest.mark.parametrize(("count", "size"), [(8, 2), (7, 3), (5, 4)])
 def test_the_shares_are_the_batch(count: int, size: int) -> None:
     rows = list(range(count))
     shares = [rows[Ranks(rank, size).share(count)] for rank in range(size)]
     assert [row for share in shares for row in share] == rows
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
+def test_no_rank_goes_without_rows() -> None:
+    with pytest.raises(UsageError, match="3 images at once cannot be shared by 4 ranks"):
+        Ranks(0, 4).share(3)
 
 
 def test_one_rank_passes_everything_on_as_it_is() -> None:

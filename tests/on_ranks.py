@@ -16,7 +16,7 @@ import torch.distributed as dist
 
 from benchmark.training.ranks import Ranks
 
-SECONDS = 300
+SECONDS = 600
 PRELOADED = ["tests.on_ranks", "torch._dynamo", "benchmark.training.loop", "defenses.ddid.defense"]
 """What most functions import, so that the server does it once."""
 

@@ -142,7 +142,7 @@ class Task:
         )
         progress, on_epoch = self.progress, self._on_epoch
         if self._training.ranks > 1:
-            train_on_ranks(task, progress)
+            train_on_ranks(task, progress, on_epoch)
             progress = SilentProgress()  # what follows only reads the last checkpoint
         result: LoopResult = TrainingLoop(**vars(task)).run(progress, on_epoch)
         self.state, self.classifier = result.state, result.classifier

@@ -135,12 +135,10 @@ class TrainingLoop:
             on_epoch: Told the history after each epoch.
         """
         state = self._resume()
-        if (
-            state.epoch < self._epochs and self._ranks.size == 1
-        ):  # several would wait for each other
+        batches, epochs = self._sampler.batches, self._epochs
+        if state.epoch < epochs and self._ranks.size == 1:  # a rank passes a share of the batch
             with self._kernels():
                 self._pace.time_bare_passes(self._model, self._first_images)
-        batches, epochs = self._sampler.batches, self._epochs
         with progress.task(f"training {self._defense.name}", epochs * batches) as bar:
             bar.advance(state.epoch * batches)
             while state.epoch < epochs:
@@ -318,7 +316,8 @@ class TrainingLoop:
             module.load_state_dict(state.modules[name])
         load_adam(self._optimizer, state.optimizer)
         self._passes = Passes(**state.passes)
-        logger.info("training of %s goes on after epoch %d", self._defense.name, state.epoch)
+        if state.epoch < self._epochs:
+            logger.info("training of %s goes on after epoch %d", self._defense.name, state.epoch)
         return state
 
 

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
+from itertools import pairwise
 from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from benchmark.core.device import DevicePolicy
 from benchmark.core.epoch_checkpoint import load_epoch
 from benchmark.core.errors import EnvironmentProblem, UsageError
 from benchmark.core.progress import Bar, Progress
+from benchmark.training.loop import OnEpoch
 from benchmark.training.rank_task import RankTask, save_task
 from benchmark.training.state import CHECKPOINT
 
@@ -62,8 +64,13 @@ def check_ranks(ranks: int, policy: DevicePolicy) -> None:
         )
 
 
-def train_on_ranks(task: RankTask, progress: Progress) -> None:
+def train_on_ranks(task: RankTask, progress: Progress, on_epoch: OnEpoch | None = None) -> None:
     """Train to the last epoch, whose checkpoint then lies in the work folder.
+
+    Args:
+        task: What is trained.
+        progress: Shows what the first rank reports.
+        on_epoch: Told the history after each epoch.
 
     Raises:
         EnvironmentProblem: A rank was killed or could not start.
@@ -77,7 +84,7 @@ def train_on_ranks(task: RankTask, progress: Progress) -> None:
         try:
             save_task(folder, task)
             with _started(task.config.ranks, folder) as processes:
-                _Watch(processes, progress, folder).follow()
+                _Watch(processes, progress, on_epoch, folder).follow()
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     if not _is_finished(task):
@@ -152,6 +159,7 @@ class _Watch:
 
     ranks: list[_Rank]
     progress: Progress
+    on_epoch: OnEpoch | None
     folder: Path
     failures: list[tuple[float, BaseException]] = field(default_factory=list)
 
@@ -181,7 +189,12 @@ class _Watch:
                 self._bar.advance(steps, note)
             case ("log", str(name), int(level), str(text)):
                 logging.getLogger(name).log(level, "%s", text)
-            case ("failed", float(at), BaseException() as error):
+            case ("epoch", list(history)):
+                if self.on_epoch is not None:
+                    self.on_epoch(history)
+            case ("failed", float(at), [BaseException() as error, *behind]):
+                for effect, cause in pairwise([error, *behind]):  # which pickling had parted
+                    effect.__cause__ = cause
                 self.failures.append((at, error))
 
     def _cause(self) -> BaseException:

@@ -16,11 +16,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from benchmark.core.device import DevicePolicy, choose_device
-from benchmark.core.errors import PluginError
+from benchmark.core.errors import PluginError, causes
 from benchmark.core.plugin_errors import plugin_faults, told
 from benchmark.core.progress import Bar, Progress, SilentProgress
 from benchmark.training.loop import TrainingLoop
@@ -40,7 +41,7 @@ def main() -> None:
     try:
         _train(folder, driver)
     except BaseException as error:
-        driver.send(("failed", time.time(), _sendable(error)))
+        driver.send(("failed", time.time(), [_sendable(one) for one in causes(error)]))
         raise
 
 
@@ -53,7 +54,12 @@ def _train(folder: Path, driver: Connection) -> None:
             logging.getLogger().addHandler(_SentLog(driver))
             logging.getLogger().setLevel(logging.INFO)
         with plugin_faults(type(task.defense)):
-            TrainingLoop(**{**vars(task), "policy": policy}, ranks=ranks).run(progress)
+            loop = TrainingLoop(**{**vars(task), "policy": policy}, ranks=ranks)
+            loop.run(progress, partial(_tell_epoch, driver) if ranks.is_first else None)
+
+
+def _tell_epoch(driver: Connection, history: list[dict[str, float]]) -> None:
+    driver.send(("epoch", history))
 
 
 @contextmanager

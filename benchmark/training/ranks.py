@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 import torch.distributed as dist
@@ -63,7 +63,7 @@ class Ranks:
 
     def shared(self, values: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Return values that all ranks hold, for use on own rows."""
-        return tuple(values) if self.size == 1 else _Shared.apply(*values)  # type: ignore[no-any-return, no-untyped-call]
+        return tuple(values) if self.size == 1 else _Shared.apply(*values)
 
     def run(self, model: Callable[[Tensor], T], images: Tensor) -> T:
         """Return what a model gives for (B, 3, H, W) images, each rank passing its own rows."""
@@ -74,7 +74,7 @@ class Ranks:
     def gathered(self, own: T, count: int) -> T:
         """Return the outputs for `count` images of all ranks."""
         if isinstance(own, Tensor):
-            return self.gather(own, count)
+            return cast(T, self.gather(own, count))
         parts = (own.features, own.embeddings, own.logits)
         return Output(*(self.gather(part, count) for part in parts))
 
@@ -125,7 +125,7 @@ class _GatheringModel(nn.Module):
 
 
 def _apply(function: type[torch.autograd.Function], *arguments: object) -> Tensor:
-    result: Tensor = function.apply(*arguments)  # type: ignore[no-untyped-call]
+    result: Tensor = function.apply(*arguments)
     return result
 
 
@@ -169,7 +169,7 @@ class _Shared(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
         there = [one for one in gradients if one is not None]
-        sums = iter(_Summed.apply(*there) if there else ())  # type: ignore[no-untyped-call]
+        sums = iter(_Summed.apply(*there) if there else ())
         return tuple(None if one is None else next(sums) for one in gradients)
 
 
@@ -179,11 +179,11 @@ class _Summed(torch.autograd.Function):
         ctx.set_materialize_grads(False)
         flat = torch.cat([part.reshape(-1) for part in parts])  # one message for all of them
         dist.all_reduce(flat)
-        sums = flat.split([part.numel() for part in parts])
+        sums = torch.split(flat, [part.numel() for part in parts])
         return tuple(s.view(p.shape).to(p.dtype) for s, p in zip(sums, parts, strict=True))
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
         there = [one for one in gradients if one is not None]
-        shared = iter(_Shared.apply(*there) if there else ())  # type: ignore[no-untyped-call]
+        shared = iter(_Shared.apply(*there) if there else ())
         return tuple(None if one is None else next(shared) for one in gradients)

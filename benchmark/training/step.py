@@ -227,9 +227,9 @@ class Step:
         encoder, dtype = self.calls.encoder, self._inner_dtype
         with torch.no_grad(), evaluating(encoder):
             if dtype is None:
-                return self.ranks.run(encoder, images)
+                return cast(Tensor, self.ranks.run(encoder, images))
             with torch.autocast(images.device.type, dtype=dtype):
-                return self.ranks.run(encoder, images).float()
+                return cast(Tensor, self.ranks.run(encoder, images)).float()
 
     def _on_device(self, values: NDArray[np.int64]) -> Tensor:
         return to_device(torch.from_numpy(values), self.policy.device)

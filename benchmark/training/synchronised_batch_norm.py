@@ -54,7 +54,7 @@ class SynchronisedBatchNorm(_BatchNorm):
         values = mean.new_full((1,), rows.numel() // rows.shape[1])
         own = torch.cat([mean, variance, values])[None]
         (every,) = self._ranks.shared([self._ranks.gather(own, self._ranks.size)])
-        means, variances, counts = every.split([len(mean), len(mean), 1], 1)
+        means, variances, counts = torch.split(every, [len(mean), len(mean), 1], 1)
         count = counts.sum().detach()
         weights = counts.detach() / count
         mean = (weights * means).sum(0)

@@ -172,15 +172,16 @@ class RayBroker:
         self._members[self._members.index(member)] = self._started()
         if greeting is not None:
             self._held.pop(greeting.node, None)  # it may have died while cells were sent to it
-        key = order.key if order else None
-        self._lost[key] += 1
         told = f"{_LOSSES} workers in a row were lost; the last one: {_first_line(error)}"
         if order is None or greeting is None:
-            if self._lost[key] >= _LOSSES:
+            self._lost[None] += 1
+            if self._lost[None] >= _LOSSES:
                 raise EnvironmentProblem(f"before they computed anything, {told}", _INSTALL)
-        elif self._lost[key] >= _LOSSES:
+            return
+        self._lost[order.key] += 1
+        if self._lost[order.key] >= _LOSSES:
             ended = Ended(0.0, EnvironmentProblem(f"{order.asked.title}: {told}", _MEND))
-            self._tell(RayNews(key, greeting.name, ended))
+            self._tell(RayNews(order.key, greeting.name, ended))
         else:
             self._log(f"worker {greeting.name} was lost; another one does {order.asked.title}")
             self._orders.appendleft(order)

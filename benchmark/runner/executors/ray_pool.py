@@ -76,10 +76,10 @@ class RayPool:
             raise
         assert isinstance(ready, RayReady)
         self.capacity = ready.workers.count
-        told = "GPU and " if ready.workers.on_gpu else ""
+        told = ", with a GPU" if ready.workers.on_gpu else ""
         logger.info(
-            "%d workers on %s, each with %s%d threads",
-            *(self.capacity, ready.place, told, ready.workers.threads),
+            "workers: %d on %s, threads of each: %d%s",
+            *(self.capacity, ready.place, ready.workers.threads, told),
         )
 
     def submit(self, unit: Unit) -> None:

@@ -17,6 +17,7 @@ from benchmark.core.registry import load_plugin_file
 from benchmark.runner.cell_context import CellContext
 from benchmark.runner.cells.cell import Cell
 from benchmark.runner.choice import choose
+from benchmark.runner.crafting_choice import check_crafting
 from benchmark.runner.datasets import RunDatasets
 from benchmark.runner.executors.unit import Unit, compute_unit
 from benchmark.runner.plan import make_plan
@@ -92,6 +93,7 @@ def open_worker(task: WorkerTask, folder: Path, progress: Progress) -> Worker:
     for path in config.plugin:
         load_plugin_file(path)
     choice, policy = choose(config), choose_device(config.device)
+    check_crafting(config, policy)
     datasets = RunDatasets(config, choice, progress)
     plan = make_plan(config, choice, task.manifests, task.query_counts)
     store = CellStore(folder, task.environment or environment(device_name(policy)))

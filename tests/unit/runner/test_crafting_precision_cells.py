@@ -16,12 +16,14 @@ from benchmark.core.errors import UsageError
 from benchmark.core.progress import SilentProgress
 from benchmark.runner import crafting_choice
 from benchmark.runner.choice import choose
+from benchmark.runner.crafting_choice import check_crafting, with_crafting
 from benchmark.runner.plan import make_plan
 from benchmark.runner.preview import preview
 from benchmark.runner.run import run_benchmark
 from results.records.schema import Record
 from results.records.store import load_record
 from tests.reduced_precision import rounded_products
+from tests.tiny_scene import CPU
 from tests.tiny_stage import tiny_stage
 
 MANIFESTS = {"tiny": "a" * 64, "tiny-other": "b" * 64}
@@ -59,7 +61,7 @@ def test_a_run_in_fewer_bits(tiny_config, fewer_bits, monkeypatch, caplog):
     config = tiny_config(attack=ATTACKS)
     plain = record_of(config)
     assert all(one.crafting is None for one in plain.attacks)
-    assert "crafting" not in plain.attacks[-1].model_dump()
+    assert {"crafting", "halved_batch"}.isdisjoint(plain.attacks[-1].model_dump())
 
     fewer_bits(22)
     quick = record_of(config)
@@ -141,5 +143,10 @@ def test_tf32_is_refused_where_there_is_none(tiny_config):
             start(wanted)
         assert "evaluation.crafting=auto" in told.value.hint
     assert not wanted.output.exists()
+    with pytest.raises(UsageError, match="no TF32"):  # of a node that others outdo
+        check_crafting(wanted, CPU)
+    assert with_crafting(tiny_config(), CPU).evaluation.crafting == "float32"
+    on_cluster = tiny_config("evaluation.crafting=tf32").model_copy(update={"executor": "ray"})
+    assert with_crafting(on_cluster, CPU) == on_cluster
     with pytest.raises(UsageError, match="crafting"):
         tiny_config("evaluation.crafting=bf16")

@@ -40,11 +40,6 @@ def test_attacks_go_on_and_tell(tiny_config):
         ((record, path),) = run_benchmark(config, SilentProgress()).records
     assert load_record(path) == record
     assert [one.halved_batch for one in record.attacks] == [3, 3]
-    again = tiny_config(attack=["random-noise", "metric-fgsm"], fresh=True)
-    ((plain, path),) = run_benchmark(again, SilentProgress()).records
-    assert plain.id == record.id
-    assert [a.map for a in plain.attacks] == pytest.approx([a.map for a in record.attacks], abs=0.5)
-    assert "halved_batch" not in path.read_text()
 
 
 def test_of_several_attack_seeds_the_smallest_batch_is_told():

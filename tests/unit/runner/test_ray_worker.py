@@ -26,7 +26,7 @@ from benchmark.runner.run import run_benchmark
 from benchmark.runner.store import CellStore
 
 ONE_WORKER = RayWorkers(1, 1, on_gpu=False)
-TIMED = {"seconds", "peak_memory_bytes"}
+TIMED = {"seconds", "images_per_second", "share_of_bare", "peak_memory_bytes"}
 """Figures of a cell that differ between two runs."""
 
 

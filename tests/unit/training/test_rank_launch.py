@@ -12,6 +12,7 @@ from benchmark.core.defense import FitTask
 from benchmark.core.errors import BenchmarkError, EnvironmentProblem, PluginError, UsageError
 from benchmark.core.plugin import PluginConfig
 from benchmark.training import rank_launch
+from benchmark.training.loop import OnEpoch
 from benchmark.training.rank_launch import FOLDER, check_ranks, train_on_ranks
 from benchmark.training.rank_task import RankTask
 from defenses.none import NoDefense
@@ -53,7 +54,11 @@ rank, driver = int(os.environ["RANK"]), Connection(int(sys.argv[2]), readable=Fa
 
 
 def run_stand_in(
-    program: str, folder: Path, monkeypatch: pytest.MonkeyPatch, progress: KillAfter | None = None
+    program: str,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    progress: KillAfter | None = None,
+    on_epoch: OnEpoch | None = None,
 ) -> BaseException:
     """Return how a training ends whose ranks run a program."""
     monkeypatch.setattr(rank_launch, "PROGRAM", ("-c", STAND_IN + program))
@@ -61,7 +66,7 @@ def run_stand_in(
     train = image_set()
     task = RankTask(make_defense("none"), train, 8, train.subset([]), BACKBONE, TWO, CPU, 0, folder)
     with pytest.raises((BenchmarkError, Killed)) as caught:
-        train_on_ranks(task, progress or KillAfter(100))
+        train_on_ranks(task, progress or KillAfter(100), on_epoch)
     assert not (folder / FOLDER).exists()
     return caught.value
 
@@ -73,7 +78,7 @@ def test_a_rank_that_is_killed_is_told_whatever_the_other_says(
 if rank == 1:
     time.sleep(0.3)
     os.kill(os.getpid(), signal.SIGKILL)
-driver.send(("failed", time.time(), RuntimeError("connection closed by peer")))
+driver.send(("failed", time.time(), [RuntimeError("connection closed by peer")]))
 """
     error = run_stand_in(program, tmp_path, monkeypatch)
     assert isinstance(error, EnvironmentProblem)
@@ -84,12 +89,14 @@ driver.send(("failed", time.time(), RuntimeError("connection closed by peer")))
 def test_the_first_error_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = """
 from benchmark.core.errors import PluginError
-driver.send(("failed", float(rank), PluginError(f"rank {rank}", "mend it")))
+error = PluginError(f"rank {rank}", "mend it")
+driver.send(("failed", float(rank), [error, RuntimeError("CUDA out of memory")]))
 sys.exit(1)
 """
     error = run_stand_in(program, tmp_path, monkeypatch)
     assert isinstance(error, PluginError)
     assert (error.what, error.hint) == ("rank 0", "mend it")
+    assert str(error.__cause__) == "CUDA out of memory"
 
 
 def test_a_rank_that_ends_without_a_word_is_told_with_its_last_line(
@@ -110,11 +117,14 @@ def test_the_ranks_end_with_their_driver(tmp_path: Path, monkeypatch: pytest.Mon
 if rank == 0:
     open({str(tmp_path / "pid")!r}, "w").write(str(os.getpid()))
     driver.send(("task", "training", 3))
+    driver.send(("epoch", [{{"loss": 3.0}}]))
     driver.send(("advance", 1, "loss 2"))
 time.sleep(60)
 """
-    error = run_stand_in(program, tmp_path, monkeypatch, KillAfter(0))
+    told: list[object] = []
+    error = run_stand_in(program, tmp_path, monkeypatch, KillAfter(0), told.append)
     assert isinstance(error, Killed)
+    assert told == [[{"loss": 3.0}]]
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
 

@@ -170,7 +170,7 @@ Executor = Annotated[
 Workers = Annotated[
     str | None,
     typer.Option(
-        help="Processes side by side. Default: one a GPU; on CPUs one for each two cores.",
+        help="Processes side by side. Default: one a GPU; on CPUs one for two cores beyond two.",
         metavar="N",
     ),
 ]

@@ -221,8 +221,8 @@ class RunConfig(_Section):
     executor: Literal["local", "ray"] = "local"
     """Where workers are: on this machine, or on a Ray cluster."""
     workers: Annotated[int, Field(ge=1)] | None = None
-    """Processes that compute cells side by side; unset: one a GPU, on CPUs one for each two cores.
-    No part of a fingerprint."""
+    """Processes that compute cells side by side; unset: one a GPU, on CPUs one for each two cores
+    beyond the first two, at least one. No part of a fingerprint."""
     strict: bool = False
     """Exit with code 5 if a record carries a sanity flag."""
     tensorboard: bool = False

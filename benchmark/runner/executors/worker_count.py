@@ -27,12 +27,17 @@ def threads_of(workers: int) -> int:
 
 
 def usual_workers(policy: DevicePolicy) -> int:
-    """Return how many workers compute unless it is said: one a GPU, or one for two cores."""
-    return torch.cuda.device_count() if policy.device.type == "cuda" else max(1, cores() // 2)
+    """Return how many workers compute unless it is said.
+
+    One a GPU; on CPUs one for each two cores beyond the first two, at least one.
+    """
+    if policy.device.type == "cuda":
+        return torch.cuda.device_count()
+    return max(1, (cores() - 2) // 2)
 
 
 def worker_count(config: RunConfig, choice: Choice, policy: DevicePolicy) -> int:
-    """Return how many workers compute: as many as were asked for, else one a GPU or two cores.
+    """Return how many workers compute: as many as were asked for, else the usual ones.
 
     Raises:
         UsageError: There are not so many cores or GPUs, or others cannot do what this process can.

@@ -27,9 +27,11 @@ def count(config, policy=CPU) -> int:
 
 
 @pytest.mark.parametrize(
-    ("cores", "expected", "threads"), [(1, 1, 1), (2, 1, 2), (3, 1, 3), (4, 2, 2), (16, 8, 2)]
+    ("cores", "expected", "threads"), [(1, 1, 1), (2, 1, 2), (4, 1, 4), (6, 2, 3), (16, 7, 2)]
 )
-def test_one_worker_for_each_two_cores(tiny_config, monkeypatch, cores, expected, threads):
+def test_one_worker_for_each_two_cores_beyond_the_first_two(
+    tiny_config, monkeypatch, cores, expected, threads
+):
     monkeypatch.setattr(subject, "cores", lambda: cores)
     monkeypatch.setattr(torch, "get_num_threads", lambda: cores)
     assert count(tiny_config(workers=None)) == expected

@@ -193,7 +193,8 @@ class _Watch:
                 if self.on_epoch is not None:
                     self.on_epoch(history)
             case ("failed", float(at), [BaseException() as error, *behind]):
-                for effect, cause in pairwise([error, *behind]):  # which pickling had parted
+                chain: list[BaseException] = [error, *behind]
+                for effect, cause in pairwise(chain):  # which pickling had parted
                     effect.__cause__ = cause
                 self.failures.append((at, error))
 

@@ -163,9 +163,9 @@ def crafted(monkeypatch):
     names: list[str] = []
     original = Attack.run
 
-    def run(self, encoder, batch):
+    def run(self, encoder, batch, inner=None):
         names.append(self.name)
-        return original(self, encoder, batch)
+        return original(self, encoder, batch, inner)
 
     monkeypatch.setattr(Attack, "run", run)
     return names

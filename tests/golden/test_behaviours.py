@@ -38,7 +38,7 @@ PLAYED = {
         "di",
         "uap",
     ),
-    "defense": ("none", "metric-at", "ddid", "trades", "free-at", "jpeg"),
+    "defense": ("none", "metric-at", "ddid", "free-at", "jpeg"),
     "backbone": ("osnet-x0-25",),
 }
 """What the suite plays, to notice what the harness changes. `same_behaviour` plays the

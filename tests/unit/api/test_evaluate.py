@@ -198,7 +198,7 @@ def test_an_interruption_leaves_nothing_half_written(tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Evaluator, "attacked", interrupted)
+        patch.setattr(Evaluator, "perturbed", interrupted)
         with pytest.raises(KeyboardInterrupt):
             evaluate(Net(), output=tmp_path / "out")
     assert not list((tmp_path / "out" / "records").iterdir())

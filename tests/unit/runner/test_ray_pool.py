@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from dataclasses import replace
 
 import pytest
@@ -65,7 +66,12 @@ def test_a_killed_worker_and_no_shared_folder_change_no_record(
 
     monkeypatch.setattr(ray_pool, "RayJob", apart)
     far = tiny_config(**options, output=tmp_path / "far", executor="ray", workers=2)
-    outcome = run(far)
+    try:
+        outcome = run(far)
+    finally:  # other tests send plugin files to processes, too
+        for name, module in list(sys.modules.items()):
+            if getattr(module, "__file__", None) == str(files / "mortal.py"):
+                del sys.modules[name]
     assert (files / "mortal.died").exists()
     assert "was lost; another one does [" in caplog.text
     events = Journal(far.output / "journal.jsonl").read()

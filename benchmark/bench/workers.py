@@ -30,7 +30,7 @@ _ALL: dict[str, Any] = {
 }
 
 
-def worker_ratios(steps: int = 60, queries: int = 64, count: int = 2) -> Iterator[Ratio]:
+def worker_ratios(steps: int = 120, queries: int = 64, count: int = 2) -> Iterator[Ratio]:
     """Yield how many times as quick attack cells are with two workers, a thread each.
 
     Nothing on a machine without so many cores, or with a GPU, where each worker takes one.

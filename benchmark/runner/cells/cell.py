@@ -53,6 +53,11 @@ class Cell(Work, ABC):
         """
         return ()
 
+    @property
+    def share_of_parts(self) -> float:
+        """About how much of its work its parts are, 0 to 1; the rest is to put them together."""
+        return 1.0
+
     def part_needs(self, part: str) -> tuple[str, ...]:
         """Return the fingerprints of the cells that must be finished before a part."""
         return self.needs

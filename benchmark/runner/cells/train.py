@@ -41,6 +41,8 @@ from benchmark.training.selection import SELECTION_ATTACK
 
 OTHER_PARTS = 1.6
 """Share of a training beside its passes: loss, optimiser, augmentation, validation."""
+PRELIMINARY_SHARE = 0.2
+"""Share of what comes before a training; so it is of `ddid` on the embedded data."""
 REPORT_FOLDER = "report"
 TRAINING_FIGURES = (
     "seconds",
@@ -143,6 +145,11 @@ class TrainCell(Cell):
     def parts(self, context: CellContext) -> tuple[str, ...]:
         """Return what the defense can do before its prerequisites are trained."""
         return self.plugin.preliminaries()
+
+    @property
+    def share_of_parts(self) -> float:
+        """What comes before a training is a small part of it."""
+        return PRELIMINARY_SHARE
 
     def part_needs(self, part: str) -> tuple[str, ...]:
         """Return nothing: no encoder is asked for."""

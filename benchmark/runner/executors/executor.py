@@ -191,6 +191,7 @@ class Executor:
             return
         self._done.add(cell.fingerprint)
         spent, parts = self._spent.pop(cell.fingerprint), len(self._parts[cell.fingerprint])
+        kept = 1 - (len(spent) - 1) / parts if parts else 0.0
         work = self._work[cell.fingerprint]
         self._journal.write(
             "finished",
@@ -198,7 +199,7 @@ class Executor:
             **told,
             seconds=round(sum(spent), 3),
             work=work.key,
-            passes=work.passes * ((len(spent) - 1) / parts if parts else 1),
+            passes=work.passes * (1 - kept * cell.share_of_parts),
         )
 
     def _fail(self, cell: Cell, error: BaseException) -> None:

@@ -52,11 +52,11 @@ def units_of(cell: Cell, parts: Sequence[str], title: str = "") -> list[Unit]:
 
 
 def shares(units: Sequence[Unit], seconds: float) -> dict[Key, float]:
-    """Return the seconds of each unit of a cell; to put parts together takes next to none."""
-    parts = len(units) - 1
-    if not parts:
-        return {units[0].key: seconds}
-    return {unit.key: seconds / parts if unit.part else 0.0 for unit in units}
+    """Return the seconds of each unit of a cell, which ends with the cell itself."""
+    *parts, whole = units
+    share = whole.cell.share_of_parts if parts else 0.0
+    of_part = {unit.key: seconds * share / len(parts) for unit in parts}
+    return {**of_part, whole.key: seconds * (1 - share)}
 
 
 def longest_first(units: Iterable[Unit], seconds: Mapping[Key, float]) -> list[Unit]:

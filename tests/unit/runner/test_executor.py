@@ -211,6 +211,13 @@ def test_shares_of_a_cell_and_the_longest_way():
     ]
 
 
+def test_parts_may_be_a_share_of_the_work_of_a_cell(monkeypatch):
+    monkeypatch.setattr(ToyCell, "share_of_parts", 0.25)
+    units = units_of(toy("one"), ("a", "b"))
+    assert [*shares(units, 8).values()] == [1, 1, 6]
+    assert [*shares(units_of(toy("two"), ()), 8).values()] == [8]
+
+
 @pytest.mark.parametrize(("workers", "expected"), [(1, 12), (2, 6.5), (3, 5), (9, 4.5)])
 def test_the_wall_time_of_some_workers(workers, expected):
     clean = toy("clean", cost=1)

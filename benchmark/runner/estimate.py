@@ -32,8 +32,8 @@ from benchmark.runner.datasets import RunDatasets
 
 logger = logging.getLogger(__name__)
 
-CPU_FLOPS_PER_CORE = 7e10
-"""Multiply-adds times two that one core achieves in forward and backward passes."""
+CPU_FLOPS_PER_CORE = 5e10
+"""Multiply-adds times two that one core achieves in forward and backward passes, with AVX2."""
 GPU_FLOPS = 1.2e13
 """The same of a current GPU in float32."""
 RENDER_CORE_SECONDS_PER_PIXEL = 1.4e-6
@@ -84,10 +84,18 @@ class Estimator:
         config: The configuration.
         datasets: The data sets; only their file names are read.
         policy: Where it would run.
+        threads: Of a worker; None: those of this process.
     """
 
-    def __init__(self, config: RunConfig, datasets: RunDatasets, policy: DevicePolicy) -> None:
+    def __init__(
+        self,
+        config: RunConfig,
+        datasets: RunDatasets,
+        policy: DevicePolicy,
+        threads: int | None = None,
+    ) -> None:
         self.config, self._datasets, self._policy = config, datasets, policy
+        self._threads = threads or torch.get_num_threads()
         self._measured: dict[str, float] = {}
         self._slowdowns: dict[str, float] = {}
 
@@ -153,7 +161,7 @@ class Estimator:
     @property
     def _seconds_per_pass(self) -> float:
         on_gpu = self._policy.device.type == "cuda"
-        speed = GPU_FLOPS if on_gpu else CPU_FLOPS_PER_CORE * torch.get_num_threads()
+        speed = GPU_FLOPS if on_gpu else CPU_FLOPS_PER_CORE * self._threads
         return 3 * self.network.flops / speed
 
     @property

@@ -21,7 +21,7 @@ from benchmark.runner.crafting_choice import with_crafting
 from benchmark.runner.datasets import RunDatasets
 from benchmark.runner.estimate import Estimator
 from benchmark.runner.executors.schedule import shares, units_of, wall_seconds
-from benchmark.runner.executors.worker_count import worker_count
+from benchmark.runner.executors.worker_count import threads_of, worker_count
 from benchmark.runner.journal import Journal
 from benchmark.runner.output import OutputFolder
 from benchmark.runner.plan import make_plan
@@ -110,7 +110,10 @@ def preview(config: RunConfig, policy: DevicePolicy | None = None) -> Preview:
         lambda name: [datasets.dataset(name).names(split) for split in reads[name]],
     )
     folder = OutputFolder(config.output)
-    store, estimator = CellStore(folder.cells), Estimator(config, datasets, policy)
+    store, estimator = (
+        CellStore(folder.cells),
+        Estimator(config, datasets, policy, threads_of(workers)),
+    )
     estimator.learn(Journal(folder.journal).read())
 
     def planned(cell: Cell) -> PlannedCell:

@@ -29,7 +29,7 @@ from benchmark.runner.executors.executor import Executor, Failure
 from benchmark.runner.executors.grid_progress import GridProgress
 from benchmark.runner.executors.pool import Pool
 from benchmark.runner.executors.worker import WorkerTask
-from benchmark.runner.executors.worker_count import worker_count
+from benchmark.runner.executors.worker_count import threads_of, worker_count
 from benchmark.runner.held_output import held_output
 from benchmark.runner.journal import Journal
 from benchmark.runner.output import OutputFolder, copy_folder
@@ -129,7 +129,7 @@ def _compute(
     config, datasets, store = context.config, context.datasets, context.store
     events = EventFiles(folder.tensorboard).follow(plan.cells, store)
     journal = Journal(folder.journal, events if config.tensorboard else None)
-    estimator = Estimator(config, datasets, context.policy)
+    estimator = Estimator(config, datasets, context.policy, threads_of(max(1, pool.capacity)))
     estimator.learn(journal.read())
     store.clean_up()
     executor = Executor(pool, context, journal, estimator, fresh=config.fresh, grid=grid)

@@ -107,7 +107,7 @@ class Executor:
     def _take_in(self, finished: Finished, schedule: Schedule) -> None:
         if finished.error is None:
             schedule.finish(finished.unit)
-            self._grid.reach(finished.unit.key, 1.0)
+            self._grid.finish(finished.unit.key)
             self._note(finished)
         else:
             schedule.drop(finished.unit.cell)
@@ -178,6 +178,7 @@ class Executor:
             self._started.add(cell.fingerprint)
             self._journal.write("started", cell.fingerprint, label=cell.label)
         self._running[unit.key] = unit
+        self._grid.work_on(unit.key)
         self._pool.submit(unit)
 
     def _note(self, finished: Finished) -> None:

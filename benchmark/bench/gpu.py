@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -132,7 +132,7 @@ def _precisions(policy: DevicePolicy, size: GpuSize, how: str) -> Iterator[Ratio
                 leaf = images.detach().requires_grad_(True)
                 torch.autograd.grad(encoder(leaf).sum(), leaf)
 
-    ways = {one: partial(craft, one) for one in PRECISIONS}
+    ways: dict[str, Callable[[], object]] = {one: partial(craft, one) for one in PRECISIONS}
     seconds = fastest_in_turn(ways, size.repeats, clock)
     quicker = seconds["float32"] / seconds["tf32"]
     has_it = "" if has_tf32(policy.device) else "; this device has no TF32"

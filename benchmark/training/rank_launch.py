@@ -193,7 +193,7 @@ class _Watch:
                 if self.on_epoch is not None:
                     self.on_epoch(history)
             case ("failed", float(at), [BaseException() as error, *behind]):
-                chain: list[BaseException] = [error, *behind]
+                chain = [error, *(one for one in behind if isinstance(one, BaseException))]
                 for effect, cause in pairwise(chain):  # which pickling had parted
                     effect.__cause__ = cause
                 self.failures.append((at, error))

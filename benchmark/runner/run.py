@@ -28,6 +28,7 @@ from benchmark.runner.executors.choose_pool import choose_pool
 from benchmark.runner.executors.executor import Executor, Failure
 from benchmark.runner.executors.grid_progress import GridProgress
 from benchmark.runner.executors.pool import Pool
+from benchmark.runner.executors.ray_cluster import check_ray_is_installed
 from benchmark.runner.executors.worker import WorkerTask
 from benchmark.runner.executors.worker_count import threads_of, worker_count
 from benchmark.runner.held_output import held_output
@@ -94,6 +95,8 @@ def run_benchmark(config: RunConfig, progress: Progress) -> RunOutcome:
     """
     if config.tensorboard:
         check_tensorboard()
+    if config.executor == "ray":
+        check_ray_is_installed()
     # The nodes of a cluster may have GPUs where the driver has none.
     device = config.device if config.executor == "local" else "auto"
     choice, policy = choose(config), choose_device(device)

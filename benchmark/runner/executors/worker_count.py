@@ -16,7 +16,6 @@ from benchmark.core.device import DevicePolicy
 from benchmark.core.errors import UsageError
 from benchmark.core.registry import ATTACKS, BACKBONES, DATASETS, DEFENSES, Registry
 from benchmark.runner.choice import Choice
-from benchmark.runner.executors.ray_cluster import check_ray_is_installed
 
 logger = logging.getLogger(__name__)
 
@@ -31,9 +30,11 @@ def usual_workers(policy: DevicePolicy) -> int:
 
     One a GPU; on CPUs one for each two cores beyond the first two, at least one.
     """
-    if policy.device.type == "cuda":
-        return torch.cuda.device_count()
-    return max(1, (cores() - 2) // 2)
+    return _gpus() if policy.device.type == "cuda" else max(1, (cores() - 2) // 2)
+
+
+def _gpus() -> int:
+    return max(1, torch.cuda.device_count())  # one that is planned for may be elsewhere
 
 
 def worker_count(config: RunConfig, choice: Choice, policy: DevicePolicy) -> int:
@@ -43,12 +44,11 @@ def worker_count(config: RunConfig, choice: Choice, policy: DevicePolicy) -> int
         UsageError: There are not so many cores or GPUs, or others cannot do what this process can.
     """
     if config.executor == "ray":
-        check_ray_is_installed()
         if (reason := _tied_to_this_process(config, choice)) is not None:
             raise UsageError(reason, "do that, or use --executor local --workers 1")
         return config.workers or 1  # the cluster decides
     on_gpu = policy.device.type == "cuda"
-    most = torch.cuda.device_count() if on_gpu else cores()
+    most = _gpus() if on_gpu else cores()
     wanted = config.workers or usual_workers(policy)
     if wanted > most:
         raise UsageError(

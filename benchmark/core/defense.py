@@ -178,7 +178,10 @@ class Defense(Plugin):
 
         After an interruption it is called again.
         """
-        raise NotImplementedError
+        raise PluginError(
+            f"defense {self.name!r} names the preliminary {name!r} and does none",
+            "write preliminary()",
+        )
 
     def rest_on(self, bases: Mapping[str, Defense]) -> None:
         """Be told how the run makes the defenses named in `prerequisites`, by name."""

@@ -19,17 +19,14 @@ from benchmark.evaluation.perturbed_images import joined
 from benchmark.evaluation.rankings import AttackedRanking
 from benchmark.evaluation.shards import SHARD_IMAGES, Shard, shards_of
 from benchmark.runner.cell_context import CellContext
-from benchmark.runner.cells.attack_passes import attack_passes
-from benchmark.runner.cells.cell import Cell
+from benchmark.runner.cells.attack_on_target import AttackOnTarget
 from benchmark.runner.cells.clean import CleanCell
-from benchmark.runner.cells.content import attack_content, draws_content
 from benchmark.runner.cells.kept_shard import read_perturbed, write_perturbed
 from benchmark.runner.cells.precision import PrecisionCell
 from benchmark.runner.cells.prepare import PrepareCell
 from benchmark.runner.cells.work import Write
 from benchmark.runner.choice import ChosenAttack
 from benchmark.runner.estimate import Estimator
-from benchmark.runner.protocol import PROTOCOL_VERSION
 from benchmark.runner.store import ranking_arrays, save_arrays
 
 MEASUREMENT_VERSION = 2
@@ -37,26 +34,16 @@ MEASUREMENT_VERSION = 2
 
 
 @dataclass(frozen=True, kw_only=True)
-class AttackCell(Cell):
+class AttackCell(AttackOnTarget):
     """Attack images of a data set and rank the gallery.
 
     Attributes:
-        clean: The clean ranking of the target.
-        surrogates: Clean rankings of what the attacker sees instead of the target.
-        prepared: The preparation of the attack, if it needs one.
         precision: What looked whether TF32 is enough; None: it crafts in float32.
-        attack: The attack.
-        eps_255: Its budget in 1/255 units.
     """
 
     kind: ClassVar[str] = "attack"
 
-    clean: CleanCell
-    surrogates: tuple[CleanCell, ...]
-    prepared: PrepareCell | None
     precision: PrecisionCell | None
-    attack: ChosenAttack
-    eps_255: float
 
     @classmethod
     def build(
@@ -72,42 +59,24 @@ class AttackCell(Cell):
         precision: PrecisionCell | None = None,
     ) -> Self:
         """Build the cell."""
-        content: dict[str, object] = {
-            "kind": cls.kind,
-            "version": PROTOCOL_VERSION,
-            "measurement": MEASUREMENT_VERSION,
-            "clean": clean.fingerprint,
-            "attack": attack_content(attack),
-            "eps_255": eps_255,
-            "attack_seed": attack_seed,
-            **draws_content(clean.train.plugin, config.evaluation),
-        }
+        content: dict[str, object] = {"measurement": MEASUREMENT_VERSION}
         if clean.train.plugin.adaptive.random:
             content["measured_with"] = "the same noise for every attack"
         if any(cell.train.plugin.adaptive.random for cell in (clean, *surrogates)):
             content["seeded"] = f"anew for each shard of {SHARD_IMAGES}"
-        if surrogates:
-            content["surrogates"] = [cell.fingerprint for cell in surrogates]
-        if prepared is not None:
-            content["prepared"] = prepared.fingerprint
         if precision is not None:
             content["crafting"] = {"wanted": "tf32", "compared": precision.fingerprint}
-        if not config.scenario.is_default:
-            content["scenario"] = config.scenario.model_dump(mode="json")
-        beside = [one for one in (prepared, precision) if one is not None]
-        return cls(
-            defense=clean.defense,
-            seed=clean.seed,
-            dataset=clean.dataset,
-            content=content,
-            parents=(clean.train, clean, *surrogates, *beside),
-            plugins=(attack.plugin, *clean.plugins),
-            clean=clean,
+        return cls.on(
+            clean,
+            attack,
+            eps_255,
+            attack_seed,
+            config,
             surrogates=surrogates,
             prepared=prepared,
+            content=content,
+            beside=() if precision is None else (precision,),
             precision=precision,
-            attack=attack,
-            eps_255=eps_255,
         )
 
     @property
@@ -153,10 +122,7 @@ class AttackCell(Cell):
 
     def _attacker(self, context: CellContext) -> tuple[Evaluator, Attack, AttackInputs]:
         """Return the target, the attack on it, and what the attack is handed."""
-        evaluator = self.clean.evaluator(context)
-        attack = self.attack.at(self.eps_255, self.defense)
-        if self.prepared is not None:
-            attack.prepared = self.prepared.load(context)
+        evaluator, attack = self.clean.evaluator(context), self.ready_attack(context)
         surrogates = [one.surrogate(context) for one in self.surrogates]
         evaluator = replace(
             evaluator,
@@ -186,8 +152,7 @@ class AttackCell(Cell):
 
     def passes(self, costs: Estimator) -> float:
         """Return what the attack expects of every query."""
-        images = costs.images(self.dataset, "query")
-        return attack_passes(self.attack, self.eps_255, self.clean.train.plugin, images, costs)
+        return self.passes_of(costs.images(self.dataset, "query"), costs)
 
     def bytes(self, costs: Estimator) -> int:
         """Return the bytes of the outcome of each query."""

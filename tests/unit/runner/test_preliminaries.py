@@ -83,3 +83,10 @@ def test_what_it_raises_is_a_fault_of_the_defense(tiny_config, monkeypatch):
     (failure,) = run_benchmark(config_of(tiny_config), SilentProgress()).failures
     assert "tiny-with-generator" in failure.error.what
     assert "ZeroDivisionError" in failure.error.what
+
+
+def test_one_that_is_named_and_not_written_is_told(tiny_config, monkeypatch):
+    monkeypatch.setattr(TinyWithGenerator, "preliminary", Defense.preliminary)
+    (failure,) = run_benchmark(config_of(tiny_config), SilentProgress()).failures
+    assert "names the preliminary 'generator' and does none" in failure.error.what
+    assert failure.error.hint == "write preliminary()"
